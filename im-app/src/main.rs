@@ -1,0 +1,2 @@
+//! im-app.
+fn main() {}

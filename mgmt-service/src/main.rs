@@ -1,0 +1,2 @@
+//! mgmt-service.
+fn main() {}

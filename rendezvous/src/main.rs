@@ -1,0 +1,2 @@
+//! rendezvous.
+fn main() {}
