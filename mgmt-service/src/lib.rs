@@ -1,1 +1,5 @@
 //! mgmt-service.
+
+pub mod arm;
+pub mod error;
+pub mod limits;
