@@ -58,7 +58,7 @@ fn round_step(step: f64) -> f64 {
     lead * power
 }
 
-const TICKS_WANTED: f64 = 8.0;
+const TICKS_WANTED: f64 = 10.0;
 const TICKS_MAX: u32 = 12;
 
 #[cfg(test)]
