@@ -110,20 +110,6 @@ impl Messenger {
         event["event"] == "presence" && event["peer_id"] == json!(self.peer_id) && event["status"] == status
     }
 
-    /// The texts of its history with `buddy`, oldest first, each with its direction.
-    ///
-    /// # Panics
-    /// When the command is refused.
-    pub fn history(&mut self, buddy: &str) -> Vec<(String, String)> {
-        let result = self.must(json!({"command": "history", "buddy": buddy, "limit": 1000}));
-        let text = |message: &Value, field: &str| message[field].as_str().unwrap_or_default().to_owned();
-        let messages = result["messages"].as_array().expect("messages").clone();
-        messages
-            .iter()
-            .map(|message| (text(message, "direction"), text(message, "text")))
-            .collect()
-    }
-
     /// The process itself.
     #[must_use]
     pub fn into_process(self) -> Process {

@@ -190,6 +190,12 @@ impl Process {
             .collect()
     }
 
+    /// The line of stdout with this number, counted from 0; empty when there is none yet.
+    #[must_use]
+    pub fn line_number(&self, number: usize) -> String {
+        self.stdout.lines().get(number).cloned().unwrap_or_default()
+    }
+
     /// Sends a command under a new id and returns its reply: `{"ok", "result" or "error", …}`.
     ///
     /// # Panics
