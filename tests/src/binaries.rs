@@ -14,9 +14,7 @@ use std::sync::OnceLock;
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let path = FOLDER
-        .get_or_init(build)
-        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let path = FOLDER.get_or_init(build).join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(path.is_file(), "there is no program {}", path.display());
     path
 }
@@ -31,31 +29,17 @@ fn build() -> PathBuf {
     let Some(cargo) = std::env::var_os("CARGO") else {
         return folder;
     };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the root of the workspace");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the root of the workspace");
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
     let output = Command::new(cargo)
-        .args([
-            "build",
-            "--workspace",
-            "--bins",
-            "--quiet",
-            "--profile",
-            profile,
-            "--target-dir",
-        ])
+        .args(["build", "--workspace", "--bins", "--quiet", "--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(root)
         .output()
         .expect("cargo starts");
-    assert!(
-        output.status.success(),
-        "cargo build failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr));
     folder
 }

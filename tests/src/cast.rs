@@ -41,17 +41,11 @@ impl Meeting {
     /// When it does not become ready.
     #[must_use]
     pub fn start(home: &Home, name: &str) -> Self {
-        let program = Program::new("rendezvous", home)
-            .args(["run", "--json"])
-            .args(loopback());
+        let program = Program::new("rendezvous", home).args(["run", "--json"]).args(loopback());
         let process = program.data_dir(&home.join(name)).start();
         let ready = process.event("ready", |event| event["event"] == "ready");
         let address = ready["addresses"][0].as_str().expect("an address").to_owned();
-        Self {
-            process,
-            ready,
-            address,
-        }
+        Self { process, ready, address }
     }
 
     /// The process itself.
@@ -76,12 +70,7 @@ impl Messenger {
             .start();
         let ready = process.event("ready", |event| event["event"] == "ready");
         let peer_id = ready["peer_id"].as_str().expect("a peer id").to_owned();
-        Self {
-            process,
-            name: name.to_owned(),
-            peer_id,
-            ready,
-        }
+        Self { process, name: name.to_owned(), peer_id, ready }
     }
 
     /// The invite that others add.
@@ -98,10 +87,7 @@ impl Messenger {
     /// # Panics
     /// When it does not.
     pub fn sees(&self, buddy: &Self, status: &str) -> Value {
-        self.process
-            .event(&format!("{} seen {status}", buddy.name), |event| {
-                buddy.is_shown(event, status)
-            })
+        self.process.event(&format!("{} seen {status}", buddy.name), |event| buddy.is_shown(event, status))
     }
 
     /// Whether `event` shows this messenger in `status`.
@@ -124,17 +110,9 @@ impl Messenger {
 pub fn befriend(asker: &mut Messenger, asked: &mut Messenger) {
     let invite = asked.invite().to_owned();
     let added = asker.must(json!({"command": "add", "invite": invite}));
-    assert_eq!(
-        added["peer_id"],
-        json!(asked.peer_id),
-        "the invite names the peer that is added"
-    );
+    assert_eq!(added["peer_id"], json!(asked.peer_id), "the invite names the peer that is added");
     let request = asked.event("a contact request", |event| event["event"] == "contact-request");
-    assert_eq!(
-        request["peer_id"],
-        json!(asker.peer_id),
-        "the request names who asks"
-    );
+    assert_eq!(request["peer_id"], json!(asker.peer_id), "the request names who asks");
     assert_eq!(request["name"], json!(asker.name));
     asked.must(json!({"command": "accept", "buddy": asker.peer_id}));
     asker.sees(asked, "online");

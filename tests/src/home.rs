@@ -18,10 +18,7 @@ impl Home {
     #[must_use]
     pub fn new() -> Self {
         // A short path: the programs put a Unix socket below it, whose path has at most 107 bytes.
-        let folder = tempfile::Builder::new()
-            .prefix("juxta")
-            .tempdir()
-            .expect("a temporary directory");
+        let folder = tempfile::Builder::new().prefix("juxta").tempdir().expect("a temporary directory");
         Self { folder }
     }
 

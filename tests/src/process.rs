@@ -64,14 +64,8 @@ impl Program {
             command.env_remove(key);
         }
         command.env("HOME", home.path()).current_dir(home.path());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Self {
-            name: name.to_owned(),
-            command,
-        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { name: name.to_owned(), command }
     }
 
     /// Adds arguments.
@@ -100,21 +94,12 @@ impl Program {
     /// When the system can't start it.
     #[must_use]
     pub fn start(mut self) -> Process {
-        let mut child = self
-            .command
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.name));
+        let mut child =
+            self.command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.name));
         let stdout = Transcript::of(child.stdout.take().expect("stdout is piped"));
         let stderr = Transcript::of(child.stderr.take().expect("stderr is piped"));
         let stdin = child.stdin.take();
-        Process {
-            name: self.name,
-            child,
-            stdin,
-            stdout,
-            stderr,
-            commands: 0,
-        }
+        Process { name: self.name, child, stdin, stdout, stderr, commands: 0 }
     }
 
     /// Starts it without input and waits until it has ended by itself.
@@ -137,9 +122,7 @@ impl Process {
     /// Writes a line to its stdin. A process that has ended does not read it; the next wait says so.
     pub fn write_line(&mut self, line: &str) {
         if let Some(stdin) = &mut self.stdin {
-            let _ended = stdin
-                .write_all(format!("{line}\n").as_bytes())
-                .and_then(|()| stdin.flush());
+            let _ended = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
         }
     }
 
@@ -153,9 +136,7 @@ impl Process {
     /// # Panics
     /// When none comes within [`PATIENCE`].
     pub fn line(&self, what: &str, wanted: impl FnMut(&str) -> bool) -> String {
-        self.stdout
-            .take(PATIENCE, wanted)
-            .unwrap_or_else(|| self.fail(what, PATIENCE))
+        self.stdout.take(PATIENCE, wanted).unwrap_or_else(|| self.fail(what, PATIENCE))
     }
 
     /// Waits for the first JSON line that satisfies `wanted` and was not waited for before.
@@ -184,10 +165,7 @@ impl Process {
     #[must_use]
     pub fn seen(&self, mut wanted: impl FnMut(&Value) -> bool) -> Vec<Value> {
         let all = self.stdout.lines();
-        all.iter()
-            .map(|line| self.parse(line))
-            .filter(|value| wanted(value))
-            .collect()
+        all.iter().map(|line| self.parse(line)).filter(|value| wanted(value)).collect()
     }
 
     /// The line of stdout with this number, counted from 0; empty when there is none yet.
@@ -228,11 +206,7 @@ impl Process {
     pub fn refused(&mut self, command: Value) -> String {
         let asked = command.to_string();
         let reply = self.command(command);
-        assert_eq!(
-            reply["ok"], false,
-            "{} did not refuse {asked}: {reply}",
-            self.name
-        );
+        assert_eq!(reply["ok"], false, "{} did not refuse {asked}: {reply}", self.name);
         reply["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
 
@@ -248,10 +222,7 @@ impl Process {
         // The standard library sends SIGKILL alone; every Unix shell has `kill`.
         let script = ["-c", "kill \"$1\" \"$2\"", "sh", name, &self.pid().to_string()].map(str::to_owned);
         assert!(
-            Command::new("sh")
-                .args(script)
-                .status()
-                .is_ok_and(|status| status.success()),
+            Command::new("sh").args(script).status().is_ok_and(|status| status.success()),
             "cannot signal"
         );
     }
@@ -280,11 +251,7 @@ impl Process {
         };
         self.stdout.finish();
         self.stderr.finish();
-        Exit {
-            code: status.code(),
-            stdout: self.stdout.lines(),
-            stderr: self.stderr.lines().join("\n"),
-        }
+        Exit { code: status.code(), stdout: self.stdout.lines(), stderr: self.stderr.lines().join("\n") }
     }
 
     /// A line as JSON.

@@ -34,9 +34,7 @@ impl Transcript {
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
             while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                let text = String::from_utf8_lossy(&line)
-                    .trim_end_matches(['\n', '\r'])
-                    .to_owned();
+                let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
                 line.clear();
                 filled.lock().all.push((text, false));
                 filled.changed.notify_all();
@@ -44,10 +42,7 @@ impl Transcript {
             filled.lock().ended = true;
             filled.changed.notify_all();
         });
-        Self {
-            shared,
-            reader: Some(reader),
-        }
+        Self { shared, reader: Some(reader) }
     }
 
     /// Takes the first line that satisfies `wanted` and that no earlier call has taken; the others stay.
@@ -58,11 +53,7 @@ impl Transcript {
         let mut lines = self.shared.lock();
         let mut looked_at = 0;
         loop {
-            let found = lines
-                .all
-                .iter_mut()
-                .skip(looked_at)
-                .find(|(line, taken)| !*taken && wanted(line));
+            let found = lines.all.iter_mut().skip(looked_at).find(|(line, taken)| !*taken && wanted(line));
             if let Some((line, taken)) = found {
                 *taken = true;
                 return Some(line.clone());
@@ -72,32 +63,20 @@ impl Transcript {
             if lines.ended || left.is_zero() {
                 return None;
             }
-            lines = self
-                .shared
-                .changed
-                .wait_timeout(lines, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            lines = self.shared.changed.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Every line so far, taken or not.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.shared
-            .lock()
-            .all
-            .iter()
-            .map(|(line, _)| line.clone())
-            .collect()
+        self.shared.lock().all.iter().map(|(line, _)| line.clone()).collect()
     }
 
     /// Waits until the stream has ended and every line is there.
     pub fn finish(&mut self) {
         if let Some(reader) = self.reader.take() {
-            reader
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     }
 }

@@ -39,27 +39,20 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     bob.into_process().kill();
     let left = OFFLINE_SEEN.saturating_sub(killed_at.elapsed());
     alice.event_within(left, "bob seen offline", |event| shows(event, &bob_id, "offline"));
-    assert_eq!(
-        alice.refused(json!({"command": "send", "to": "bob", "text": "are you there?"})),
-        "offline"
-    );
+    assert_eq!(alice.refused(json!({"command": "send", "to": "bob", "text": "are you there?"})), "offline");
     watched(&watch, &alice, &bob_id, "failed");
 
     let restarted_at = Instant::now();
     let mut bob = Messenger::start(&home, "bob", &meeting.address, &MEASURED);
     assert_eq!(bob.peer_id, bob_id, "the same data directory is the same peer");
     let left = (PING_PERIOD + RETURN_SLACK).saturating_sub(restarted_at.elapsed());
-    alice.event_within(left, "bob seen online again", |event| {
-        shows(event, &bob_id, "online")
-    });
+    alice.event_within(left, "bob seen online again", |event| shows(event, &bob_id, "online"));
     bob.sees(&alice, "online");
     chat(&mut alice, &mut bob, &["five"]);
     chat(&mut bob, &mut alice, &["vier"]);
     watched(&watch, &alice, &bob_id, "good");
 
-    let said = [
-        "one", "two", "three", "four", "<eins", "<zwei", "<drei", "five", "<vier",
-    ];
+    let said = ["one", "two", "three", "four", "<eins", "<zwei", "<drei", "five", "<vier"];
     assert_eq!(history(&mut alice, "bob", "in"), said);
     assert_eq!(history(&mut bob, "alice", "out"), said);
     [&alice, &bob].into_iter().for_each(assert_nothing_twice);
@@ -69,23 +62,15 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     assert_eq!(exit.code, Some(130), "{}", exit.stderr);
     let records = read(&csv);
     assert_each_is_whole(&records, &[&alice.peer_id, &bob_id]);
-    assert!(
-        count(&records, &alice.peer_id, &bob_id, "good") >= 2,
-        "before the kill and after the return"
-    );
+    assert!(count(&records, &alice.peer_id, &bob_id, "good") >= 2, "before the kill and after the return");
     assert!(count(&records, &bob_id, &alice.peer_id, "good") >= 1);
-    assert!(
-        count(&records, &alice.peer_id, &bob_id, "failed") >= 1,
-        "PINGs to who is gone have lines too"
-    );
+    assert!(count(&records, &alice.peer_id, &bob_id, "failed") >= 1, "PINGs to who is gone have lines too");
     assert_none_is_missing(&records, &alice.peer_id);
 }
 
 /// Starts `mgmt` with these arguments.
 fn manager(home: &Home, name: &str, meeting: &Meeting, args: &[&str]) -> Process {
-    let program = Program::new("mgmt", home)
-        .args(args)
-        .args(["--rendezvous", &meeting.address]);
+    let program = Program::new("mgmt", home).args(args).args(["--rendezvous", &meeting.address]);
     program.args(loopback()).data_dir(&home.join(name)).start()
 }
 
@@ -109,10 +94,7 @@ fn chat(from: &mut Messenger, to: &mut Messenger, texts: &[&str]) {
         let message = to.event("the next message", |event| event["event"] == "message");
         let (said, said_id) = (&message["text"], &message["message_id"]);
         assert_eq!((said, said_id), (&json!(text), &json!(id)), "in order: {message}");
-        assert_eq!(
-            (&message["from"], &message["peer_id"]),
-            (&json!(from.name), &json!(from.peer_id))
-        );
+        assert_eq!((&message["from"], &message["peer_id"]), (&json!(from.name), &json!(from.peer_id)));
     }
     for id in &sent {
         from.event("delivered", |event| {
@@ -143,15 +125,10 @@ fn history(messenger: &mut Messenger, buddy: &str, marked: &str) -> Vec<String> 
 /// No message was shown twice, and cursors only grow.
 fn assert_nothing_twice(messenger: &Messenger) {
     let messages = messenger.seen(|event| event["event"] == "message");
-    let ids: BTreeSet<&str> = messages
-        .iter()
-        .map(|message| message["message_id"].as_str().unwrap())
-        .collect();
+    let ids: BTreeSet<&str> =
+        messages.iter().map(|message| message["message_id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), messages.len(), "{messages:?}");
-    let cursors: Vec<u64> = messenger
-        .seen(|_| true)
-        .iter()
-        .filter_map(|event| event["cursor"].as_u64())
-        .collect();
+    let cursors: Vec<u64> =
+        messenger.seen(|_| true).iter().filter_map(|event| event["cursor"].as_u64()).collect();
     assert!(cursors.is_sorted_by(|one, next| one < next), "{cursors:?}");
 }

@@ -13,12 +13,7 @@ fn run(program: &str, args: &[&str]) -> Exit {
 /// Fails unless the program ended with `code` and one sentence on stderr.
 fn assert_one_sentence(exit: &Exit, code: i32, context: &str) {
     assert_eq!(exit.code, Some(code), "{context}: {exit:?}");
-    assert_eq!(
-        exit.stderr.trim().lines().count(),
-        1,
-        "{context}: {}",
-        exit.stderr
-    );
+    assert_eq!(exit.stderr.trim().lines().count(), 1, "{context}: {}", exit.stderr);
     assert!(
         !exit.stderr.contains("panicked") && !exit.stderr.contains('\u{1b}'),
         "{context}: {}",
@@ -54,15 +49,9 @@ fn a_configuration_with_an_unknown_key_is_wrong_usage_that_names_it() {
     let home = Home::new();
     let file = home.join("config.toml");
     std::fs::write(&file, "lisen = [\"/ip4/127.0.0.1/tcp/0\"]\n").unwrap();
-    for (program, args) in [
-        ("rendezvous", &["check-config"][..]),
-        ("im", &["id"]),
-        ("mgmt", &["agents"]),
-    ] {
-        let exit = Program::new(program, &home)
-            .args(args)
-            .args(["--config".as_ref(), file.as_os_str()])
-            .run();
+    for (program, args) in [("rendezvous", &["check-config"][..]), ("im", &["id"]), ("mgmt", &["agents"])] {
+        let exit =
+            Program::new(program, &home).args(args).args(["--config".as_ref(), file.as_os_str()]).run();
         assert_eq!(exit.code, Some(2), "{program}: {exit:?}");
         assert!(exit.stderr.contains("lisen"), "{program}: {}", exit.stderr);
     }
@@ -85,12 +74,8 @@ fn global_flags_count_before_and_after_the_subcommand() {
     for program in ["im", "rendezvous"] {
         let home = Home::new();
         let data = home.join("data").display().to_string();
-        let before = Program::new(program, &home)
-            .args(["--data-dir", &data, "id"])
-            .run();
-        let after = Program::new(program, &home)
-            .args(["id", "--data-dir", &data])
-            .run();
+        let before = Program::new(program, &home).args(["--data-dir", &data, "id"]).run();
+        let after = Program::new(program, &home).args(["id", "--data-dir", &data]).run();
         assert_eq!(before.code, Some(0), "{before:?}");
         assert_eq!(before.stdout, after.stdout, "one data directory, one identity");
         assert!(before.stdout.concat().contains("12D3"), "{before:?}");
@@ -115,17 +100,11 @@ fn every_program_explains_itself() {
     for program in ["im", "rendezvous", "mgmt"] {
         let version = run(program, &["--version"]);
         assert_eq!(version.code, Some(0));
-        assert!(
-            version.stdout.concat().contains(env!("CARGO_PKG_VERSION")),
-            "{version:?}"
-        );
+        assert!(version.stdout.concat().contains(env!("CARGO_PKG_VERSION")), "{version:?}");
         let help = run(program, &["--help"]);
         assert_eq!(help.code, Some(0));
         let text = help.stdout.join("\n").to_lowercase();
-        assert!(
-            text.contains("example"),
-            "{program} --help shows no example:\n{text}"
-        );
+        assert!(text.contains("example"), "{program} --help shows no example:\n{text}");
         for shell in ["bash", "zsh", "fish"] {
             let completions = run(program, &["completions", shell]);
             assert_eq!(completions.code, Some(0), "{completions:?}");
@@ -141,12 +120,7 @@ fn every_program_explains_itself() {
 fn a_data_directory_belongs_to_one_process() {
     let home = Home::new();
     let data = home.join("data");
-    let start = || {
-        Program::new("rendezvous", &home)
-            .args(["run", "--json"])
-            .args(loopback())
-            .data_dir(&data)
-    };
+    let start = || Program::new("rendezvous", &home).args(["run", "--json"]).args(loopback()).data_dir(&data);
     let first = start().start();
     first.event("ready", |event| event["event"] == "ready");
     assert_one_sentence(&start().run(), 1, "a second process");

@@ -16,10 +16,7 @@ fn the_demo_shows_a_matrix_and_writes_records_and_figures() {
 
     let records = crate::csv_records::read(&out.join("records.csv"));
     let good = records.iter().filter(|record| record["status"] == "good").count();
-    assert!(
-        good >= 6,
-        "three peers are each other's buddies, so six links: {good} answered PINGs"
-    );
+    assert!(good >= 6, "three peers are each other's buddies, so six links: {good} answered PINGs");
     let figures: Vec<String> = fs::read_dir(&out)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -27,9 +24,5 @@ fn the_demo_shows_a_matrix_and_writes_records_and_figures() {
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
     assert_eq!(figures.len(), 2, "series and distribution");
-    assert!(
-        figures
-            .iter()
-            .all(|figure| figure.contains("<svg") && figure.trim_end().ends_with("</svg>"))
-    );
+    assert!(figures.iter().all(|figure| figure.contains("<svg") && figure.trim_end().ends_with("</svg>")));
 }

@@ -19,19 +19,13 @@ impl Circle {
         let mut alice = Messenger::start(&home, "alice", &meeting.address, &managed);
         let mut bob = Messenger::start(&home, "bob", &meeting.address, &managed);
         befriend(&mut alice, &mut bob);
-        Self {
-            home,
-            meeting,
-            alice,
-            bob,
-        }
+        Self { home, meeting, alice, bob }
     }
 
     /// A command of `mgmt`, as a manager of its own.
     fn mgmt(&self, args: &[&str]) -> Program {
-        let program = Program::new("mgmt", &self.home)
-            .args(args)
-            .args(["--rendezvous", &self.meeting.address]);
+        let program =
+            Program::new("mgmt", &self.home).args(args).args(["--rendezvous", &self.meeting.address]);
         program.args(loopback()).data_dir(&self.home.join("manager"))
     }
 
@@ -42,11 +36,7 @@ impl Circle {
         match serde_json::from_str(&exit.stdout.join("\n")) {
             Ok(Value::Array(values)) => values,
             Ok(value) => vec![value],
-            Err(_) => exit
-                .stdout
-                .iter()
-                .map(|line| serde_json::from_str(line).unwrap())
-                .collect(),
+            Err(_) => exit.stdout.iter().map(|line| serde_json::from_str(line).unwrap()).collect(),
         }
     }
 
@@ -75,10 +65,7 @@ fn agents_are_found_their_beans_are_read_and_the_matrix_shows_their_latency() {
 
     for peer in ["alice", alice] {
         let beans = circle.json(&["get", peer, "*:dest=*,*", "--json"]);
-        assert!(
-            name(&beans, &format!("dest={bob}")) && name(&beans, "corr="),
-            "{peer}: {beans:?}"
-        );
+        assert!(name(&beans, &format!("dest={bob}")) && name(&beans, "corr="), "{peer}: {beans:?}");
     }
     let everybody = circle.json(&["get", "*", "*:dest=*,*", "--json"]);
     assert!(
@@ -99,9 +86,7 @@ fn agents_are_found_their_beans_are_read_and_the_matrix_shows_their_latency() {
 fn collecting_for_a_time_ends_by_itself_with_a_summary() {
     let circle = Circle::managed();
     let csv = circle.home.join("records.csv");
-    let exit = circle
-        .mgmt(&["collect", "--for", "4s", "--csv", &csv.display().to_string()])
-        .run();
+    let exit = circle.mgmt(&["collect", "--for", "4s", "--csv", &csv.display().to_string()]).run();
     assert_eq!(exit.code, Some(0), "{exit:?}");
     assert!(!exit.stdout.concat().is_empty(), "a summary line: {exit:?}");
     let records = crate::csv_records::read(&csv);

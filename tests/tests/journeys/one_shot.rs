@@ -5,10 +5,7 @@ use tests::{Exit, Home, Meeting, Messenger, Program, befriend, loopback};
 
 /// Runs a one-shot command in the data directory `name`.
 fn im(home: &Home, name: &str, args: &[&str]) -> Exit {
-    Program::new("im", home)
-        .args(args)
-        .data_dir(&home.join(name))
-        .run()
+    Program::new("im", home).args(args).data_dir(&home.join(name)).run()
 }
 
 #[test]
@@ -23,12 +20,8 @@ fn one_shot_commands_reach_the_running_messenger() {
     assert!(id.stdout.concat().contains(&alice.peer_id));
     let invite = im(&home, "bob", &["invite"]);
     assert_eq!(invite.code, Some(0), "{invite:?}");
-    let invite = invite
-        .stdout
-        .iter()
-        .find(|line| line.trim().starts_with("juxta:"))
-        .expect("an invite")
-        .trim();
+    let invite =
+        invite.stdout.iter().find(|line| line.trim().starts_with("juxta:")).expect("an invite").trim();
 
     let added = im(&home, "alice", &["add", invite, "--alias", "robert"]);
     assert_eq!(added.code, Some(0), "{added:?}");
@@ -39,34 +32,18 @@ fn one_shot_commands_reach_the_running_messenger() {
     let sent = im(&home, "alice", &["send", "robert", "good", "morning"]);
     assert_eq!(sent.code, Some(0), "{sent:?}");
     let message = bob.event("the message", |event| event["event"] == "message");
-    assert_eq!(
-        (&message["from"], &message["text"]),
-        (&json!("alice"), &json!("good morning"))
-    );
+    assert_eq!((&message["from"], &message["text"]), (&json!("alice"), &json!("good morning")));
 
     let status = im(&home, "alice", &["status", "busy", "in a meeting"]);
     assert_eq!(status.code, Some(0), "{status:?}");
     assert_eq!(bob.sees(&alice, "busy")["note"], "in a meeting");
 
     let roster = im(&home, "bob", &["roster"]);
-    assert!(
-        roster
-            .stdout
-            .iter()
-            .any(|line| line.contains("alice") && line.contains("busy")),
-        "{roster:?}"
-    );
+    assert!(roster.stdout.iter().any(|line| line.contains("alice") && line.contains("busy")), "{roster:?}");
     let history = im(&home, "bob", &["history", "alice"]);
-    assert!(
-        history.stdout.iter().any(|line| line.contains("good morning")),
-        "{history:?}"
-    );
+    assert!(history.stdout.iter().any(|line| line.contains("good morning")), "{history:?}");
     let unknown = im(&home, "alice", &["send", "nobody", "x"]);
-    assert_eq!(
-        (unknown.code, unknown.stderr.trim().lines().count()),
-        (Some(1), 1),
-        "{unknown:?}"
-    );
+    assert_eq!((unknown.code, unknown.stderr.trim().lines().count()), (Some(1), 1), "{unknown:?}");
 }
 
 #[test]
@@ -83,11 +60,7 @@ fn without_a_running_messenger_they_do_the_work_themselves() {
     assert_eq!(roster.code, Some(0), "{roster:?}");
     assert!(roster.stdout.concat().contains("alice"));
     let arguments = ["send", "alice", "from a script", "--rendezvous", &meeting.address];
-    let sent = Program::new("im", &home)
-        .args(arguments)
-        .args(loopback())
-        .data_dir(&home.join("bob"))
-        .run();
+    let sent = Program::new("im", &home).args(arguments).args(loopback()).data_dir(&home.join("bob")).run();
     assert_eq!(sent.code, Some(0), "{sent:?}");
     let message = alice.event("the message", |event| event["event"] == "message");
     assert_eq!(message["text"], "from a script");

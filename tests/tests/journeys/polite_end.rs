@@ -17,11 +17,7 @@ fn each_way_to_end_a_messenger_is_polite_and_its_buddy_sees_it() {
     befriend(&mut alice, &mut bob);
     type End = (&'static str, fn(&mut Messenger), i32);
     let ways: [End; 4] = [
-        (
-            "quit",
-            |bob| assert_eq!(bob.must(json!({"command": "quit"})), json!({})),
-            0,
-        ),
+        ("quit", |bob| assert_eq!(bob.must(json!({"command": "quit"})), json!({})), 0),
         ("end of stdin", |bob| bob.close_stdin(), 0),
         ("SIGTERM", |bob| bob.signal(Signal::Terminate), 0),
         ("SIGINT", |bob| bob.signal(Signal::Interrupt), 130),
@@ -32,11 +28,7 @@ fn each_way_to_end_a_messenger_is_polite_and_its_buddy_sees_it() {
         alice.sees(&bob, "offline");
         let exit = bob.into_process().finish();
         assert_eq!(exit.code, Some(code), "{way}: {exit:?}");
-        assert!(
-            asked_at.elapsed() <= POLITE_END_MAX,
-            "{way}: {:?}",
-            asked_at.elapsed()
-        );
+        assert!(asked_at.elapsed() <= POLITE_END_MAX, "{way}: {:?}", asked_at.elapsed());
         bob = Messenger::start(&home, "bob", &meeting.address, &[]);
         alice.sees(&bob, "online");
     }

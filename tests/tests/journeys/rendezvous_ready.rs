@@ -8,11 +8,7 @@ use tests::{Home, Meeting, Process, Program, loopback};
 /// Answers of the rendezvous over HTTP: the status line and the body.
 fn get(address: &str, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -22,10 +18,7 @@ fn get(address: &str, path: &str) -> (String, String) {
 /// A rendezvous with HTTP on any port.
 fn with_http(home: &Home) -> Process {
     let program = Program::new("rendezvous", home).args(["run", "--json", "--http", "127.0.0.1:0"]);
-    program
-        .args(loopback())
-        .data_dir(&home.join("rendezvous"))
-        .start()
+    program.args(loopback()).data_dir(&home.join("rendezvous")).start()
 }
 
 #[test]

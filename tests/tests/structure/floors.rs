@@ -24,10 +24,7 @@ fn floors(deny: &str) -> Result<Vec<Floor>, String> {
             return Err(format!("{entry}: an entry is {{ name, version, reason }}"));
         };
         if let Some(lowest) = version.strip_prefix('<') {
-            floors.push(Floor {
-                name: name.to_owned(),
-                lowest: numbers(lowest),
-            });
+            floors.push(Floor { name: name.to_owned(), lowest: numbers(lowest) });
         } else if !version.starts_with(">=") {
             return Err(format!("{entry}: a version is \"<X\" or \">=X\""));
         }
@@ -41,14 +38,8 @@ fn below(floors: &[Floor], lock: &str) -> Vec<String> {
     let packages = lock["package"].as_array().unwrap();
     let mut violations = Vec::new();
     for package in packages {
-        let (name, version) = (
-            package["name"].as_str().unwrap(),
-            package["version"].as_str().unwrap(),
-        );
-        for floor in floors
-            .iter()
-            .filter(|floor| floor.name == name && numbers(version) < floor.lowest)
-        {
+        let (name, version) = (package["name"].as_str().unwrap(), package["version"].as_str().unwrap());
+        for floor in floors.iter().filter(|floor| floor.name == name && numbers(version) < floor.lowest) {
             violations.push(format!("{name} {version} is below its floor {:?}", floor.lowest));
         }
     }
@@ -65,11 +56,7 @@ fn numbers(version: &str) -> [u64; 3] {
 #[test]
 fn no_locked_version_lies_below_its_floor() {
     let floors = floors(&read("deny.toml")).unwrap();
-    assert!(
-        floors.len() >= 20,
-        "the floor list has shrunk to {}",
-        floors.len()
-    );
+    assert!(floors.len() >= 20, "the floor list has shrunk to {}", floors.len());
     assert_none(&below(&floors, &read("Cargo.lock")));
 }
 
@@ -79,18 +66,10 @@ fn a_version_below_its_floor_is_caught() {
     let bad = below(&floors, &read("tests/fixtures/bad-lock/Cargo.lock"));
     assert_eq!(bad.len(), 1, "{bad:?}");
     for floor in &floors {
-        let lock = |version: &str| {
-            format!(
-                "[[package]]\nname = \"{}\"\nversion = \"{version}\"\n",
-                floor.name
-            )
-        };
+        let lock =
+            |version: &str| format!("[[package]]\nname = \"{}\"\nversion = \"{version}\"\n", floor.name);
         let [major, minor, patch] = floor.lowest;
-        assert_eq!(
-            below(&floors, &lock(&format!("{major}.{minor}.{patch}"))).len(),
-            0,
-            "{floor:?}"
-        );
+        assert_eq!(below(&floors, &lock(&format!("{major}.{minor}.{patch}"))).len(), 0, "{floor:?}");
         assert_eq!(below(&floors, &lock("0.0.1")).len(), 1, "{floor:?}");
     }
 }

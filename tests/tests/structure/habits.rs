@@ -7,10 +7,7 @@ use crate::workspace::{SourceFile, assert_none, source_files};
 const BANNED: [(&str, &str); 3] = [
     ("#[ignore", "a test that does not run proves nothing"),
     ("#[should_panic", "it can't tell the right panic from another"),
-    (
-        "start_paused",
-        "libp2p's timers do not pause with tokio's, so a time-out fires at once",
-    ),
+    ("start_paused", "libp2p's timers do not pause with tokio's, so a time-out fires at once"),
 ];
 
 /// The only file that names the codec, so that another can replace it.
@@ -21,18 +18,11 @@ fn breaches(files: &[SourceFile]) -> Vec<String> {
     let mut violations = Vec::new();
     for file in files {
         if !file.text.starts_with("//!") {
-            violations.push(format!(
-                "{}: does not open with a `//!` line that says what it is",
-                file.path
-            ));
+            violations.push(format!("{}: does not open with a `//!` line that says what it is", file.path));
         }
         for (banned, reason) in BANNED {
             for (at, _) in file.code.match_indices(banned) {
-                violations.push(format!(
-                    "{}:{}: {banned}: {reason}",
-                    file.path,
-                    line_of(&file.code, at)
-                ));
+                violations.push(format!("{}:{}: {banned}: {reason}", file.path, line_of(&file.code, at)));
             }
         }
         if !file.path.starts_with(CODEC_HOME) {
@@ -55,13 +45,9 @@ fn logic_in_facade(file: &SourceFile) -> Option<String> {
         return None;
     }
     let code = file.shipped_code();
-    let at = ["fn", "impl", "struct", "enum", "trait"]
-        .into_iter()
-        .find_map(|word| {
-            word_positions(&code, word)
-                .into_iter()
-                .find(|at| code[at + word.len()..].starts_with([' ', '<']))
-        })?;
+    let at = ["fn", "impl", "struct", "enum", "trait"].into_iter().find_map(|word| {
+        word_positions(&code, word).into_iter().find(|at| code[at + word.len()..].starts_with([' ', '<']))
+    })?;
     Some(format!(
         "{}:{}: declares and re-exports only; this belongs in a file of its own",
         file.path,
@@ -78,20 +64,11 @@ fn every_file_keeps_the_habits() {
 fn each_breach_is_caught() {
     for (path, text) in [
         ("overlay/src/id.rs", "use std::fmt;\n"),
-        (
-            "overlay/src/id.rs",
-            "//! .\n#[test]\n#[ignore = \"slow\"]\nfn t() {}\n",
-        ),
+        ("overlay/src/id.rs", "//! .\n#[test]\n#[ignore = \"slow\"]\nfn t() {}\n"),
         ("overlay/src/id.rs", "//! .\n#[should_panic]\nfn t() {}\n"),
-        (
-            "overlay/src/id.rs",
-            "//! .\n#[tokio::test(start_paused = true)]\nfn t() {}\n",
-        ),
+        ("overlay/src/id.rs", "//! .\n#[tokio::test(start_paused = true)]\nfn t() {}\n"),
         ("im-app/src/store.rs", "//! .\nuse bincode::config;\n"),
-        (
-            "overlay/src/net/mod.rs",
-            "//! .\nmod dial;\npub(crate) fn dial() {}\n",
-        ),
+        ("overlay/src/net/mod.rs", "//! .\nmod dial;\npub(crate) fn dial() {}\n"),
         ("overlay/src/lib.rs", "//! .\nimpl Peer {}\n"),
     ] {
         let found = breaches(&[SourceFile::new(path, text)]);

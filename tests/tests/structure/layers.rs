@@ -33,11 +33,7 @@ const OVERLAY: Layers = Layers {
 /// The management plane: what is measured and managed knows nothing of what carries or shows it.
 const MGMT_SERVICE: Layers = Layers {
     folder: "mgmt-service/src/",
-    tiers: &[
-        &["error", "limits"],
-        &["arm"],
-        &["jmx", "latency", "plot", "protocol"],
-    ],
+    tiers: &[&["error", "limits"], &["arm"], &["jmx", "latency", "plot", "protocol"]],
     complete: false,
 };
 
@@ -46,14 +42,10 @@ fn arrows_back(files: &[SourceFile], layers: &Layers) -> Vec<String> {
     let mut violations = Vec::new();
     for (file, from, to) in arrows(files, layers.folder) {
         if layers.complete && tier(layers, &from) == layers.tiers.len() {
-            violations.push(format!(
-                "{file}: module `{from}` has no place in the order of modules"
-            ));
+            violations.push(format!("{file}: module `{from}` has no place in the order of modules"));
         }
         if tier(layers, &from) < tier(layers, &to) {
-            violations.push(format!(
-                "{file}: `{from}` may not import from `{to}`, which stands above it"
-            ));
+            violations.push(format!("{file}: `{from}` may not import from `{to}`, which stands above it"));
         }
     }
     violations
@@ -83,18 +75,12 @@ fn circles(files: &[SourceFile], folder: &str) -> Vec<String> {
         return Vec::new();
     }
     let names: Vec<&str> = targets.keys().map(String::as_str).collect();
-    vec![format!(
-        "{folder}: these modules import each other in a circle: {}",
-        names.join(", ")
-    )]
+    vec![format!("{folder}: these modules import each other in a circle: {}", names.join(", "))]
 }
 
 /// `(file, module, imported module)` for each import between two top-level modules of the crate.
 fn arrows(files: &[SourceFile], folder: &str) -> Vec<(String, String, String)> {
-    let own: Vec<&SourceFile> = files
-        .iter()
-        .filter(|file| file.path.starts_with(folder))
-        .collect();
+    let own: Vec<&SourceFile> = files.iter().filter(|file| file.path.starts_with(folder)).collect();
     let facade: BTreeMap<String, Vec<String>> = own
         .iter()
         .filter(|file| file.path == format!("{folder}lib.rs"))
@@ -117,11 +103,7 @@ fn arrows(files: &[SourceFile], folder: &str) -> Vec<(String, String, String)> {
 
 /// The tier of a module, counted from the simplest; one above them all for a module without.
 fn tier(layers: &Layers, module: &str) -> usize {
-    layers
-        .tiers
-        .iter()
-        .position(|tier| tier.contains(&module))
-        .unwrap_or(layers.tiers.len())
+    layers.tiers.iter().position(|tier| tier.contains(&module)).unwrap_or(layers.tiers.len())
 }
 
 #[test]
@@ -137,12 +119,7 @@ fn imports_inside_the_management_plane_point_to_the_simpler_module() {
 #[test]
 fn no_modules_import_each_other_in_a_circle() {
     let files = source_files();
-    for folder in [
-        "overlay/src/",
-        "mgmt-service/src/",
-        "rendezvous/src/",
-        "im-app/src/",
-    ] {
+    for folder in ["overlay/src/", "mgmt-service/src/", "rendezvous/src/", "im-app/src/"] {
         assert_none(&circles(&files, folder));
     }
 }
@@ -167,10 +144,7 @@ fn an_arrow_that_points_back_is_caught() {
 #[test]
 fn an_arrow_that_points_down_or_stands_in_a_test_is_fine() {
     let code = "use crate::id::GroupId;\nuse super::deadlines::Deadlines;\n#[cfg(test)]\nmod tests { use crate::net::X; }";
-    assert_none(&arrows_back(
-        &[SourceFile::new("overlay/src/core/lease.rs", code)],
-        &OVERLAY,
-    ));
+    assert_none(&arrows_back(&[SourceFile::new("overlay/src/core/lease.rs", code)], &OVERLAY));
 }
 
 #[test]

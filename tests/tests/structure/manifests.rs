@@ -14,15 +14,12 @@ fn breaches(name: &str, manifest: &str) -> Vec<String> {
     let mut violations = Vec::new();
     for (dependency, spec) in dependencies(&manifest) {
         if rank(&dependency) >= rank(name) && rank(&dependency).is_some() {
-            violations.push(format!(
-                "{name}: may not depend on {dependency}, which stands above it"
-            ));
+            violations.push(format!("{name}: may not depend on {dependency}, which stands above it"));
         }
         let inherited = spec.get("workspace").and_then(toml::Value::as_bool) == Some(true);
         if !inherited {
-            violations.push(format!(
-                "{name}: {dependency} must be `workspace = true`; versions stand in the root"
-            ));
+            violations
+                .push(format!("{name}: {dependency} must be `workspace = true`; versions stand in the root"));
         }
     }
     // Test code may unwrap and read clocks, so `tests` has lints of its own.
@@ -37,17 +34,11 @@ fn breaches(name: &str, manifest: &str) -> Vec<String> {
 /// Every dependency of a manifest, those for one platform too.
 fn dependencies(manifest: &Table) -> Vec<(String, toml::Value)> {
     let platforms = manifest.get("target").and_then(toml::Value::as_table);
-    let platforms = platforms
-        .into_iter()
-        .flat_map(|targets| targets.values())
-        .filter_map(toml::Value::as_table);
+    let platforms =
+        platforms.into_iter().flat_map(|targets| targets.values()).filter_map(toml::Value::as_table);
     std::iter::once(manifest)
         .chain(platforms)
-        .flat_map(|table| {
-            DEPENDENCIES
-                .iter()
-                .filter_map(|kind| table.get(*kind)?.as_table())
-        })
+        .flat_map(|table| DEPENDENCIES.iter().filter_map(|kind| table.get(*kind)?.as_table()))
         .flat_map(|table| table.iter().map(|(name, spec)| (name.clone(), spec.clone())))
         .collect()
 }
@@ -71,27 +62,15 @@ fn the_workspace_has_just_these_crates() {
 fn each_breach_in_a_manifest_is_caught() {
     let lints = "[lints]\nworkspace = true\n";
     for (name, manifest) in [
-        (
-            "overlay",
-            format!("{lints}[dependencies]\nrendezvous.workspace = true\n"),
-        ),
-        (
-            "overlay",
-            format!("{lints}[dev-dependencies]\ntests.workspace = true\n"),
-        ),
-        (
-            "rendezvous",
-            format!("{lints}[target.'cfg(unix)'.dependencies]\nim-app.workspace = true\n"),
-        ),
+        ("overlay", format!("{lints}[dependencies]\nrendezvous.workspace = true\n")),
+        ("overlay", format!("{lints}[dev-dependencies]\ntests.workspace = true\n")),
+        ("rendezvous", format!("{lints}[target.'cfg(unix)'.dependencies]\nim-app.workspace = true\n")),
         ("overlay", format!("{lints}[dependencies]\nserde = \"1\"\n")),
         (
             "overlay",
             format!("{lints}[dependencies]\nserde = {{ version = \"1\", features = [\"derive\"] }}\n"),
         ),
-        (
-            "im-app",
-            format!("{lints}[dependencies]\noverlay = {{ path = \"../overlay\" }}\n"),
-        ),
+        ("im-app", format!("{lints}[dependencies]\noverlay = {{ path = \"../overlay\" }}\n")),
         ("im-app", "[dependencies]\noverlay.workspace = true\n".to_owned()),
         ("im-app", "[lints.rust]\nunsafe_code = \"forbid\"\n".to_owned()),
         ("tests", "[dependencies]\noverlay.workspace = true\n".to_owned()),

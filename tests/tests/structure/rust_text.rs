@@ -55,10 +55,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
         if at > 0 && is_word(code.as_bytes()[at - 1]) {
             continue;
         }
-        let name: String = code[at + 3..]
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect();
+        let name: String = code[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let Some(open) = body_start(code, at) else {
             continue;
         };
@@ -67,11 +64,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
         }
         let first_line = line_of(code, at);
         let lines = line_of(code, closing_brace(code, open)) - first_line + 1;
-        found.push(Function {
-            name,
-            first_line,
-            lines,
-        });
+        found.push(Function { name, first_line, lines });
     }
     found
 }
@@ -88,11 +81,7 @@ pub(crate) fn word_positions(code: &str, word: &str) -> Vec<usize> {
 
 /// The line number, from 1, of a position.
 pub(crate) fn line_of(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
-        + 1
+    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Where the body of the function at `at` opens; none for a declaration or a function type.
@@ -181,10 +170,7 @@ fn quoted_length(rest: &[u8]) -> usize {
 
 /// `r"…"`, `r#"…"#`, `br"…"` and the like; plain `b"…"` is found at its quote.
 fn raw_string_length(rest: &[u8]) -> Option<usize> {
-    let prefix = rest
-        .iter()
-        .take_while(|byte| matches!(byte, b'r' | b'b' | b'c'))
-        .count();
+    let prefix = rest.iter().take_while(|byte| matches!(byte, b'r' | b'b' | b'c')).count();
     let hashes = rest[prefix..].iter().take_while(|byte| **byte == b'#').count();
     if rest[prefix - 1] != b'r' || rest.get(prefix + hashes) != Some(&b'"') {
         return None;
@@ -192,9 +178,7 @@ fn raw_string_length(rest: &[u8]) -> Option<usize> {
     let mut close = vec![b'"'];
     close.extend(std::iter::repeat_n(b'#', hashes));
     let body = prefix + hashes + 1;
-    let end = rest[body..]
-        .windows(close.len())
-        .position(|window| window == close);
+    let end = rest[body..].windows(close.len()).position(|window| window == close);
     Some(end.map_or(rest.len(), |end| body + end + close.len()))
 }
 
@@ -211,10 +195,7 @@ fn character_length(rest: &[u8]) -> Option<usize> {
 
 /// Spaces for everything but line breaks.
 fn blank(bytes: &mut [u8]) {
-    bytes
-        .iter_mut()
-        .filter(|byte| **byte != b'\n')
-        .for_each(|byte| *byte = b' ');
+    bytes.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
 }
 
 /// Whether the byte may stand in an identifier.
@@ -231,27 +212,13 @@ fn literals_and_comments_are_no_code() {
     );
     let code = blank_literals(text);
     assert_eq!(code.len(), text.len());
-    assert_eq!(
-        functions(&code),
-        [Function {
-            name: "real".to_owned(),
-            first_line: 3,
-            lines: 1
-        }]
-    );
+    assert_eq!(functions(&code), [Function { name: "real".to_owned(), first_line: 3, lines: 1 }]);
 }
 
 #[test]
 fn a_function_counts_from_its_name_to_its_closing_brace() {
     let code = "trait T {\n fn declared(&self);\n}\nfn f(\n  call: fn(u8) -> u8,\n) {\n  if x {\n  }\n}\n";
-    assert_eq!(
-        functions(code),
-        [Function {
-            name: "f".to_owned(),
-            first_line: 4,
-            lines: 6
-        }]
-    );
+    assert_eq!(functions(code), [Function { name: "f".to_owned(), first_line: 4, lines: 6 }]);
 }
 
 #[test]

@@ -16,10 +16,7 @@ fn too_long(files: &[SourceFile]) -> Vec<String> {
         if lines > FILE_LINES_MAX {
             violations.push(format!("{}: {lines} lines, at most {FILE_LINES_MAX}", file.path));
         }
-        for function in functions(&file.code)
-            .iter()
-            .filter(|function| function.lines > FUNCTION_LINES_MAX)
-        {
+        for function in functions(&file.code).iter().filter(|function| function.lines > FUNCTION_LINES_MAX) {
             violations.push(format!(
                 "{}:{}: fn {} has {} lines, at most {FUNCTION_LINES_MAX}",
                 file.path, function.first_line, function.name, function.lines

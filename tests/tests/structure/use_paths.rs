@@ -28,14 +28,8 @@ pub(crate) fn re_exports(code: &str) -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     for (at, mark) in code.match_indices("pub use ") {
         for path in spread(&code[at + mark.len()..]) {
-            let from = if path
-                .first()
-                .is_some_and(|first| first == "crate" || first == "self")
-            {
-                1
-            } else {
-                0
-            };
+            let from =
+                if path.first().is_some_and(|first| first == "crate" || first == "self") { 1 } else { 0 };
             if let Some(name) = path.last() {
                 found.push((name.clone(), path[from..].to_vec()));
             }
@@ -47,15 +41,8 @@ pub(crate) fn re_exports(code: &str) -> Vec<(String, Vec<String>)> {
 /// The module of a file: `overlay/src/net/event_loop.rs` is `["net", "event_loop"]`.
 pub(crate) fn module_of(path: &str) -> Vec<String> {
     let inside = path.split_once("/src/").map_or(path, |(_, inside)| inside);
-    let mut segments: Vec<String> = inside
-        .trim_end_matches(".rs")
-        .split('/')
-        .map(str::to_owned)
-        .collect();
-    if segments
-        .last()
-        .is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str()))
-    {
+    let mut segments: Vec<String> = inside.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if segments.last().is_some_and(|last| ["mod", "lib", "main"].contains(&last.as_str())) {
         segments.pop();
     }
     segments
@@ -74,10 +61,7 @@ fn spread(text: &str) -> Vec<Vec<String>> {
                 .map(|path| prefix.iter().cloned().chain(path).collect())
                 .collect();
         }
-        let word: String = rest
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect();
+        let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         if word.is_empty() {
             return vec![prefix];
         }
@@ -126,11 +110,7 @@ fn resolve(path: &[String], module: &[String]) -> Option<Vec<String>> {
 
 /// Whether the text ends in a keyword after which a path may begin.
 fn ends_with_keyword(text: &str) -> bool {
-    let word: String = text
-        .chars()
-        .rev()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
+    let word: String = text.chars().rev().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let word: String = word.chars().rev().collect();
     [
         "use", "in", "return", "as", "dyn", "impl", "mut", "match", "if", "for", "else", "where", "ref",
@@ -143,32 +123,18 @@ fn ends_with_keyword(text: &str) -> bool {
 fn use_trees_are_spread_out() {
     let module = ["net".to_owned(), "dial".to_owned()];
     let code = "use crate::{id::GroupId, core::{cache, lease::LeaseKeeper as Keeper}};\nfn f() -> super::pending::Ticket { crate::wire::decode() }";
-    let mut paths: Vec<String> = crate_paths(code, &module)
-        .iter()
-        .map(|path| path.join("::"))
-        .collect();
+    let mut paths: Vec<String> = crate_paths(code, &module).iter().map(|path| path.join("::")).collect();
     paths.sort();
     assert_eq!(
         paths,
-        [
-            "core::cache",
-            "core::lease::LeaseKeeper",
-            "id::GroupId",
-            "net::pending::Ticket",
-            "wire::decode"
-        ]
+        ["core::cache", "core::lease::LeaseKeeper", "id::GroupId", "net::pending::Ticket", "wire::decode"]
     );
 }
 
 #[test]
 fn re_exports_are_read() {
     let code = "pub use id::{GroupId, PipeId};\npub use crate::peer::Peer;";
-    let names: Vec<String> = re_exports(code)
-        .iter()
-        .map(|(name, path)| format!("{name}={}", path.join("::")))
-        .collect();
-    assert_eq!(
-        names,
-        ["GroupId=id::GroupId", "PipeId=id::PipeId", "Peer=peer::Peer"]
-    );
+    let names: Vec<String> =
+        re_exports(code).iter().map(|(name, path)| format!("{name}={}", path.join("::"))).collect();
+    assert_eq!(names, ["GroupId=id::GroupId", "PipeId=id::PipeId", "Peer=peer::Peer"]);
 }

@@ -21,20 +21,12 @@ pub(crate) struct SourceFile {
 impl SourceFile {
     /// A file of this path and text.
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code: rust_text::blank_literals(text),
-        }
+        Self { path: path.to_owned(), text: text.to_owned(), code: rust_text::blank_literals(text) }
     }
 
     /// The code that ships: without `#[cfg(test)]` modules, empty for a file of tests.
     pub(crate) fn shipped_code(&self) -> String {
-        if self.is_test() {
-            String::new()
-        } else {
-            rust_text::blank_test_modules(&self.code)
-        }
+        if self.is_test() { String::new() } else { rust_text::blank_test_modules(&self.code) }
     }
 
     /// Whether the whole file is test code.
@@ -46,10 +38,7 @@ impl SourceFile {
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
 /// The text of a file of the workspace.
@@ -68,19 +57,11 @@ pub(crate) fn source_files() -> Vec<SourceFile> {
     let files: Vec<SourceFile> = paths
         .iter()
         .map(|path| {
-            let relative = path
-                .strip_prefix(&root)
-                .unwrap()
-                .to_string_lossy()
-                .replace('\\', "/");
+            let relative = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
             SourceFile::new(&relative, &fs::read_to_string(path).unwrap())
         })
         .collect();
-    assert!(
-        files.len() >= CRATES.len(),
-        "the source of {} crates was not found",
-        CRATES.len()
-    );
+    assert!(files.len() >= CRATES.len(), "the source of {} crates was not found", CRATES.len());
     files
 }
 
