@@ -57,19 +57,15 @@ fn circles(files: &[SourceFile], folder: &str) -> Vec<String> {
     for (_, from, to) in arrows(files, folder) {
         targets.entry(from).or_default().insert(to);
     }
-    // A module that imports nothing that is left is settled; what can't be settled stands in or above a circle.
+    // Who imports nothing that is left, or is imported by nothing that is left, stands in no circle.
     loop {
-        let settled: Vec<String> = targets
-            .iter()
-            .filter(|(_, to)| !to.iter().any(|to| targets.contains_key(to)))
-            .map(|(from, _)| from.clone())
-            .collect();
-        if settled.is_empty() {
+        let imported: BTreeSet<String> = targets.values().flatten().cloned().collect();
+        let before = targets.len();
+        let left: BTreeSet<String> = targets.keys().cloned().collect();
+        targets.retain(|from, to| imported.contains(from) && to.iter().any(|to| left.contains(to)));
+        if targets.len() == before {
             break;
         }
-        settled.iter().for_each(|module| {
-            targets.remove(module);
-        });
     }
     if targets.is_empty() {
         return Vec::new();
