@@ -163,7 +163,7 @@ async fn a_peer_that_opens_pipes_and_says_nothing_takes_no_place_from_others() {
     let (victim, friend) = (peer().await, peer().await);
     let enemy = enemy_of(&victim).await;
     let mut silent = Vec::new();
-    for _ in 0..scaled(2000) {
+    for _ in 0..scaled(400) {
         silent.push(enemy.open(victim.id(), PIPE).await);
     }
     still_talk(&victim, &friend, "beside silence").await;

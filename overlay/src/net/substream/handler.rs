@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::upgrade::Protocols;
 use super::{PIPE, SESSION, Substream};
-use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX};
+use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX, SUBSTREAMS_PER_CONNECTION_MAX};
 use crate::meters::Meters;
 use crate::net::frame::FrameStream;
 use crate::protocol::pipe::Acceptance;
@@ -90,13 +90,31 @@ impl Handler {
         substream
     }
 
+    /// Whether the connection has as many substreams as it may.
+    fn is_full(&mut self) -> bool {
+        if self.alive.len() + self.opening >= SUBSTREAMS_PER_CONNECTION_MAX {
+            self.alive.retain(|alive| !alive.is_closed());
+        }
+        self.alive.len() + self.opening >= SUBSTREAMS_PER_CONNECTION_MAX
+    }
+
     fn accept(&mut self, stream: Stream, protocol: StreamProtocol) {
-        let stream = self.bind(stream);
-        let inbound = Inbound { peer: self.peer, connection: self.connection, protocol, stream };
-        let Err(refused) = self.accept.try_send(inbound) else { return };
-        let inbound = match refused {
-            mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => inbound,
-        };
+        let full = self.is_full();
+        let (stream, peer, connection) = (self.bind(stream), self.peer, self.connection);
+        let inbound = Inbound { peer, connection, protocol, stream };
+        if full {
+            return self.refuse(inbound);
+        }
+        match self.accept.try_send(inbound) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound)) => {
+                self.refuse(inbound);
+            }
+        }
+    }
+
+    /// Tells the opener of a pipe *busy*; any other substream, or one too many, is reset and counted.
+    fn refuse(&mut self, inbound: Inbound) {
         if inbound.protocol == PIPE && self.refusals.len() < REFUSALS_MAX {
             self.meters.pipes_busy.add(1);
             self.refusals.push(Box::pin(say_busy(inbound.stream)));
@@ -129,6 +147,10 @@ impl ConnectionHandler for Handler {
         while let Poll::Ready(Some(())) = self.refusals.poll_next_unpin(cx) {}
         while let Some(request) = self.wanted.pop_front() {
             if request.reply.is_closed() {
+                continue;
+            }
+            if self.is_full() {
+                let _ = request.reply.send(Err(OpenError::Busy));
                 continue;
             }
             self.opening += 1;
