@@ -16,15 +16,14 @@ use crate::advertisement::{Advertisement, DiscoveryQuery, Lifetime, SignedAdvert
 use crate::error::{BindError, ConnectError, PublishError, QueryError};
 use crate::id::{AdvertisementId, GroupId, PipeId};
 use crate::limits::OPEN_TIMEOUT;
-use crate::net::{Binding, Command, FrameStream, find, open_pipe, push};
-use crate::peer::Peer;
+use crate::net::{Binding, Command, FrameStream, Handle, open_pipe, push, within};
 use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener};
 use crate::protocol::pipe::{Header, PipeKind};
 
 /// One peer's view of a group. Clones are the same view.
 #[derive(Debug, Clone)]
 pub struct PeerGroup {
-    peer: Peer,
+    handle: Handle,
     id: GroupId,
 }
 
@@ -38,8 +37,8 @@ pub struct Published {
 }
 
 impl PeerGroup {
-    pub(crate) fn new(peer: Peer, id: GroupId) -> Self {
-        Self { peer, id }
+    pub(crate) fn new(handle: Handle, id: GroupId) -> Self {
+        Self { handle, id }
     }
 
     /// The group's id.
@@ -47,9 +46,9 @@ impl PeerGroup {
         self.id
     }
 
-    /// The peer whose view this is.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+    /// The id of the peer whose view this is.
+    pub fn peer_id(&self) -> PeerId {
+        self.handle.shared.id
     }
 
     /// Publishes in this group for as long as `lifetime` says; renewed in time, and pushed to each rendezvous that
@@ -65,15 +64,15 @@ impl PeerGroup {
         let advertisement = Advertisement { group: self.id, ..advertisement };
         let (reply, signed) = oneshot::channel();
         let command = Command::Publish { advertisement, lifetime, reply };
-        self.peer.commands.send(command).await.map_err(|_| PublishError::Closed)?;
+        self.handle.commands.send(command).await.map_err(|_| PublishError::Closed)?;
         let signed = signed.await.map_err(|_| PublishError::Closed)??;
         let envelope = [signed.to_bytes()];
-        let pushes = self.peer.leased().into_iter().map(|rendezvous| self.push_to(rendezvous, &envelope));
+        let pushes = self.handle.leased().into_iter().map(|rendezvous| self.push_to(rendezvous, &envelope));
         let results: Vec<_> = pushes.collect::<FuturesUnordered<_>>().collect().await;
         let acknowledged_by = results.iter().filter(|result| result.is_ok()).count();
         match results.into_iter().find_map(Result::err) {
             Some(error) if acknowledged_by == 0 => {
-                self.peer.shared.meters.publications_failed.add(1);
+                self.handle.shared.meters.publications_failed.add(1);
                 Err(PublishError::Rendezvous(error))
             }
             _ => Ok(Published { id: signed.id(), acknowledged_by }),
@@ -90,7 +89,8 @@ impl PeerGroup {
             let (group, query) = (group.clone(), query.clone());
             stream::once(async move { group.find_locally(query).await }).flat_map(stream::iter)
         };
-        let remote = stream::once(async move { group.find_remotely(&query).await }).flat_map(stream::iter);
+        let remote =
+            stream::once(async move { group.handle.find_remotely(&query).await }).flat_map(stream::iter);
         let mut seen = HashSet::new();
         let fresh = local.chain(remote).filter(move |signed| {
             let fresh = seen.insert(signed.id());
@@ -105,7 +105,7 @@ impl PeerGroup {
     /// # Errors
     /// [`BindError`].
     pub fn bind_unicast(&self, pipe: PipeId) -> Result<InputPipe, BindError> {
-        Binding::new(self.peer.shared.clone(), self.id, pipe, PipeKind::Unicast).map(InputPipe::new)
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Unicast).map(InputPipe::new)
     }
 
     /// Connects to the unicast pipe that `to` binds. Cancel-safe.
@@ -122,7 +122,8 @@ impl PeerGroup {
     /// # Errors
     /// [`BindError`].
     pub fn bind(&self, pipe: PipeId) -> Result<PipeListener, BindError> {
-        Binding::new(self.peer.shared.clone(), self.id, pipe, PipeKind::Bidirectional).map(PipeListener::new)
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Bidirectional)
+            .map(PipeListener::new)
     }
 
     /// Connects to the bidirectional pipe that `to` binds, reaching the peer if needed. Cancel-safe.
@@ -158,18 +159,18 @@ impl PeerGroup {
         deadline: Duration,
     ) -> Result<FrameStream<libp2p::swarm::Stream>, ConnectError> {
         let opening = async {
-            self.peer.reach_session(to).await?;
+            self.handle.reach_session(to).await?;
             let header = Header { group: self.id, pipe, kind };
-            let frames = open_pipe(&self.peer.commands, to, header, first, deadline).await?;
-            self.peer.shared.meters.pipes_out.add(1);
+            let frames = open_pipe(&self.handle.commands, to, header, first, deadline).await?;
+            self.handle.shared.meters.pipes_out.add(1);
             Ok(frames)
         };
-        self.peer.within(deadline, opening).await
+        within(deadline, opening).await
     }
 
     async fn push_to(&self, rendezvous: PeerId, envelopes: &[Bytes]) -> Result<(), QueryError> {
-        let session = self.peer.shared.sessions.of(&rendezvous).ok_or(QueryError::Closed)?;
-        let pushing = push(&session, envelopes, &self.peer.shared.meters);
+        let session = self.handle.shared.sessions.of(&rendezvous).ok_or(QueryError::Closed)?;
+        let pushing = push(&session, envelopes, &self.handle.shared.meters);
         let pushed = tokio::time::timeout(OPEN_TIMEOUT, pushing).await;
         match pushed.unwrap_or(Err(QueryError::TimedOut { after: OPEN_TIMEOUT }))? {
             answer if answer.refused > 0 => Err(QueryError::Refused(crate::error::RefuseReason::Policy)),
@@ -179,24 +180,10 @@ impl PeerGroup {
 
     async fn find_locally(&self, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
         let (reply, found) = oneshot::channel();
-        if self.peer.commands.send(Command::Find { query, reply }).await.is_err() {
+        if self.handle.commands.send(Command::Find { query, reply }).await.is_err() {
             return Vec::new();
         }
         found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
-    }
-
-    /// Asks all leased rendezvous; what they answer is kept here for a while.
-    pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
-        let sessions = self.peer.leased().into_iter().filter_map(|peer| self.peer.shared.sessions.of(&peer));
-        let meters = &self.peer.shared.meters;
-        let asked = sessions.map(|session| async move { find(&session, query, meters).await });
-        let answers: Vec<_> = asked.collect::<FuturesUnordered<_>>().collect().await;
-        let found: Vec<_> = answers.into_iter().flatten().flatten().collect();
-        if !found.is_empty() {
-            // A peer that has ended needs no memory.
-            let _ = self.peer.commands.send(Command::Learn { found: found.clone() }).await;
-        }
-        found
     }
 }
 

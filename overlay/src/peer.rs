@@ -7,16 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use crate::advertisement::{AdvertisementKind, DiscoveryQuery, Value};
+use crate::advertisement::Value;
 use crate::error::{AlreadyRegistered, ConnectError, LeaseError, QueryError, SpawnError};
 use crate::event::Events;
 use crate::group::PeerGroup;
 use crate::id::{Genesis, GroupId};
 use crate::limits::Limits;
 use crate::meters::Meters;
-use crate::net::{Command, PeerConfig, Queries, SessionHandle, Shared, open_error, spawn};
+use crate::net::{Command, Handle, PeerConfig, Queries, spawn, within};
 
 /// What a peer is to be; [`spawn`](Self::spawn) starts it.
 #[derive(Debug)]
@@ -68,8 +68,7 @@ impl PeerBuilder {
     /// # Errors
     /// [`SpawnError`] for an address that can't be listened on, or a rendezvous address without peer id.
     pub async fn spawn(self) -> Result<Peer, SpawnError> {
-        let (shared, commands) = spawn(self.config).await?;
-        Ok(Peer { shared, commands })
+        spawn(self.config).await.map(|handle| Peer { handle })
     }
 }
 
@@ -77,8 +76,7 @@ impl PeerBuilder {
 /// dropped, or politely by [`shutdown`](Self::shutdown).
 #[derive(Debug, Clone)]
 pub struct Peer {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) commands: mpsc::Sender<Command>,
+    handle: Handle,
 }
 
 impl Peer {
@@ -98,39 +96,39 @@ impl Peer {
 
     /// This peer's id: the hash of its public key, proven to each peer it talks to.
     pub fn id(&self) -> PeerId {
-        self.shared.id
+        self.handle.shared.id
     }
 
     /// Where this peer can be dialed, complete with `/p2p/<peer id>`; loopback addresses last.
     pub fn addresses(&self) -> Vec<Multiaddr> {
-        self.shared.addresses.read().clone()
+        self.handle.shared.addresses.read().clone()
     }
 
     /// The group that every peer is in.
     pub fn net_group(&self) -> PeerGroup {
-        PeerGroup::new(self.clone(), GroupId::net())
+        PeerGroup::new(self.handle.clone(), GroupId::net())
     }
 
     /// Joins an open group.
     pub fn join(&self, genesis: &Genesis) -> PeerGroup {
         let id = genesis.id();
-        self.shared.join(id);
-        PeerGroup::new(self.clone(), id)
+        self.handle.shared.join(id);
+        PeerGroup::new(self.handle.clone(), id)
     }
 
     /// What happens from now on.
     pub fn events(&self) -> Events {
-        Events::new(self.shared.events.subscribe(), self.shared.meters.clone())
+        Events::new(self.handle.shared.events.subscribe(), self.handle.shared.meters.clone())
     }
 
     /// What this peer counts.
     pub fn meters(&self) -> Arc<Meters> {
-        self.shared.meters.clone()
+        self.handle.shared.meters.clone()
     }
 
     /// Rendezvous whose lease holds now.
     pub fn leased(&self) -> Vec<PeerId> {
-        self.shared.leases.borrow().held.clone()
+        self.handle.shared.leases.borrow().held.clone()
     }
 
     /// Waits for the first lease and says whose it is; returns at once while one holds. Cancel-safe.
@@ -138,20 +136,20 @@ impl Peer {
     /// # Errors
     /// [`LeaseError::TimedOut`] with what the last try ended in.
     pub async fn wait_leased(&self, deadline: Duration) -> Result<PeerId, LeaseError> {
-        let mut leases = self.shared.leases.subscribe();
+        let mut leases = self.handle.shared.leases.subscribe();
         let waiting = leases.wait_for(|leases| !leases.held.is_empty());
         if let Ok(held) = tokio::time::timeout(deadline, waiting).await {
             let held = held.map_err(|_| LeaseError::Closed)?;
             return held.held.first().copied().ok_or(LeaseError::Closed);
         }
-        let last = self.shared.leases.borrow().last_failure.clone();
+        let last = self.handle.shared.leases.borrow().last_failure.clone();
         Err(LeaseError::TimedOut { after: deadline, last: last.unwrap_or_else(|| "no answer".to_owned()) })
     }
 
     /// Remembers where `peer` may be dialed.
     pub async fn add_address(&self, peer: PeerId, address: Multiaddr) {
         // A peer that has ended has nothing to remember.
-        let _ = self.commands.send(Command::AddAddress { peer, address }).await;
+        let _ = self.handle.commands.send(Command::AddAddress { peer, address }).await;
     }
 
     /// Makes sure that there is a session with `peer`, dialing it at `addresses` and those remembered. Cancel-safe.
@@ -164,7 +162,7 @@ impl Peer {
         addresses: Vec<Multiaddr>,
         deadline: Duration,
     ) -> Result<(), ConnectError> {
-        self.within(deadline, self.session(peer, addresses)).await.map(drop)
+        within(deadline, self.handle.session(peer, addresses)).await.map(drop)
     }
 
     /// Makes sure that there is a session with `peer`: an open one, else by dialing what is remembered, else by
@@ -173,7 +171,7 @@ impl Peer {
     /// # Errors
     /// [`ConnectError`].
     pub async fn reach(&self, peer: PeerId, deadline: Duration) -> Result<(), ConnectError> {
-        self.within(deadline, self.reach_session(peer)).await.map(drop)
+        within(deadline, self.handle.reach_session(peer)).await.map(drop)
     }
 
     /// Registers a handler for questions of the resolver (JXTA).
@@ -182,7 +180,7 @@ impl Peer {
     /// [`AlreadyRegistered`], also for a name beyond
     /// [`HANDLER_NAME_BYTES_MAX`](crate::limits::HANDLER_NAME_BYTES_MAX).
     pub fn register_handler(&self, name: &str) -> Result<Queries, AlreadyRegistered> {
-        Queries::register(self.shared.clone(), name)
+        Queries::register(self.handle.shared.clone(), name)
     }
 
     /// Asks the handler `name` of the peer `to`, in a group that both are in. Needs no substream of its own: the
@@ -198,9 +196,9 @@ impl Peer {
         body: impl Into<Bytes>,
         deadline: Duration,
     ) -> Result<Bytes, QueryError> {
-        self.shared.meters.queries_out.add(1);
+        self.handle.shared.meters.queries_out.add(1);
         let asking = async {
-            let session = self.reach_session(to).await.map_err(|error| match error {
+            let session = self.handle.reach_session(to).await.map_err(|error| match error {
                 ConnectError::Busy => QueryError::Busy,
                 ConnectError::Closed => QueryError::Closed,
                 other => QueryError::Unreachable(other.to_string()),
@@ -213,46 +211,15 @@ impl Peer {
     /// Closes all connections with `peer`.
     pub async fn close(&self, peer: PeerId) {
         // A peer that has ended has none.
-        let _ = self.commands.send(Command::Close { peer }).await;
+        let _ = self.handle.commands.send(Command::Close { peer }).await;
     }
 
     /// Ends politely: leases are cancelled (at most a second), then all connections are closed.
     pub async fn shutdown(&self) {
         let (reply, ended) = oneshot::channel();
-        if self.commands.send(Command::Shutdown { reply }).await.is_ok() {
+        if self.handle.commands.send(Command::Shutdown { reply }).await.is_ok() {
             // An error means that it has ended, which is what was asked for.
             let _ = ended.await;
         }
-    }
-
-    /// A session with `to`, looking it up at the rendezvous when its remembered addresses don't do.
-    pub(crate) async fn reach_session(&self, to: PeerId) -> Result<SessionHandle, ConnectError> {
-        if let Some(session) = self.shared.sessions.of(&to) {
-            return Ok(session);
-        }
-        let unreachable = match self.session(to, Vec::new()).await {
-            Err(error @ ConnectError::Unreachable { .. }) => error,
-            other => return other,
-        };
-        let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
-        if self.net_group().find_remotely(&query).await.is_empty() {
-            return Err(unreachable);
-        }
-        self.session(to, Vec::new()).await
-    }
-
-    async fn session(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> Result<SessionHandle, ConnectError> {
-        let (reply, session) = oneshot::channel();
-        let command = Command::Session { peer, addresses, reply };
-        self.commands.send(command).await.map_err(|_| ConnectError::Closed)?;
-        session.await.map_err(|_| ConnectError::Closed)?.map_err(open_error)
-    }
-
-    pub(crate) async fn within<T>(
-        &self,
-        deadline: Duration,
-        doing: impl Future<Output = Result<T, ConnectError>>,
-    ) -> Result<T, ConnectError> {
-        tokio::time::timeout(deadline, doing).await.unwrap_or(Err(ConnectError::TimedOut { after: deadline }))
     }
 }

@@ -14,8 +14,8 @@ use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
 use tokio::sync::mpsc;
 
 use super::behaviour::Behaviour;
-use super::command::Command;
 use super::event_loop::EventLoop;
+use super::handle::Handle;
 use super::shared::Shared;
 use crate::advertisement::Value;
 use crate::error::SpawnError;
@@ -36,7 +36,7 @@ pub(crate) struct PeerConfig {
 ///
 /// # Errors
 /// [`SpawnError`].
-pub(crate) async fn spawn(config: PeerConfig) -> Result<(Arc<Shared>, mpsc::Sender<Command>), SpawnError> {
+pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
     let shared = Arc::new(Shared::new(config.keypair.clone()));
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
@@ -67,7 +67,7 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<(Arc<Shared>, mpsc::Send
         listened,
     );
     tokio::spawn(event_loop.run());
-    Ok((shared, commands))
+    Ok(Handle { shared, commands })
 }
 
 /// The rendezvous by their ids, which each address must name.
