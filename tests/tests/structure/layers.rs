@@ -30,9 +30,6 @@ const OVERLAY: Layers = Layers {
     complete: true,
 };
 
-/// The one pair that may name each other: a peer joins groups and a group tells its peer, two handles on one task.
-const HANDLES: [&str; 2] = ["peer", "group"];
-
 /// The management plane: what is measured and managed knows nothing of what carries or shows it.
 const MGMT_SERVICE: Layers = Layers {
     folder: "mgmt-service/src/",
@@ -57,10 +54,7 @@ fn arrows_back(files: &[SourceFile], layers: &Layers) -> Vec<String> {
 /// Every circle of imports between the top-level modules of a crate, as one line.
 fn circles(files: &[SourceFile], folder: &str) -> Vec<String> {
     let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let handles = |module: &String| folder == OVERLAY.folder && HANDLES.contains(&module.as_str());
-    for (_, from, to) in
-        arrows(files, folder).into_iter().filter(|(_, from, to)| !(handles(from) && handles(to)))
-    {
+    for (_, from, to) in arrows(files, folder) {
         targets.entry(from).or_default().insert(to);
     }
     // Who imports nothing that is left, or is imported by nothing that is left, stands in no circle.
