@@ -22,8 +22,3 @@ pub use home::Home;
 pub use process::{Exit, PATIENCE, Process, Program, Signal};
 pub use scale::scaled;
 pub use transcript::Transcript;
-
-/// The Rust of the README, compiled and run as it stands there.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub mod readme {}
