@@ -162,10 +162,23 @@ pub enum RegisterError {
         /// The name.
         name: crate::jmx::ObjectName,
     },
+    /// The object's parts make no name.
+    #[error("it can't be named: {0}")]
+    Name(#[from] ObjectNameError),
     /// The registry is full.
     #[error("{max} objects are registered, no more fit")]
     Full {
         /// The bound.
         max: usize,
     },
+}
+
+// ---- management service -------------------------------------------------------------------------------------------
+
+/// An acknowledgement of a batch that was not sent: the manager does not follow the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("batch {seq} is acknowledged but was not sent")]
+pub struct AckError {
+    /// The number that was acknowledged.
+    pub seq: u64,
 }

@@ -7,5 +7,7 @@ pub mod limits;
 // ---- managed objects, service, command line -----------------------------------------------------------------------
 pub mod cli_common;
 pub mod jmx;
+pub mod protocol;
+pub mod subscription;
 
 pub use cli_common::ManagePolicy;
