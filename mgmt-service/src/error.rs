@@ -270,3 +270,42 @@ pub struct AckError {
     /// The number that was acknowledged.
     pub seq: u64,
 }
+
+/// A management agent that can't start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The peer answers management questions already.
+    #[error(transparent)]
+    Handler(#[from] overlay::AlreadyRegistered),
+    /// The peer accepts subscriptions already.
+    #[error(transparent)]
+    Bind(#[from] overlay::BindError),
+    /// The application has no room for a further consumer.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// The registry has an agent's objects already, or is full.
+    #[error("register the agent's own objects: {0}")]
+    Register(#[from] RegisterError),
+    /// The agent's own objects can't be named.
+    #[error("name the agent's own objects: {0}")]
+    Name(#[from] ObjectNameError),
+}
+
+/// Objects that could not be read from a peer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum GetError {
+    /// The peer did not answer, or refused.
+    #[error(transparent)]
+    Query(#[from] overlay::QueryError),
+    /// Question or answer can't be put into bytes or read from them.
+    #[error("understand the agent: {0}")]
+    Wire(#[from] overlay::wire::WireError),
+    /// The agent sends pages without end.
+    #[error("read all objects: there are more than {max}")]
+    TooMany {
+        /// The bound.
+        max: usize,
+    },
+}

@@ -8,6 +8,7 @@ pub mod limits;
 // ---- managed objects, service, command line -----------------------------------------------------------------------
 pub mod cli_common;
 pub mod jmx;
+pub mod net;
 pub mod protocol;
 pub mod subscription;
 

@@ -128,3 +128,69 @@ pub const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
 /// Batches of one subscription that are not acknowledged yet, kept to be sent again. While there are so many, further
 /// records wait in the consumer's queue.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
+
+/// Objects on one page of an answer; the rest comes with the next.
+pub const GET_PAGE_BEANS_MAX: usize = 1024;
+
+/// Records of an application that are registered as objects, the last ones; an older one is unregistered.
+pub const RECORD_BEANS_KEPT: usize = 1024;
+
+/// Records of the bean consumer's pool beyond those that are registered: room for a burst. Beyond, the oldest that wait
+/// are dropped and counted in `dropped` of the application.
+pub const RECORD_BEANS_SPARE: usize = 1024;
+
+/// Subscriptions that one agent serves; a further one is told so and counted in `subscriptions_refused`.
+pub const SUBSCRIPTIONS_MAX: usize = 8;
+
+/// Subscriptions of one manager at one agent; a further one ends the manager's oldest.
+pub const SUBSCRIPTIONS_PER_MANAGER_MAX: usize = 2;
+
+/// Records that wait for a subscription whose window is closed or whose manager is away; beyond, the oldest are dropped,
+/// and the next batch says how many.
+pub const SUBSCRIPTION_RECORDS_MAX: usize = 16 * 1024;
+
+/// How long a subscription is kept for a manager whose pipe broke; then what it did not get is counted in
+/// `records_unclaimed`.
+pub const SUBSCRIPTION_KEPT: Duration = Duration::from_secs(60);
+
+/// Pipes whose first message is waited for; beyond, openers wait and are then told *busy* by the overlay.
+pub const SUBSCRIBING_MAX: usize = 16;
+
+/// How long the first message of a pipe is waited for; then the pipe is closed and counted in `subscribing_failed`.
+pub const SUBSCRIBING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one message may take to be handed to the transport; then its pipe counts as broken.
+pub const PUSH_SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an agent that ends waits for its managers to take and acknowledge the rest.
+pub const AGENT_FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// How long others may keep an agent's advertisement after the last renewal: the time in which a killed agent is forgotten.
+pub const AGENT_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(120);
+
+/// Time between two tries to publish an agent's advertisement when a rendezvous did not take it.
+pub const AGENT_PUBLISH_RETRY: Duration = Duration::from_secs(5);
+
+/// Agents that one manager follows; further ones are not subscribed to and counted in `agents_beyond`.
+pub const AGENTS_MAX: usize = 1024;
+
+/// Time between two looks for agents while a manager collects.
+pub const AGENTS_LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long one look for agents may take.
+pub const AGENTS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Deadline of one question about managed objects, reaching the peer included.
+pub const GET_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between two tries to subscribe to an agent that doesn't answer; the first retry comes after a fifth of it.
+pub const SUBSCRIBE_RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// How long an agent that can't be reached is tried again before it is left to the next look for agents.
+pub const AGENT_GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
+
+/// How long the agents may take to flush at the end of a collection; those that did not are counted in `unflushed`.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Batches that wait for the record sink; when full, agents wait for their acknowledgements.
+pub const SINK_QUEUE: usize = 64;

@@ -48,7 +48,8 @@ impl ObjectNamePattern {
     }
 
     /// Whether every name matches.
-    pub(super) fn is_everything(&self) -> bool {
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
         self.open && self.keys.is_empty() && self.domain.is_everything()
     }
 }

@@ -9,8 +9,8 @@ use overlay::wire::{
 };
 
 use super::VERSION;
-use crate::jmx::{AttributeValue, ObjectName, ObjectNamePattern};
-use crate::limits::{GET_ANSWER_BYTES_MAX, GET_ATTRIBUTES_MAX, GET_REQUEST_BYTES_MAX};
+use crate::jmx::{AttributeValue, BeanServer, Found, ObjectName, ObjectNamePattern};
+use crate::limits::{GET_ANSWER_BYTES_MAX, GET_ATTRIBUTES_MAX, GET_PAGE_BEANS_MAX, GET_REQUEST_BYTES_MAX};
 
 /// Which objects, which of their attributes, and where the page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,23 @@ impl GetRequest {
         check_attributes(&attributes)?;
         let pattern = pattern.parse().map_err(|_| WireError::Malformed)?;
         Ok(Self { pattern, attributes, after, limit })
+    }
+
+    /// What the objects of `beans` answer: one page, at most `GET_PAGE_BEANS_MAX` of them.
+    #[must_use]
+    pub fn answer(&self, beans: &BeanServer) -> GetAnswer {
+        let limit = (self.limit as usize).clamp(1, GET_PAGE_BEANS_MAX);
+        let found = beans.query_page(&self.pattern, self.after, limit + 1);
+        GetAnswer::fitting(found.into_iter().map(|found| (found.serial, self.snapshot(&found))), limit)
+    }
+
+    fn snapshot(&self, found: &Found) -> BeanSnapshot {
+        let all = || found.bean.info().attributes.into_iter().map(|attribute| attribute.name.into_owned());
+        let wanted: Vec<String> =
+            if self.attributes.is_empty() { all().collect() } else { self.attributes.clone() };
+        let read = |name: String| found.bean.attribute(&name).map(|value| (name, value));
+        let attributes = wanted.into_iter().filter_map(read).collect();
+        BeanSnapshot { name: found.name.clone(), attributes, truncated: false }
     }
 }
 
@@ -162,9 +179,12 @@ const ANSWER_FRAME_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::jmx::CounterBean;
 
     fn request() -> GetRequest {
         GetRequest {
@@ -236,6 +256,26 @@ mod tests {
         assert!(answer.beans[0].truncated && answer.beans[0].attributes.is_empty());
         assert!(!answer.beans[1].truncated && !answer.more);
         assert!(answer.encode().is_ok());
+    }
+
+    #[test]
+    fn a_question_is_answered_by_the_objects_as_they_are_now() {
+        let server = BeanServer::new();
+        let counters = || CounterBean::new("counts", || vec![("sent", 3), ("lost", 0)]);
+        let _held: Vec<_> = (1..=3)
+            .map(|n| server.register(format!("p:n={n}").parse().unwrap(), Arc::new(counters())).unwrap())
+            .collect();
+        let ask = |attributes: &[&str], after| GetRequest {
+            pattern: "p:*".parse().unwrap(),
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            after,
+            limit: 2,
+        };
+        let first = ask(&["lost", "unknown"], 0).answer(&server);
+        assert_eq!((first.beans.len(), first.more), (2, true));
+        assert_eq!(first.beans[0].attributes, [("lost".to_owned(), AttributeValue::Int(0))]);
+        let last = ask(&[], first.next).answer(&server);
+        assert_eq!((last.beans.len(), last.more, last.beans[0].attributes.len()), (1, false, 2));
     }
 
     #[test]

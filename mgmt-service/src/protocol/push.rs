@@ -30,6 +30,8 @@ pub enum FromManager {
     },
     /// Send what there is at once, then say [`FromAgent::Flushed`].
     Flush,
+    /// The subscription is over; nothing is kept for it.
+    Unsubscribe,
 }
 
 impl FromManager {
@@ -45,6 +47,7 @@ impl FromManager {
             }
             Self::Ack { seq } => encode_kind(VERSION, ACK, &(*seq, Ext::new()), PUSH_BYTES_MAX),
             Self::Flush => encode_kind(VERSION, FLUSH, &Ext::new(), PUSH_BYTES_MAX),
+            Self::Unsubscribe => encode_kind(VERSION, UNSUBSCRIBE, &Ext::new(), PUSH_BYTES_MAX),
         }
         .map(Bytes::from)
     }
@@ -67,6 +70,7 @@ impl FromManager {
                 Ok(Self::Ack { seq })
             }
             FLUSH => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Flush),
+            UNSUBSCRIBE => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Unsubscribe),
             got => Err(WireError::UnknownKind { got }),
         }
     }
@@ -127,6 +131,7 @@ pub(super) const BATCH: u16 = 3;
 const FLUSH: u16 = 4;
 const FLUSHED: u16 = 5;
 const FULL: u16 = 6;
+const UNSUBSCRIBE: u16 = 7;
 
 #[cfg(test)]
 mod tests {
@@ -140,10 +145,11 @@ mod tests {
 
     #[test]
     fn golden_bytes_of_what_a_manager_says() {
-        let golden: [(FromManager, &[u8]); 3] = [
+        let golden: [(FromManager, &[u8]); 4] = [
             (subscribe(), &[1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 0]),
             (FromManager::Ack { seq: 9 }, &[1, 2, 0, 9, 0]),
             (FromManager::Flush, &[1, 4, 0, 0]),
+            (FromManager::Unsubscribe, &[1, 7, 0, 0]),
         ];
         for (message, bytes) in golden {
             assert_eq!(message.encode().unwrap(), bytes);
@@ -181,7 +187,8 @@ mod tests {
     proptest! {
         #[test]
         fn truncated_and_trailing_bytes_are_errors(cut in 0usize..13, tail in 1usize..4) {
-            for message in [subscribe(), FromManager::Ack { seq: 9 }, FromManager::Flush] {
+            let ack = FromManager::Ack { seq: 9 };
+            for message in [subscribe(), ack, FromManager::Flush, FromManager::Unsubscribe] {
                 let mut bytes = message.encode().unwrap().to_vec();
                 prop_assert!(FromManager::decode(&bytes[..cut.min(bytes.len() - 1)]).is_err());
                 bytes.extend(vec![0; tail]);

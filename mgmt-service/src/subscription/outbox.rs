@@ -24,10 +24,18 @@ pub struct Outbox {
     /// When the first record came into the open batch.
     opened_at: Option<Instant>,
     /// Closed and not acknowledged, in the order of their numbers.
-    kept: VecDeque<(u64, Bytes)>,
+    kept: VecDeque<Kept>,
     /// How many of `kept` went out on the present pipe.
     sent: usize,
     flush: Flush,
+}
+
+/// A closed batch.
+#[derive(Debug)]
+struct Kept {
+    seq: u64,
+    records: usize,
+    bytes: Bytes,
 }
 
 /// How far a manager's wish to have everything now has come.
@@ -101,7 +109,7 @@ impl Outbox {
     /// # Errors
     /// [`AckError`] for a number that was not sent on this pipe.
     pub fn ack(&mut self, seq: u64) -> Result<(), AckError> {
-        let sent = self.sent.checked_sub(1).and_then(|last| self.kept.get(last)).map(|(seq, _)| *seq);
+        let sent = self.sent.checked_sub(1).and_then(|last| self.kept.get(last)).map(|kept| kept.seq);
         if sent.is_none_or(|sent| seq > sent) && seq > self.acknowledged() {
             return Err(AckError { seq });
         }
@@ -112,9 +120,9 @@ impl Outbox {
     /// The next message to send, while there is a pipe; `dropped` is what the subscription has lost so far.
     pub fn poll_send(&mut self, now: Instant, dropped: u64) -> Option<Bytes> {
         self.close_if_due(now, dropped);
-        if let Some((_, bytes)) = self.kept.get(self.sent) {
+        if let Some(kept) = self.kept.get(self.sent) {
             self.sent += 1;
-            return Some(bytes.clone());
+            return Some(kept.bytes.clone());
         }
         if self.flush == Flush::Closing && self.open.is_empty() {
             self.flush = Flush::No;
@@ -130,10 +138,10 @@ impl Outbox {
         self.opened_at.filter(|_| room).map(|opened| opened + BATCH_AGE_MAX)
     }
 
-    /// Batches that are kept until they are acknowledged.
+    /// Records that are in batches and not acknowledged.
     #[must_use]
-    pub fn unacknowledged(&self) -> usize {
-        self.kept.len()
+    pub fn unacknowledged_records(&self) -> usize {
+        self.open.len() + self.kept.iter().map(|kept| kept.records).sum::<usize>()
     }
 
     /// Whether nothing is left that a manager should have.
@@ -144,7 +152,7 @@ impl Outbox {
 
     /// The highest number that is acknowledged.
     fn acknowledged(&self) -> u64 {
-        self.kept.front().map_or(self.last_seq, |(seq, _)| seq.saturating_sub(1))
+        self.kept.front().map_or(self.last_seq, |kept| kept.seq.saturating_sub(1))
     }
 
     fn close_if_due(&mut self, now: Instant, dropped: u64) {
@@ -155,15 +163,16 @@ impl Outbox {
         }
         self.last_seq += 1;
         self.opened_at = None;
+        let records = self.open.len();
         let closed = self.open.close(self.boot, self.last_seq, dropped);
         debug_assert!(closed.is_ok(), "a batch that closes when full fits its message");
         if let Ok(bytes) = closed {
-            self.kept.push_back((self.last_seq, bytes));
+            self.kept.push_back(Kept { seq: self.last_seq, records, bytes });
         }
     }
 
     fn forget(&mut self, seq: u64) {
-        while self.kept.front().is_some_and(|(kept, _)| *kept <= seq) {
+        while self.kept.front().is_some_and(|kept| kept.seq <= seq) {
             self.kept.pop_front();
             self.sent = self.sent.saturating_sub(1);
         }

@@ -32,7 +32,6 @@ impl World {
             let record = ArmRecord { at_ms: self.pushed, ..ArmRecord::empty(self.peer) };
             self.outbox.push(self.now, &record);
             self.pushed += 1;
-            let _ = self.outbox.poll_timeout();
         }
         count
     }
@@ -95,7 +94,9 @@ fn a_manager_that_comes_back_gets_what_it_has_not_committed() {
         world.push(BATCH_RECORDS_MAX);
         world.batch();
     }
+    assert_eq!(world.outbox.unacknowledged_records(), 3 * BATCH_RECORDS_MAX);
     world.outbox.ack(1).unwrap();
+    assert_eq!(world.outbox.unacknowledged_records(), 2 * BATCH_RECORDS_MAX);
     // The pipe broke after the manager had committed 2, before its acknowledgement arrived.
     world.outbox.attach((7, 2));
     let batch = world.batch();
