@@ -2,8 +2,12 @@
 //! overlay.
 
 pub mod arm;
+pub mod csv;
 pub mod error;
+pub mod latency;
 pub mod limits;
+pub mod plot;
+pub mod summary;
 
 // ---- managed objects, service, command line -----------------------------------------------------------------------
 pub mod cli_common;

@@ -72,10 +72,7 @@ impl Agent {
     }
 
     pub(super) fn consumers(&self) -> u64 {
-        self.consumers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len() as u64
+        self.consumers.read().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
     /// Records made since the start.

@@ -53,9 +53,7 @@ impl Application {
     /// from it and can't be guessed without.
     #[must_use]
     pub fn new(peer: PeerId, boot_key: [u8; 32]) -> Self {
-        Self {
-            shared: Arc::new(Shared::new(BootKey::new(boot_key), peer)),
-        }
+        Self { shared: Arc::new(Shared::new(BootKey::new(boot_key), peer)) }
     }
 
     /// Defines a kind of transaction and makes its pool.
@@ -65,18 +63,9 @@ impl Application {
     /// [`DEFINITIONS_MAX`] are defined.
     pub fn define(&self, definition: TransactionDefinition) -> Result<Transaction, DefineError> {
         definition.check()?;
-        let mut producers = self
-            .shared
-            .producers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if producers
-            .iter()
-            .any(|producer| producer.definition.name == definition.name)
-        {
-            return Err(DefineError::Taken {
-                name: definition.name,
-            });
+        let mut producers = self.shared.producers.write().unwrap_or_else(PoisonError::into_inner);
+        if producers.iter().any(|producer| producer.definition.name == definition.name) {
+            return Err(DefineError::Taken { name: definition.name });
         }
         let number = u8::try_from(producers.len()).unwrap_or(u8::MAX);
         if producers.len() >= DEFINITIONS_MAX {
@@ -101,24 +90,14 @@ impl Application {
 
     /// Ends each transaction whose timeout has come, as `failed` with reason `timeout`. Returns their number.
     pub fn expire(&self, now: Instant) -> usize {
-        self.end_each(
-            |pool| pool.expire(now),
-            |producer, ended| self.shared.timed_out(producer, &ended),
-        )
+        self.end_each(|pool| pool.expire(now), |producer, ended| self.shared.timed_out(producer, &ended))
     }
 
     /// When to call [`Self::expire`] next; ask again after each start.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let producers = self
-            .shared
-            .producers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        producers
-            .iter()
-            .filter_map(|producer| producer.pool().poll_timeout())
-            .min()
+        let producers = self.shared.producers.read().unwrap_or_else(PoisonError::into_inner);
+        producers.iter().filter_map(|producer| producer.pool().poll_timeout()).min()
     }
 
     /// Ends every transaction in flight as `aborted` with reason `stopped`, for an application that stops.
@@ -163,11 +142,7 @@ impl Application {
     /// Transactions in flight, over all definitions.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let producers = self
-            .shared
-            .producers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let producers = self.shared.producers.read().unwrap_or_else(PoisonError::into_inner);
         producers.iter().map(|producer| producer.pool().in_flight()).sum()
     }
 
@@ -183,11 +158,7 @@ impl Application {
         mut next: impl FnMut(&mut TransactionPool) -> Option<Ended>,
         mut record: impl FnMut(&Producer, Ended),
     ) -> usize {
-        let producers = self
-            .shared
-            .producers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let producers = self.shared.producers.read().unwrap_or_else(PoisonError::into_inner);
         let mut count = 0;
         for producer in producers.iter() {
             loop {

@@ -28,9 +28,7 @@ impl Correlator {
         let written = rest.write_all(&seq.to_be_bytes()).is_ok() && dest.as_ref().write(&mut rest).is_ok();
         debug_assert!(written, "a PeerId is longer than the longest that exists");
         let unused = rest.len();
-        let used = input
-            .get(..INPUT_BYTES_MAX.saturating_sub(unused))
-            .unwrap_or(&input);
+        let used = input.get(..INPUT_BYTES_MAX.saturating_sub(unused)).unwrap_or(&input);
         let hash = blake3::keyed_hash(&key.0, used);
         let [a, b, c, d, ..] = *hash.as_bytes();
         Self((u64::from(seq) << 32) | u64::from(u32::from_be_bytes([a, b, c, d])))
@@ -63,9 +61,7 @@ impl FromStr for Correlator {
         if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(CorrelatorParseError);
         }
-        u64::from_str_radix(text, 16)
-            .map(Self)
-            .map_err(|_| CorrelatorParseError)
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| CorrelatorParseError)
     }
 }
 
@@ -123,14 +119,8 @@ mod tests {
         let correlator = Correlator(0x0000_0001_00ab_cdef);
         assert_eq!(correlator.to_string(), "0000000100abcdef");
         assert_eq!("0000000100abcdef".parse(), Ok(correlator));
-        for bad in [
-            "",
-            "1",
-            "+000000100abcdef",
-            "0000000100abcdeg",
-            "0000000100abcdef0",
-            "0000000100abcdeé",
-        ] {
+        for bad in ["", "1", "+000000100abcdef", "0000000100abcdeg", "0000000100abcdef0", "0000000100abcdeé"]
+        {
             assert_eq!(bad.parse::<Correlator>(), Err(CorrelatorParseError), "{bad}");
         }
     }

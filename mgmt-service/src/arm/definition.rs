@@ -74,11 +74,7 @@ impl TransactionDefinition {
     /// A definition with all metrics.
     #[must_use]
     pub fn new(name: &str, timeout: Duration) -> Self {
-        Self {
-            name: name.to_owned(),
-            metrics: Metric::ALL.to_vec(),
-            timeout,
-        }
+        Self { name: name.to_owned(), metrics: Metric::ALL.to_vec(), timeout }
     }
 
     /// Whether records of this definition carry `metric`.
@@ -93,17 +89,11 @@ impl TransactionDefinition {
         let fits = (1..=TRANSACTION_NAME_BYTES_MAX).contains(&self.name.len());
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if !fits || !self.name.bytes().all(known) {
-            return Err(DefineError::BadName {
-                name: self.name.clone(),
-                max: TRANSACTION_NAME_BYTES_MAX,
-            });
+            return Err(DefineError::BadName { name: self.name.clone(), max: TRANSACTION_NAME_BYTES_MAX });
         }
         let max = Duration::from_secs(TRANSACTION_TIMEOUT_S_MAX);
         if self.timeout.is_zero() || self.timeout > max {
-            return Err(DefineError::BadTimeout {
-                timeout: self.timeout,
-                max,
-            });
+            return Err(DefineError::BadTimeout { timeout: self.timeout, max });
         }
         Ok(())
     }
@@ -116,30 +106,21 @@ mod tests {
     #[test]
     fn names_and_timeouts_out_of_range_are_refused() {
         let second = Duration::from_secs(1);
-        assert_eq!(
-            TransactionDefinition::new("presence.ping", second).check(),
-            Ok(())
-        );
+        assert_eq!(TransactionDefinition::new("presence.ping", second).check(), Ok(()));
         for name in ["", "=cmd", "a b", "ping\n", "é", &"x".repeat(65)] {
             let refused = TransactionDefinition::new(name, second).check();
             assert!(matches!(refused, Err(DefineError::BadName { .. })), "{name:?}");
         }
         for timeout in [Duration::ZERO, Duration::from_secs(3601), Duration::MAX] {
             let refused = TransactionDefinition::new("ping", timeout).check();
-            assert!(
-                matches!(refused, Err(DefineError::BadTimeout { .. })),
-                "{timeout:?}"
-            );
+            assert!(matches!(refused, Err(DefineError::BadTimeout { .. })), "{timeout:?}");
         }
     }
 
     #[test]
     fn every_metric_has_a_column_of_the_record() {
         for metric in Metric::ALL {
-            assert!(
-                super::super::ArmRecord::COLUMNS.contains(&metric.column()),
-                "{metric:?}"
-            );
+            assert!(super::super::ArmRecord::COLUMNS.contains(&metric.column()), "{metric:?}");
         }
     }
 }

@@ -32,5 +32,6 @@ pub use correlator::{BootKey, Correlator};
 pub use definition::{Metric, TransactionDefinition};
 pub use pool::{Ended, NotStopped, Started, TransactionPool};
 pub use queue::{Overflow, PooledRecord, Pushed, RecordQueue};
+pub(crate) use record::rfc3339_ms;
 pub use record::{ArmRecord, DestStatus, Path, Reason, Status};
 pub use transaction::{Outcome, Stopped, Transaction};

@@ -95,9 +95,7 @@ impl TransactionPool {
     /// [`PoolExhausted`] when all objects are in flight.
     pub fn start(&mut self, now: Instant, started: Started) -> Result<Correlator, PoolExhausted> {
         if self.in_flight >= TRANSACTIONS_IN_FLIGHT_MAX {
-            return Err(PoolExhausted {
-                max: TRANSACTIONS_IN_FLIGHT_MAX,
-            });
+            return Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX });
         }
         let seq = self.next_free();
         let correlator = Correlator::derive(&self.key, seq, &started.dest);
@@ -107,12 +105,7 @@ impl TransactionPool {
         self.deadline_latest = Some(deadline);
         self.remember_order(correlator);
         if let Some(slot) = self.slots.get_mut(slot_of(seq)) {
-            *slot = Some(InFlight {
-                correlator,
-                started,
-                at: now,
-                deadline,
-            });
+            *slot = Some(InFlight { correlator, started, at: now, deadline });
             self.in_flight += 1;
         }
         Ok(correlator)
@@ -125,11 +118,7 @@ impl TransactionPool {
     pub fn stop(&mut self, now: Instant, correlator: Correlator, from: &PeerId) -> Result<Ended, NotStopped> {
         let Some(live) = self.live(correlator) else {
             let issued = correlator == Correlator::derive(&self.key, correlator.seq(), from);
-            return Err(if issued {
-                NotStopped::Late
-            } else {
-                NotStopped::Forged
-            });
+            return Err(if issued { NotStopped::Late } else { NotStopped::Forged });
         };
         if live.started.dest != *from {
             return Err(NotStopped::WrongPeer);
@@ -138,11 +127,7 @@ impl TransactionPool {
         let Some(ended) = self.take(now, correlator) else {
             return Err(NotStopped::Late);
         };
-        if overdue {
-            Err(NotStopped::Overdue(ended))
-        } else {
-            Ok(ended)
-        }
+        if overdue { Err(NotStopped::Overdue(ended)) } else { Ok(ended) }
     }
 
     /// The next transaction whose deadline has come, oldest first; call it until it gives none.
@@ -166,10 +151,7 @@ impl TransactionPool {
     /// The earliest deadline of a transaction in flight.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.order
-            .front()
-            .and_then(|oldest| self.live(*oldest))
-            .map(|live| live.deadline)
+        self.order.front().and_then(|oldest| self.live(*oldest)).map(|live| live.deadline)
     }
 
     /// Transactions in flight.
@@ -204,18 +186,10 @@ impl TransactionPool {
         self.live(correlator)?;
         let live = self.slots.get_mut(slot_of(correlator.seq()))?.take()?;
         self.in_flight -= 1;
-        while self
-            .order
-            .front()
-            .is_some_and(|oldest| self.live(*oldest).is_none())
-        {
+        while self.order.front().is_some_and(|oldest| self.live(*oldest).is_none()) {
             self.order.pop_front();
         }
-        Some(Ended {
-            correlator,
-            started: live.started,
-            elapsed: now.saturating_duration_since(live.at),
-        })
+        Some(Ended { correlator, started: live.started, elapsed: now.saturating_duration_since(live.at) })
     }
 
     /// Appends to the order. One that never ends can hold up the front while others come and go behind it;
@@ -252,10 +226,7 @@ const COUNTER_MASK: u32 = (1 << COUNTER_BITS) - 1;
 /// Places in the order of deadlines: twice the objects, so that a sweep always frees at least half.
 const ORDER_MAX: usize = 2 * TRANSACTIONS_IN_FLIGHT_MAX;
 
-const _: () = assert!(
-    TRANSACTIONS_IN_FLIGHT_MAX.is_power_of_two(),
-    "a slot is named by the low bits"
-);
+const _: () = assert!(TRANSACTIONS_IN_FLIGHT_MAX.is_power_of_two(), "a slot is named by the low bits");
 
 #[cfg(test)]
 mod tests;

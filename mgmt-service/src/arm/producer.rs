@@ -43,9 +43,7 @@ impl Shared {
     pub(super) fn deliver(&self, producer: &Producer, ended: &Ended, outcome: &Outcome, reason: Reason) {
         let elapsed_us = u64::try_from(ended.elapsed.as_micros()).unwrap_or(u64::MAX);
         let response_us = (reason == Reason::None).then_some(elapsed_us);
-        let hold_us = outcome
-            .hold_us
-            .filter(|_| producer.definition.has(Metric::RemoteHold));
+        let hold_us = outcome.hold_us.filter(|_| producer.definition.has(Metric::RemoteHold));
         let with_path = producer.definition.has(Metric::NetworkPath);
         self.agent.deliver(&ArmRecord {
             at_ms: ended.started.wall_ms,
@@ -75,11 +73,7 @@ pub(super) struct Producer {
 impl Producer {
     pub(super) fn new(definition: TransactionDefinition, pool: TransactionPool) -> Self {
         let name = Arc::from(definition.name.as_str());
-        Self {
-            definition,
-            name,
-            pool: Mutex::new(pool),
-        }
+        Self { definition, name, pool: Mutex::new(pool) }
     }
 
     pub(super) fn pool(&self) -> MutexGuard<'_, TransactionPool> {

@@ -94,10 +94,7 @@ impl RecordQueue {
 
     /// The record that has waited longest; none when none waits.
     pub fn get(self: &Arc<Self>) -> Option<PooledRecord> {
-        self.filled.pop().map(|record| PooledRecord {
-            record: Some(record),
-            queue: Arc::clone(self),
-        })
+        self.filled.pop().map(|record| PooledRecord { record: Some(record), queue: Arc::clone(self) })
     }
 
     /// Waits for a record. Several may wait at once.
@@ -205,16 +202,11 @@ mod tests {
     }
 
     fn numbered(number: u64) -> ArmRecord {
-        ArmRecord {
-            correlator: Correlator(number),
-            ..ArmRecord::empty(PeerId::random())
-        }
+        ArmRecord { correlator: Correlator(number), ..ArmRecord::empty(PeerId::random()) }
     }
 
     fn drain(queue: &Arc<RecordQueue>) -> Vec<u64> {
-        std::iter::from_fn(|| queue.get())
-            .map(|record| record.correlator.0)
-            .collect()
+        std::iter::from_fn(|| queue.get()).map(|record| record.correlator.0).collect()
     }
 
     #[test]
@@ -251,10 +243,7 @@ mod tests {
     #[test]
     fn capacity_stays_within_its_bounds() {
         assert_eq!(queue(0, Overflow::DropOldest).capacity(), 1);
-        assert_eq!(
-            queue(usize::MAX, Overflow::DropOldest).capacity(),
-            CONSUMER_RECORDS_MAX
-        );
+        assert_eq!(queue(usize::MAX, Overflow::DropOldest).capacity(), CONSUMER_RECORDS_MAX);
     }
 
     #[tokio::test]

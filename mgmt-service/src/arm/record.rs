@@ -186,8 +186,7 @@ impl ArmRecord {
     /// millisecond of that year.
     #[must_use]
     pub fn at(&self) -> String {
-        let at = UNIX_EPOCH + Duration::from_millis(self.at_ms.min(AT_MS_MAX));
-        humantime::format_rfc3339_millis(at).to_string()
+        rfc3339_ms(self.at_ms)
     }
 
     /// The values of [`Self::COLUMNS`]; a value that was not measured is an empty text.
@@ -254,6 +253,12 @@ struct Columns<'a> {
     reason: &'static str,
 }
 
+/// A time of a clock that may be wrong, as RFC 3339; what lies after the year 9999 is cut to that.
+pub(crate) fn rfc3339_ms(at_ms: u64) -> String {
+    let at = UNIX_EPOCH + Duration::from_millis(at_ms.min(AT_MS_MAX));
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
 /// The last millisecond that RFC 3339 can write: the end of the year 9999.
 const AT_MS_MAX: u64 = 253_402_300_799_999;
 
@@ -298,10 +303,7 @@ mod tests {
     #[test]
     fn json_has_the_columns_in_order_and_null_for_what_was_not_measured() {
         let line = record().to_json_line();
-        let places: Vec<_> = ArmRecord::COLUMNS
-            .iter()
-            .map(|key| line.find(&format!("\"{key}\":")))
-            .collect();
+        let places: Vec<_> = ArmRecord::COLUMNS.iter().map(|key| line.find(&format!("\"{key}\":"))).collect();
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{line}");
         let json = record().to_json();
         assert_eq!(json["response_us"], 850);
@@ -311,10 +313,7 @@ mod tests {
 
     #[test]
     fn a_lying_clock_does_not_break_the_text() {
-        let record = ArmRecord {
-            at_ms: u64::MAX,
-            ..record()
-        };
+        let record = ArmRecord { at_ms: u64::MAX, ..record() };
         assert_eq!(record.at(), "9999-12-31T23:59:59.999Z");
     }
 
@@ -332,9 +331,6 @@ mod tests {
             [0, 1, 2, 3]
         );
         assert_eq!((Status::from_code(4), Reason::from_code(4)), (None, None));
-        assert_eq!(
-            (Path::from_text("DIRECT"), DestStatus::from_code(9)),
-            (None, None)
-        );
+        assert_eq!((Path::from_text("DIRECT"), DestStatus::from_code(9)), (None, None));
     }
 }

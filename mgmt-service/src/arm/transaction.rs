@@ -33,21 +33,13 @@ impl Outcome {
     /// An outcome of which only the status is known.
     #[must_use]
     pub const fn new(status: Status) -> Self {
-        Self {
-            status,
-            dest_status: DestStatus::Unknown,
-            hold_us: None,
-        }
+        Self { status, dest_status: DestStatus::Unknown, hold_us: None }
     }
 
     /// A good answer that carried the receiver's status.
     #[must_use]
     pub const fn good(dest_status: DestStatus) -> Self {
-        Self {
-            status: Status::Good,
-            dest_status,
-            hold_us: None,
-        }
+        Self { status: Status::Good, dest_status, hold_us: None }
     }
 }
 
@@ -89,11 +81,7 @@ impl Transaction {
     ) -> Result<Correlator, PoolExhausted> {
         let started = self.producer.pool().start(now, Started { wall_ms, dest, path });
         let counters = &self.shared.counters;
-        add_one(if started.is_ok() {
-            &counters.started
-        } else {
-            &counters.pool_exhausted
-        });
+        add_one(if started.is_ok() { &counters.started } else { &counters.pool_exhausted });
         started
     }
 
@@ -134,23 +122,10 @@ impl Transaction {
     /// Takes no transaction object, so it works when the pool is exhausted.
     pub fn unreachable(&self, _now: Instant, wall_ms: u64, dest: PeerId) {
         let correlator = self.producer.pool().unstarted(&dest);
-        let started = Started {
-            wall_ms,
-            dest,
-            path: Path::None,
-        };
-        let ended = Ended {
-            correlator,
-            started,
-            elapsed: Duration::ZERO,
-        };
+        let started = Started { wall_ms, dest, path: Path::None };
+        let ended = Ended { correlator, started, elapsed: Duration::ZERO };
         add_one(&self.shared.counters.unreachable);
-        self.shared.deliver(
-            &self.producer,
-            &ended,
-            &Outcome::new(Status::Failed),
-            Reason::Unreachable,
-        );
+        self.shared.deliver(&self.producer, &ended, &Outcome::new(Status::Failed), Reason::Unreachable);
     }
 
     /// What is measured.

@@ -14,11 +14,7 @@ fn pool() -> TransactionPool {
 }
 
 fn with(dest: PeerId) -> Started {
-    Started {
-        wall_ms: 1_000,
-        dest,
-        path: Path::Direct,
-    }
+    Started { wall_ms: 1_000, dest, path: Path::Direct }
 }
 
 #[test]
@@ -26,18 +22,9 @@ fn answer_in_time_ends_the_transaction_with_the_time_since_its_start() {
     let (mut pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, with(dest)).unwrap();
 
-    let ended = pool
-        .stop(now + Duration::from_millis(850), correlator, &dest)
-        .unwrap();
+    let ended = pool.stop(now + Duration::from_millis(850), correlator, &dest).unwrap();
 
-    assert_eq!(
-        ended,
-        Ended {
-            correlator,
-            started: with(dest),
-            elapsed: Duration::from_millis(850)
-        }
-    );
+    assert_eq!(ended, Ended { correlator, started: with(dest), elapsed: Duration::from_millis(850) });
     assert_eq!((pool.in_flight(), pool.poll_timeout()), (0, None));
 }
 
@@ -46,10 +33,7 @@ fn several_in_flight_end_in_any_order() {
     let (mut pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let started: Vec<_> = (0..5).map(|_| pool.start(now, with(dest)).unwrap()).collect();
     for index in [3, 0, 4, 2, 1] {
-        assert_eq!(
-            pool.stop(now, started[index], &dest).unwrap().correlator,
-            started[index]
-        );
+        assert_eq!(pool.stop(now, started[index], &dest).unwrap().correlator, started[index]);
     }
 }
 
@@ -66,10 +50,8 @@ fn answer_to_an_older_use_of_a_slot_does_not_end_its_present_one() {
     let (mut pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let old = pool.start(now, with(dest)).unwrap();
     pool.stop(now, old, &dest).unwrap();
-    let present = (0..TRANSACTIONS_IN_FLIGHT_MAX)
-        .map(|_| pool.start(now, with(dest)).unwrap())
-        .last()
-        .unwrap();
+    let present =
+        (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, with(dest)).unwrap()).last().unwrap();
     assert_eq!(slot_of(old.seq()), slot_of(present.seq()));
 
     assert_eq!(pool.stop(now, old, &dest), Err(NotStopped::Late));
@@ -80,10 +62,7 @@ fn answer_to_an_older_use_of_a_slot_does_not_end_its_present_one() {
 fn answer_of_another_peer_leaves_the_transaction_in_flight() {
     let (mut pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, with(dest)).unwrap();
-    assert_eq!(
-        pool.stop(now, correlator, &PeerId::random()),
-        Err(NotStopped::WrongPeer)
-    );
+    assert_eq!(pool.stop(now, correlator, &PeerId::random()), Err(NotStopped::WrongPeer));
     assert!(pool.stop(now, correlator, &dest).is_ok());
 }
 
@@ -91,14 +70,8 @@ fn answer_of_another_peer_leaves_the_transaction_in_flight() {
 fn guessed_token_is_forged_and_ends_nothing() {
     let (mut pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, with(dest)).unwrap();
-    assert_eq!(
-        pool.stop(now, Correlator(correlator.0 ^ 1), &dest),
-        Err(NotStopped::Forged)
-    );
-    assert_eq!(
-        pool.stop(now, Correlator(u64::MAX), &dest),
-        Err(NotStopped::Forged)
-    );
+    assert_eq!(pool.stop(now, Correlator(correlator.0 ^ 1), &dest), Err(NotStopped::Forged));
+    assert_eq!(pool.stop(now, Correlator(u64::MAX), &dest), Err(NotStopped::Forged));
     assert_eq!(pool.in_flight(), 1);
 }
 
@@ -126,12 +99,9 @@ fn answer_after_the_deadline_is_overdue_even_when_the_timer_has_not_run() {
 #[test]
 fn exhausted_pool_refuses_and_takes_up_again_when_one_ends() {
     let (mut pool, now, dest) = (pool(), Instant::now(), PeerId::random());
-    let started: Vec<_> = (0..TRANSACTIONS_IN_FLIGHT_MAX)
-        .map(|_| pool.start(now, with(dest)).unwrap())
-        .collect();
-    let refused = Err(PoolExhausted {
-        max: TRANSACTIONS_IN_FLIGHT_MAX,
-    });
+    let started: Vec<_> =
+        (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, with(dest)).unwrap()).collect();
+    let refused = Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX });
     assert_eq!(pool.start(now, with(dest)), refused);
     pool.stop(now, started[500], &dest).unwrap();
     assert!(pool.start(now, with(dest)).is_ok());
@@ -175,16 +145,9 @@ fn counter_wraps_into_its_own_definition() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Start {
-        dest: usize,
-    },
-    Stop {
-        started: prop::sample::Index,
-        by_dest: bool,
-    },
-    Pass {
-        ms: u64,
-    },
+    Start { dest: usize },
+    Stop { started: prop::sample::Index, by_dest: bool },
+    Pass { ms: u64 },
     Expire,
     EndOldest,
 }
