@@ -4,6 +4,7 @@
 //! stderr. Everything happens below one temporary home directory and on loopback; what is started is killed on drop.
 //! Each wait is for something to happen, with a deadline of [`PATIENCE`] that only a failure reaches.
 
+mod bare;
 mod binaries;
 mod cast;
 mod home;
@@ -11,6 +12,7 @@ mod process;
 mod scale;
 mod transcript;
 
+pub use bare::Bare;
 pub use binaries::binary;
 pub use cast::{Meeting, Messenger, befriend, loopback};
 pub use home::Home;
