@@ -75,3 +75,122 @@ pub const PLOT_POINTS_MAX: usize = 1760;
 
 /// Bars of a distribution plot.
 pub const PLOT_BARS_MAX: usize = 60;
+
+// ---- command line -------------------------------------------------------------------------------------------------
+use std::time::Duration;
+
+/// Longest duration a user may name: a year. Longer is an error, so that adding one to a clock can't overflow.
+pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How long a polite end may take before it is cut off; 5 s are promised, the rest is for the operating system.
+pub const POLITE_END_MAX: Duration = Duration::from_secs(4);
+
+/// Bytes of a configuration file; a longer one is an error. Real ones have a few hundred.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes of a peer's name (UTF-8); a longer one is an error, since every roster and advertisement repeats it.
+pub const NAME_BYTES_MAX: usize = 64;
+
+// ---- managed objects ----------------------------------------------------------------------------------------------
+
+/// Bytes of an object name or pattern as text; a longer one is an error. Two PeerIds and a correlator take 140.
+pub const OBJECT_NAME_BYTES_MAX: usize = 1024;
+
+/// Keys of an object name; more are an error. Ours have at most three.
+pub const OBJECT_NAME_KEYS_MAX: usize = 16;
+
+/// Objects in one registry; a further one is refused and counted in `beans_refused`.
+pub const BEANS_MAX: usize = 100_000;
+
+// ---- management service -------------------------------------------------------------------------------------------
+
+/// Bytes of a question about managed objects; a longer one is malformed.
+pub const GET_REQUEST_BYTES_MAX: usize = 16 * 1024;
+
+/// Attributes that one question may name; more are malformed.
+pub const GET_ATTRIBUTES_MAX: usize = 128;
+
+/// Bytes of an answer, below a session frame with its envelope; what does not fit comes with the next page.
+pub const GET_ANSWER_BYTES_MAX: usize = 60 * 1024;
+
+/// Bytes of one message on a subscription pipe: a full batch with the record that filled it. A longer one ends the pipe.
+pub const PUSH_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes at which a batch is closed, so that one is never long on its way before others.
+pub const BATCH_BYTES_MAX: usize = 32 * 1024;
+
+/// Records at which a batch is closed.
+pub const BATCH_RECORDS_MAX: usize = 512;
+
+/// How long a record waits in an open batch while a manager is attached.
+pub const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// Batches of one subscription that are not acknowledged yet, kept to be sent again. While there are so many, further
+/// records wait in the consumer's queue.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
+
+/// Objects on one page of an answer; the rest comes with the next.
+pub const GET_PAGE_BEANS_MAX: usize = 1024;
+
+/// Records of an application that are registered as objects, the last ones; an older one is unregistered.
+pub const RECORD_BEANS_KEPT: usize = 1024;
+
+/// Records of the bean consumer's pool beyond those that are registered: room for a burst. Beyond, the oldest that wait
+/// are dropped and counted in `dropped` of the application.
+pub const RECORD_BEANS_SPARE: usize = 1024;
+
+/// Subscriptions that one agent serves; a further one is told so and counted in `subscriptions_refused`.
+pub const SUBSCRIPTIONS_MAX: usize = 8;
+
+/// Subscriptions of one manager at one agent; a further one ends the manager's oldest.
+pub const SUBSCRIPTIONS_PER_MANAGER_MAX: usize = 2;
+
+/// Records that wait for a subscription whose window is closed or whose manager is away; beyond, the oldest are dropped,
+/// and the next batch says how many.
+pub const SUBSCRIPTION_RECORDS_MAX: usize = 16 * 1024;
+
+/// How long a subscription is kept for a manager whose pipe broke; then what it did not get is counted in
+/// `records_unclaimed`.
+pub const SUBSCRIPTION_KEPT: Duration = Duration::from_secs(60);
+
+/// Pipes whose first message is waited for; beyond, openers wait and are then told *busy* by the overlay.
+pub const SUBSCRIBING_MAX: usize = 16;
+
+/// How long the first message of a pipe is waited for; then the pipe is closed and counted in `subscribing_failed`.
+pub const SUBSCRIBING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one message may take to be handed to the transport; then its pipe counts as broken.
+pub const PUSH_SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an agent that ends waits for its managers to take and acknowledge the rest.
+pub const AGENT_FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// How long others may keep an agent's advertisement after the last renewal: the time in which a killed agent is forgotten.
+pub const AGENT_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(120);
+
+/// Time between two tries to publish an agent's advertisement when a rendezvous did not take it.
+pub const AGENT_PUBLISH_RETRY: Duration = Duration::from_secs(5);
+
+/// Agents that one manager follows; further ones are not subscribed to and counted in `agents_beyond`.
+pub const AGENTS_MAX: usize = 1024;
+
+/// Time between two looks for agents while a manager collects.
+pub const AGENTS_LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long one look for agents may take.
+pub const AGENTS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Deadline of one question about managed objects, reaching the peer included.
+pub const GET_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between two tries to subscribe to an agent that doesn't answer; the first retry comes after a fifth of it.
+pub const SUBSCRIBE_RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// How long an agent that can't be reached is tried again before it is left to the next look for agents.
+pub const AGENT_GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
+
+/// How long the agents may take to flush at the end of a collection; those that did not are counted in `unflushed`.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Batches that wait for the record sink; when full, agents wait for their acknowledgements.
+pub const SINK_QUEUE: usize = 64;
