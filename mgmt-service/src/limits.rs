@@ -1,0 +1,16 @@
+//! Every bound of this crate: its unit, its reason, and what happens when it is reached.
+
+// ---- command line -------------------------------------------------------------------------------------------------
+use std::time::Duration;
+
+/// Longest duration a user may name: a year. Longer is an error, so that adding one to a clock can't overflow.
+pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// How long a polite end may take before it is cut off; 5 s are promised, the rest is for the operating system.
+pub const POLITE_END_MAX: Duration = Duration::from_secs(4);
+
+/// Bytes of a configuration file; a longer one is an error. Real ones have a few hundred.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes of a peer's name (UTF-8); a longer one is an error, since every roster and advertisement repeats it.
+pub const NAME_BYTES_MAX: usize = 64;
