@@ -1,0 +1,173 @@
+//! The cache's promises: newest wins, expired is never found, bounds hold, indexes agree with a plain scan.
+#![expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+
+use libp2p::identity::Keypair;
+use proptest::prelude::*;
+
+use super::*;
+use crate::advertisement::{Advertisement, AdvertisementKind, Lifetime};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn limits(total: usize) -> CacheLimits {
+    CacheLimits {
+        total,
+        per_publisher: total,
+        bytes: 1 << 20,
+    }
+}
+
+fn service(keypair: &Keypair, key: &str, name: &str, sequence: u64) -> SignedAdvertisement {
+    let advertisement = Advertisement::new(AdvertisementKind::Service)
+        .key(key)
+        .attribute("name", name);
+    SignedAdvertisement::sign(
+        advertisement,
+        Lifetime::while_alive(60 * SECOND),
+        sequence,
+        keypair,
+    )
+    .unwrap()
+}
+
+fn named(name: &str) -> DiscoveryQuery {
+    DiscoveryQuery::new()
+        .kind(AdvertisementKind::Service)
+        .equals("name", name)
+}
+
+#[test]
+fn a_newer_edition_replaces_an_older_and_never_the_other_way() {
+    let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
+    let mut cache = AdvertisementCache::new(limits(8));
+    assert_eq!(
+        cache.insert(now, service(&keypair, "k", "old", 1), SECOND),
+        Ok(Inserted::New)
+    );
+    assert_eq!(
+        cache.insert(now, service(&keypair, "k", "new", 2), SECOND),
+        Ok(Inserted::Replaced)
+    );
+    assert_eq!(
+        cache.insert(now, service(&keypair, "k", "old", 1), SECOND),
+        Err(CacheRefused::Stale)
+    );
+    assert_eq!(
+        cache.insert(now, service(&keypair, "k", "other", 2), SECOND),
+        Err(CacheRefused::Stale)
+    );
+    assert!(cache.find(now, &named("old")).is_empty());
+    assert_eq!(cache.find(now, &named("new")).len(), 1);
+}
+
+#[test]
+fn an_expired_one_is_not_found_even_before_it_is_swept() {
+    let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
+    let mut cache = AdvertisementCache::new(limits(8));
+    cache.insert(now, service(&keypair, "k", "x", 1), SECOND).unwrap();
+    assert_eq!(cache.find(now + SECOND / 2, &named("x")).len(), 1);
+    assert!(cache.find(now + SECOND, &named("x")).is_empty());
+    assert_eq!(cache.expire(now + SECOND), 1);
+    assert_eq!((cache.len(), cache.bytes()), (0, 0));
+}
+
+#[test]
+fn the_same_edition_is_kept_longer_when_it_comes_again() {
+    let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
+    let mut cache = AdvertisementCache::new(limits(8));
+    let signed = service(&keypair, "k", "x", 1);
+    cache.insert(now, signed.clone(), SECOND).unwrap();
+    assert_eq!(cache.insert(now, signed, 3 * SECOND), Ok(Inserted::Same));
+    assert_eq!(cache.expire(now + 2 * SECOND), 0);
+    assert_eq!(cache.find(now + 2 * SECOND, &named("x")).len(), 1);
+}
+
+#[test]
+fn a_full_cache_gives_up_what_expires_next_and_counts_it() {
+    let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
+    let mut cache = AdvertisementCache::new(limits(2));
+    cache.insert(now, service(&keypair, "a", "a", 1), SECOND).unwrap();
+    cache
+        .insert(now, service(&keypair, "b", "b", 1), 9 * SECOND)
+        .unwrap();
+    assert_eq!(
+        cache.insert(now, service(&keypair, "c", "c", 1), SECOND / 2),
+        Err(CacheRefused::Full)
+    );
+    assert_eq!(
+        cache.insert(now, service(&keypair, "c", "c", 1), 5 * SECOND),
+        Ok(Inserted::New)
+    );
+    assert!(cache.find(now, &named("a")).is_empty());
+    assert_eq!((cache.len(), cache.evicted()), (2, 1));
+}
+
+#[test]
+fn one_publisher_cannot_take_more_than_its_share() {
+    let (greedy, modest, now) = (
+        Keypair::generate_ed25519(),
+        Keypair::generate_ed25519(),
+        Instant::now(),
+    );
+    let mut cache = AdvertisementCache::new(CacheLimits {
+        total: 100,
+        per_publisher: 3,
+        bytes: 1 << 20,
+    });
+    for key in 0..3 {
+        cache
+            .insert(now, service(&greedy, &key.to_string(), "g", 1), SECOND)
+            .unwrap();
+    }
+    let refused = cache.insert(now, service(&greedy, "3", "g", 1), SECOND);
+    assert_eq!(refused, Err(CacheRefused::PublisherFull { max: 3 }));
+    assert_eq!(
+        cache.insert(now, service(&greedy, "1", "g2", 2), SECOND),
+        Ok(Inserted::Replaced)
+    );
+    assert_eq!(
+        cache.insert(now, service(&modest, "0", "m", 1), SECOND),
+        Ok(Inserted::New)
+    );
+    assert_eq!(cache.remove_publisher(&greedy.public().to_peer_id()), 3);
+    assert_eq!(cache.len(), 1);
+}
+
+#[test]
+fn the_threshold_bounds_the_answers() {
+    let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
+    let mut cache = AdvertisementCache::new(limits(16));
+    for key in 0..10 {
+        cache
+            .insert(now, service(&keypair, &key.to_string(), "x", 1), SECOND)
+            .unwrap();
+    }
+    assert_eq!(cache.find(now, &named("x").threshold(4)).len(), 4);
+    assert_eq!(cache.find(now, &DiscoveryQuery::new()).len(), 10);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_index_finds_what_a_scan_would(steps in prop::collection::vec((0u8..6, 0u8..3, 1u64..4, 1u64..20), 1..60)) {
+        let (keypair, start) = (Keypair::ed25519_from_bytes([7; 32]).unwrap(), Instant::now());
+        let mut cache = AdvertisementCache::new(limits(4));
+        let mut now = start;
+        for (key, name, sequence, seconds) in steps {
+            now += SECOND;
+            cache.expire(now);
+            let signed = service(&keypair, &key.to_string(), &name.to_string(), sequence);
+            let _ = cache.insert(now, signed, Duration::from_secs(seconds));
+            prop_assert!(cache.len() <= 4);
+            let scanned = cache.find(now, &DiscoveryQuery::new());
+            let bytes: usize = scanned.iter().map(|signed| signed.to_bytes().len()).sum();
+            prop_assert_eq!(bytes, cache.bytes());
+            for name in 0..3 {
+                let query = named(&name.to_string());
+                let expected = scanned.iter().filter(|signed| query.matches(signed)).count();
+                prop_assert_eq!(cache.find(now, &query).len(), expected);
+            }
+        }
+    }
+}

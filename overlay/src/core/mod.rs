@@ -1,0 +1,14 @@
+//! The overlay's rules about time and tables, without clock, socket or task: the caller passes `now`.
+
+mod address_book;
+mod cache;
+mod deadlines;
+mod lease_keeper;
+mod publications;
+
+pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
+pub use deadlines::Deadlines;
+
+pub(crate) use address_book::AddressBook;
+pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
+pub(crate) use publications::{Due, Publications};

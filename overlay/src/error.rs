@@ -1,0 +1,332 @@
+//! What can go wrong, one type per operation; each variant tells the caller what to do next.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::wire::WireError;
+
+/// Why a text is no id.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ParseIdError {
+    /// The text names another kind of thing.
+    #[error("the text does not start with {expected:?}")]
+    WrongKind {
+        /// How a text of this kind starts.
+        expected: &'static str,
+    },
+    /// What follows the prefix is not 64 hex digits.
+    #[error("the prefix is not followed by 64 hex digits")]
+    NotHex,
+}
+
+/// Why an identity file can't be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The file can't be read or made.
+    #[error("use the identity file {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others than the owner may read the file.
+    #[error("use the identity file {path}: others may read it (mode {mode:o}); run `chmod 600` on it")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file holds no key.
+    #[error("use the identity file {path}: it holds no Ed25519 key")]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Why an advertisement was rejected.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AdvertisementError {
+    /// The bytes are no advertisement.
+    #[error("the bytes are no advertisement: {0}")]
+    Malformed(#[from] WireError),
+    /// The envelope can't be read or its signature is wrong.
+    #[error("the signature does not verify")]
+    BadSignature,
+    /// Signed by somebody else than it names as publisher.
+    #[error("the signer is not the publisher")]
+    WrongPublisher,
+    /// More attributes or bytes than allowed.
+    #[error("{what} is {len}, at most {max} allowed")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// How large it is.
+        len: usize,
+        /// How large it may be.
+        max: usize,
+    },
+}
+
+/// Why a peer could not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// An address can't be listened on.
+    #[error("listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: libp2p::Multiaddr,
+        /// What the transport said.
+        reason: String,
+    },
+    /// A rendezvous address doesn't end in `/p2p/<peer id>`.
+    #[error("use the rendezvous address {address}: it does not end in /p2p/<peer id>")]
+    RendezvousAddress {
+        /// The address.
+        address: libp2p::Multiaddr,
+    },
+    /// The transport could not be made.
+    #[error("set up the transport: {0}")]
+    Transport(String),
+}
+
+/// Why no lease was had.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LeaseError {
+    /// No rendezvous was given to this peer.
+    #[error("lease from a rendezvous: none is configured")]
+    NoRendezvous,
+    /// None granted a lease in time.
+    #[error("lease from a rendezvous within {after:?}: {last}")]
+    TimedOut {
+        /// How long was waited.
+        after: Duration,
+        /// What the last try ended in.
+        last: String,
+    },
+    /// The peer has ended.
+    #[error("lease from a rendezvous: the peer has ended")]
+    Closed,
+}
+
+/// Why something was not published.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The advertisement breaks a bound.
+    #[error("publish the advertisement: {0}")]
+    Invalid(#[from] AdvertisementError),
+    /// This peer publishes as much as it may.
+    #[error("publish the advertisement: {max} are published already")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
+    /// Every leased rendezvous refused or did not answer; it stays in the local cache and is tried again with
+    /// each lease.
+    #[error("publish the advertisement at a rendezvous: {0}")]
+    Rendezvous(QueryError),
+    /// The peer has ended.
+    #[error("publish the advertisement: the peer has ended")]
+    Closed,
+}
+
+/// Why a pipe was not bound.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The pipe is bound here already.
+    #[error("bind the pipe: it is bound at this peer already")]
+    AlreadyBound,
+    /// This peer binds as many pipes as it may.
+    #[error("bind the pipe: {max} pipes are bound already")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
+}
+
+/// Why a peer or its pipe was not reached.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No address is known or none answers.
+    #[error("reach the peer: {reason}")]
+    Unreachable {
+        /// What each try ended in.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("reach the peer: no answer within {after:?}")]
+    TimedOut {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The other side does not let this peer in.
+    #[error("open the pipe: the other side refuses")]
+    Refused,
+    /// Nobody binds the pipe there.
+    #[error("open the pipe: it is not bound there")]
+    NoSuchPipe,
+    /// The other side has no room now; try again later.
+    #[error("open the pipe: the other side is busy")]
+    Busy,
+    /// The first message is too large.
+    #[error("open the pipe: the first message has {len} bytes, at most {max} allowed")]
+    TooLarge {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The other side speaks something else, or this peer has ended.
+    #[error("open the pipe: the connection was closed")]
+    Closed,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The message is too large; the pipe goes on.
+    #[error("send the message: it has {len} bytes, at most {max} allowed")]
+    TooLarge {
+        /// Bytes of the message.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The pipe broke; what was sent before may or may not have arrived.
+    #[error("send the message: the pipe is closed ({unconfirmed} bytes had not left)")]
+    Closed {
+        /// Bytes that were accepted and not handed to the transport.
+        unconfirmed: usize,
+    },
+}
+
+/// Why nothing more is received.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// The pipe broke without a farewell.
+    #[error("receive a message: the pipe was reset")]
+    Reset,
+    /// The other side sent what is no frame.
+    #[error("receive a message: {0}")]
+    Garbage(#[from] WireError),
+}
+
+/// The name is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("register the handler {name:?}: it is registered already, or its name is too long")]
+pub struct AlreadyRegistered {
+    /// The handler's name.
+    pub name: String,
+}
+
+/// Why a query has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The peer can't be reached.
+    #[error("ask the peer: {0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("ask the peer: no answer within {after:?}")]
+    TimedOut {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The handler says no.
+    #[error("ask the peer: it refuses ({0})")]
+    Refused(RefuseReason),
+    /// Nobody there has registered the name.
+    #[error("ask the peer: it has no handler of that name")]
+    NoHandler,
+    /// Too many queries wait there, or here for it.
+    #[error("ask the peer: it is busy")]
+    Busy,
+    /// The handler gave up.
+    #[error("ask the peer: its handler failed")]
+    Failed,
+    /// The question or the answer is too large.
+    #[error("ask the peer: {len} bytes, at most {max} allowed")]
+    TooLarge {
+        /// Bytes of it.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The session ended before an answer came.
+    #[error("ask the peer: the session was closed")]
+    Closed,
+}
+
+/// Why a handler says no; travels as a number, and numbers unknown here read as [`RefuseReason::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum RefuseReason {
+    /// What was asked can't be read.
+    #[error("malformed")]
+    Malformed,
+    /// The asker is not allowed to.
+    #[error("not allowed")]
+    Policy,
+    /// The asker is banned.
+    #[error("banned")]
+    Banned,
+    /// A table is full.
+    #[error("full")]
+    Full,
+    /// The asker holds no lease.
+    #[error("no lease")]
+    NotLeased,
+    /// The asker asks too often.
+    #[error("too many requests")]
+    TooMany,
+    /// The asker is not in the group.
+    #[error("not a member")]
+    NotMember,
+    /// A reason that this version doesn't know.
+    #[error("reason {0}")]
+    Other(u16),
+}
+
+impl RefuseReason {
+    /// The number on the wire.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::Malformed => 1,
+            Self::Policy => 2,
+            Self::Banned => 3,
+            Self::Full => 4,
+            Self::NotLeased => 5,
+            Self::TooMany => 6,
+            Self::NotMember => 7,
+            Self::Other(code) => code,
+        }
+    }
+
+    /// The reason of a number.
+    pub fn from_code(code: u16) -> Self {
+        match code {
+            1 => Self::Malformed,
+            2 => Self::Policy,
+            3 => Self::Banned,
+            4 => Self::Full,
+            5 => Self::NotLeased,
+            6 => Self::TooMany,
+            7 => Self::NotMember,
+            code => Self::Other(code),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Every bound of the overlay: value, unit, reason, and what happens when it is reached.
+
+use std::time::Duration;
+
+/// Bytes of one frame on a session stream. Longer: the peer is refused and its connection closed.
+pub const SESSION_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one message on a pipe. Longer: `send` says `TooLarge`, a receiver ends the pipe with an error.
+pub const PIPE_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of the frame that opens a pipe. Longer: counted as garbage and closed.
+pub const PIPE_HEADER_BYTES_MAX: usize = 1024;
+/// Bytes that a pipe gathers before it writes them; one substream frame of yamux is a quarter of it.
+pub const PIPE_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes read from a pipe's substream at a time: what yamux sends in one frame.
+pub const PIPE_READ_BYTES: usize = 16 * 1024;
+/// Bytes read from a session stream at a time; small, since a rendezvous holds thousands of sessions.
+pub const SESSION_READ_BYTES: usize = 1024;
+
+/// Bytes of one signed advertisement. Longer: publish is refused, a received one is rejected and counted.
+pub const ADVERTISEMENT_BYTES_MAX: usize = 16 * 1024;
+/// Attributes of one advertisement. More: refused as above.
+pub const ATTRIBUTES_MAX: usize = 32;
+/// Bytes of one attribute's name or text value. Longer: refused as above.
+pub const ATTRIBUTE_BYTES_MAX: usize = 1024;
+/// Conditions of one query. More: the query is malformed.
+pub const CONDITIONS_MAX: usize = 16;
+/// Longest time an advertisement may be kept by others. Longer: cut to it.
+pub const LIFETIME_REMOTE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Advertisements that one answer carries at most; the rest is asked for again or left out (`more`).
+pub const FIND_ANSWER_MAX: usize = 100;
+/// Bytes of advertisements that one publication or answer carries, below a session frame with its envelope.
+pub const DISCOVERY_BYTES_MAX: usize = 56 * 1024;
+/// Advertisements in one publication request.
+pub const PUBLISH_BATCH_MAX: usize = 64;
+
+/// Bytes of a handler's name in the resolver. Longer: refused.
+pub const HANDLER_NAME_BYTES_MAX: usize = 64;
+/// Queries that wait for one handler. Full: the asker is told *busy*.
+pub const HANDLER_QUEUE: usize = 256;
+/// Queries of one session that are not answered yet, either way. Full: *busy*.
+pub const SESSION_QUERIES_MAX: usize = 64;
+/// Frames that wait to be written on one session. Full: queries wait; answers end the session of a peer that
+/// asks but does not read.
+pub const SESSION_QUEUE: usize = 128;
+/// Sessions that one peer may hold open here: one a connection. More: refused and counted.
+pub const SESSIONS_PER_PEER_MAX: usize = 4;
+/// Time in which a session's greeting must come.
+pub const SESSION_GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Commands that wait for the event loop. Full: callers wait.
+pub const COMMAND_QUEUE: usize = 256;
+/// Events kept for a slow reader. Full: the oldest are dropped and counted in [`Events::missed`](crate::Events::missed).
+pub const EVENT_QUEUE: usize = 1024;
+/// Inbound substreams that wait to be taken. Full: the opener of a pipe is told *busy*, others are reset; counted.
+pub const INBOUND_QUEUE: usize = 256;
+/// Inbound substreams whose header is being read. Full: as above.
+pub const INBOUND_NEGOTIATING_MAX: usize = 1024;
+/// Refusals being written per connection. Full: the substream is reset and counted.
+pub const REFUSALS_MAX: usize = 64;
+/// Time to open a substream, to read a pipe's header, or to wait for its acceptance.
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Opens to one peer that wait for its connection. Full: *busy*.
+pub const WAITING_OPENS_MAX: usize = 1024;
+/// Accepted pipes that wait in one listener. Full: the opener is told *busy*.
+pub const ACCEPT_QUEUE: usize = 64;
+/// Senders that one unicast input pipe holds open. Full: the opener is told *busy*.
+pub const INPUT_PIPE_SENDERS_MAX: usize = 256;
+/// Pipes that one peer may bind. Full: `bind` fails.
+pub const BINDINGS_MAX: usize = 4096;
+/// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.
+pub const GROUPS_MAX: usize = 1024;
+
+/// Peers whose addresses are remembered. Full: the one that was used longest ago is forgotten.
+pub const ADDRESS_BOOK_PEERS_MAX: usize = 4096;
+/// Addresses remembered for one peer. Full: the oldest is forgotten.
+pub const ADDRESSES_PER_PEER_MAX: usize = 8;
+/// Rendezvous that a peer leases from at once. More are ignored with a warning at spawn.
+pub const RENDEZVOUS_MAX: usize = 4;
+
+/// Lease that is asked for. A rendezvous may grant less.
+pub const LEASE_WANTED: Duration = Duration::from_secs(120);
+/// Longest time between two tries at a rendezvous that doesn't answer.
+pub const LEASE_RETRY_MAX: Duration = Duration::from_secs(5);
+/// First time between two tries.
+pub const LEASE_RETRY_MIN: Duration = Duration::from_millis(200);
+/// Time in which a lease request must be answered.
+pub const LEASE_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time in which a polite end tells its rendezvous.
+pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Lifetime of the advertisement that a peer publishes of itself.
+pub const PEER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(300);
+/// Advertisements that a peer itself keeps published. Full: publish is refused.
+pub const PUBLICATIONS_MAX: usize = 1024;
+
+/// Idle time after which a connection without session is closed.
+pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Unanswered keep-alive pings after which a connection counts as dead and is closed.
+pub const PING_FAILURES_MAX: u32 = 2;
+
+/// What an application may set per peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Established connections in all. More are refused. Default 1,024.
+    pub connections: u32,
+    /// Established connections with one peer. More are refused. Default 4.
+    pub connections_per_peer: u32,
+    /// Connections being set up, each way. More are refused. Default 128.
+    pub connections_pending: u32,
+    /// Advertisements in the local cache. Full: see [`AdvertisementCache`](crate::AdvertisementCache). Default 10,000.
+    pub advertisements: usize,
+}
+
+impl Limits {
+    /// These limits with `connections` established connections in all.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = connections;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_peer: 4,
+            connections_pending: 128,
+            advertisements: 10_000,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Messages of discovery: publish here, find there (JXTA discovery protocol).
+//!
+//! They travel as resolver queries to [`HANDLER`]; a refusal is the query's own.
+
+use bytes::Bytes;
+
+use crate::advertisement::{DiscoveryQuery, WireQuery};
+use crate::limits::{DISCOVERY_BYTES_MAX, PUBLISH_BATCH_MAX, SESSION_FRAME_BYTES_MAX};
+use crate::wire::{Ext, WireError, decode, decode_message, encode_kind, encode_message, split_kind};
+
+/// Name of the handler that keeps an index of advertisements.
+pub const HANDLER: &str = "juxta.discovery";
+
+/// What is asked of an index.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DiscoveryRequest {
+    /// Keep these signed advertisements, at most [`PUBLISH_BATCH_MAX`]; answered by a [`PublishAnswer`].
+    Publish {
+        /// Signed envelopes.
+        advertisements: Vec<Bytes>,
+    },
+    /// Which advertisements answer this query; answered by a [`FindAnswer`].
+    Find {
+        /// The query.
+        query: DiscoveryQuery,
+    },
+}
+
+impl DiscoveryRequest {
+    /// The request as bytes.
+    ///
+    /// # Errors
+    /// [`WireError::TooLarge`] when it does not fit a session frame.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        match self {
+            Self::Publish { advertisements } => encode_kind(
+                VERSION,
+                PUBLISH,
+                &(advertisements, Ext::new()),
+                SESSION_FRAME_BYTES_MAX,
+            ),
+            Self::Find { query } => encode_kind(
+                VERSION,
+                FIND,
+                &(query.to_wire(), Ext::new()),
+                SESSION_FRAME_BYTES_MAX,
+            ),
+        }
+    }
+
+    /// The request in `bytes`.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let (kind, body) = split_kind(VERSION, bytes)?;
+        match kind {
+            PUBLISH => {
+                let (advertisements, _ext): (Vec<Bytes>, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
+                match advertisements.len() {
+                    len if len > PUBLISH_BATCH_MAX => Err(WireError::TooLarge {
+                        len,
+                        max: PUBLISH_BATCH_MAX,
+                    }),
+                    _ => Ok(Self::Publish { advertisements }),
+                }
+            }
+            FIND => {
+                let (query, _ext): (WireQuery, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
+                Ok(Self::Find {
+                    query: DiscoveryQuery::from_wire(query)?,
+                })
+            }
+            got => Err(WireError::UnknownKind { got }),
+        }
+    }
+}
+
+/// How a publication ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishAnswer {
+    /// Advertisements that are in the index now.
+    pub accepted: u32,
+    /// Advertisements that were refused: signature, size, age, quota.
+    pub refused: u32,
+}
+
+impl PublishAnswer {
+    /// The answer as bytes.
+    ///
+    /// # Errors
+    /// Never for values that fit; the codec's otherwise.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        encode_message(
+            VERSION,
+            &(self.accepted, self.refused, Ext::new()),
+            SESSION_FRAME_BYTES_MAX,
+        )
+    }
+
+    /// The answer in `bytes`.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let (accepted, refused, _ext): (u32, u32, Ext) =
+            decode_message(VERSION, bytes, SESSION_FRAME_BYTES_MAX)?;
+        Ok(Self { accepted, refused })
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FindAnswer {
+    /// Signed envelopes, for the asker to verify.
+    pub advertisements: Vec<Bytes>,
+    /// There are more than fit.
+    pub more: bool,
+}
+
+impl FindAnswer {
+    /// As many of `found` as fit one answer.
+    pub fn fitting(found: impl IntoIterator<Item = Bytes>) -> Self {
+        let (mut answer, mut bytes) = (Self::default(), 0);
+        for envelope in found {
+            bytes += envelope.len() + 4;
+            if bytes > DISCOVERY_BYTES_MAX {
+                answer.more = true;
+                break;
+            }
+            answer.advertisements.push(envelope);
+        }
+        answer
+    }
+
+    /// The answer as bytes.
+    ///
+    /// # Errors
+    /// [`WireError::TooLarge`] when it does not fit a session frame.
+    pub fn encode(&self) -> Result<Vec<u8>, WireError> {
+        encode_message(
+            VERSION,
+            &(&self.advertisements, self.more, Ext::new()),
+            SESSION_FRAME_BYTES_MAX,
+        )
+    }
+
+    /// The answer in `bytes`.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let (advertisements, more, _ext): (Vec<Bytes>, bool, Ext) =
+            decode_message(VERSION, bytes, SESSION_FRAME_BYTES_MAX)?;
+        Ok(Self { advertisements, more })
+    }
+}
+
+const VERSION: u8 = 1;
+const PUBLISH: u16 = 1;
+const FIND: u16 = 2;
+
+#[cfg(test)]
+mod tests {
+    use libp2p::PeerId;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::advertisement::AdvertisementKind;
+
+    #[test]
+    fn golden_bytes_guard_the_messages() {
+        let publish = DiscoveryRequest::Publish {
+            advertisements: vec![Bytes::from_static(&[7, 8])],
+        };
+        assert_eq!(publish.encode().unwrap(), [1, 1, 0, 1, 2, 7, 8, 0]);
+        let find = DiscoveryRequest::Find {
+            query: DiscoveryQuery::new()
+                .kind(AdvertisementKind::Pipe)
+                .equals("a", true)
+                .threshold(3),
+        };
+        assert_eq!(
+            find.encode().unwrap(),
+            [1, 2, 0, 1, 3, 0, 0, 1, 1, 1, b'a', 4, 1, 1, 3, 0, 0]
+        );
+        assert_eq!(
+            PublishAnswer {
+                accepted: 1,
+                refused: 2
+            }
+            .encode()
+            .unwrap(),
+            [1, 1, 2, 0]
+        );
+        let found = FindAnswer {
+            advertisements: vec![Bytes::from_static(&[7])],
+            more: true,
+        };
+        assert_eq!(found.encode().unwrap(), [1, 1, 1, 7, 1, 0]);
+    }
+
+    #[test]
+    fn a_query_survives_the_wire() {
+        let query = DiscoveryQuery::new()
+            .publisher(PeerId::random())
+            .equals("load", 0.5)
+            .threshold(9);
+        let bytes = DiscoveryRequest::Find { query: query.clone() }.encode().unwrap();
+        assert_eq!(
+            DiscoveryRequest::decode(&bytes),
+            Ok(DiscoveryRequest::Find { query })
+        );
+    }
+
+    #[test]
+    fn an_answer_stops_before_it_overflows_a_frame() {
+        let answer = FindAnswer::fitting((0..100).map(|_| Bytes::from(vec![0; 4000])));
+        assert!(answer.more);
+        assert!(answer.encode().unwrap().len() <= SESSION_FRAME_BYTES_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(bytes: Vec<u8>) {
+            let _ = DiscoveryRequest::decode(&bytes);
+            let _ = PublishAnswer::decode(&bytes);
+            let _ = FindAnswer::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The messages of the JXTA protocols as they travel, and nothing else.
+
+pub mod discovery;
+pub(crate) mod pipe;
+pub mod rendezvous;
+pub(crate) mod session;
