@@ -33,12 +33,6 @@ pub const INDEX_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Longest that an advertisement is served for others, whatever its publisher wished (JXTA's default expiration).
 pub const REMOTE_LIFETIME_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// Advertisements in one answer; the asker narrows its query when there are more.
-pub const FOUND_MAX: usize = 100;
-
-/// Bytes of advertisements in one answer, which has to fit a session frame of 64 KiB with its envelope.
-pub const FOUND_BYTES_MAX: usize = 60 * 1024;
-
 /// Lease requests of one peer: a renewal comes once in 40 s, the rest is reconnecting. More are refused `TooMany`.
 pub const LEASE_QUOTA: Quota = Quota {
     per_second: 2,
@@ -66,9 +60,6 @@ pub const BANNED_MAX: usize = 10_000;
 /// Commands waiting for the server's task; their senders wait.
 pub const COMMANDS_MAX: usize = 64;
 
-/// Answers being handed to their sessions at a time; further queries wait in the resolver's own bounded queue.
-pub const ANSWERS_IN_FLIGHT_MAX: usize = 1_024;
-
 /// Open connections of the operations HTTP server; the next one waits to be accepted.
 pub const HTTP_CONNECTIONS_MAX: usize = 64;
 
@@ -87,15 +78,12 @@ pub const CONTROL_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How long one exchange over the control socket may take before either side gives up.
 pub const CONTROL_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long a polite end may take before the process ends anyway (CONTRACT: 5 s, with a margin).
-pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(4);
-
 /// Longest duration that a limit may be set to: keeps sums with the clock far from overflow.
 const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The bounds that an operator may set, `[limits]` in the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// Leases.
     pub lease: LeaseLimits,
@@ -107,7 +95,7 @@ pub struct Limits {
 
 /// Bounds of the lease table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LeaseLimits {
     /// Peers that may hold a lease; default [`LEASES_MAX`].
     pub leases_max: usize,
@@ -127,7 +115,7 @@ pub struct LeaseLimits {
 
 /// Bounds of the index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct IndexLimits {
     /// Advertisements in all; default [`ADVERTISEMENTS_MAX`].
     pub advertisements_max: usize,
@@ -142,7 +130,7 @@ pub struct IndexLimits {
 
 /// What one peer may ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RateLimits {
     /// Lease requests and cancellations; default [`LEASE_QUOTA`].
     pub lease: Quota,
@@ -154,7 +142,7 @@ pub struct RateLimits {
 
 /// A token bucket: what flows in, and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Quota {
     /// Tokens that flow in each second, at least 1.
     pub per_second: u32,
@@ -180,17 +168,17 @@ impl Limits {
     pub fn check(&self) -> Result<(), BadLimit> {
         let lease = &self.lease;
         let counts = [
-            ("lease.leases_max", lease.leases_max),
-            ("index.advertisements_max", self.index.advertisements_max),
-            ("index.per_peer_max", self.index.per_peer_max),
-            ("index.bytes_max", self.index.bytes_max),
+            ("lease.leases-max", lease.leases_max),
+            ("index.advertisements-max", self.index.advertisements_max),
+            ("index.per-peer-max", self.index.per_peer_max),
+            ("index.bytes-max", self.index.bytes_max),
         ];
         let durations = [
-            ("lease.ttl_default", lease.ttl_default),
-            ("lease.ttl_min", lease.ttl_min),
-            ("lease.ttl_max", lease.ttl_max),
+            ("lease.ttl-default", lease.ttl_default),
+            ("lease.ttl-min", lease.ttl_min),
+            ("lease.ttl-max", lease.ttl_max),
             ("lease.grace", lease.grace),
-            ("index.remote_lifetime_max", self.index.remote_lifetime_max),
+            ("index.remote-lifetime-max", self.index.remote_lifetime_max),
         ];
         let quotas = [
             ("rate.lease", self.rate.lease),
@@ -209,10 +197,10 @@ impl Limits {
             .iter()
             .find(|(_, quota)| quota.per_second == 0 || quota.burst == 0)
         {
-            return bad(key, "per_second and burst must be at least 1");
+            return bad(key, "per-second and burst must be at least 1");
         }
         if !(lease.ttl_min <= lease.ttl_default && lease.ttl_default <= lease.ttl_max) {
-            return bad("lease.ttl_default", "it must lie between ttl_min and ttl_max");
+            return bad("lease.ttl-default", "it must lie between ttl-min and ttl-max");
         }
         Ok(())
     }
@@ -284,13 +272,13 @@ mod tests {
     fn each_limit_that_makes_no_sense_is_named() {
         type Spoil = fn(&mut Limits);
         let spoilt: [(&str, Spoil); 7] = [
-            ("lease.leases_max", |limits| limits.lease.leases_max = 0),
-            ("index.bytes_max", |limits| limits.index.bytes_max = 0),
+            ("lease.leases-max", |limits| limits.lease.leases_max = 0),
+            ("index.bytes-max", |limits| limits.index.bytes_max = 0),
             ("lease.grace", |limits| limits.lease.grace = Duration::ZERO),
-            ("index.remote_lifetime_max", |limits| {
+            ("index.remote-lifetime-max", |limits| {
                 limits.index.remote_lifetime_max = Duration::MAX
             }),
-            ("lease.ttl_default", |limits| {
+            ("lease.ttl-default", |limits| {
                 limits.lease.ttl_min = Duration::from_secs(500)
             }),
             ("rate.lookup", |limits| limits.rate.lookup.burst = 0),
@@ -312,11 +300,11 @@ mod tests {
 
     #[test]
     fn unknown_limit_and_bad_duration_are_refused_by_name() {
-        let unknown = toml::from_str::<Limits>("[lease]\nleases_maximum = 3\n")
+        let unknown = toml::from_str::<Limits>("[lease]\nleases-maximum = 3\n")
             .unwrap_err()
             .to_string();
         assert!(
-            unknown.contains("leases_maximum") && unknown.contains("line 2"),
+            unknown.contains("leases-maximum") && unknown.contains("line 2"),
             "{unknown}"
         );
         let bad = toml::from_str::<Limits>("[lease]\ngrace = \"soon\"\n")

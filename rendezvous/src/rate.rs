@@ -5,7 +5,6 @@
 //! When the table is full, the bucket nearest to full is forgotten too: that peer gains at most one burst, which it
 //! would have by a new identity as well, and nobody is refused because others are many.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use overlay::{Deadlines, PeerId};
@@ -17,8 +16,8 @@ use crate::limits::Quota;
 pub struct RateLimiter {
     quota: Quota,
     peers_max: usize,
-    full_at: HashMap<PeerId, Instant>,
-    by_full_at: Deadlines<PeerId>,
+    /// When the bucket of each peer is full again.
+    full_at: Deadlines<PeerId>,
 }
 
 /// The peer spent more than its quota; it may go on when its bucket has filled again.
@@ -36,8 +35,7 @@ impl RateLimiter {
         Self {
             quota,
             peers_max: peers_max.max(1),
-            full_at: HashMap::new(),
-            by_full_at: Deadlines::new(),
+            full_at: Deadlines::new(),
         }
     }
 
@@ -46,17 +44,16 @@ impl RateLimiter {
     /// # Errors
     /// [`TooMany`] when fewer are left; always, when `tokens` exceed the burst.
     pub fn spend(&mut self, now: Instant, peer: PeerId, tokens: u32) -> Result<(), TooMany> {
-        self.forget_full(now);
+        while self.full_at.pop_due(now).is_some() {}
         let token = Duration::from_secs(1) / self.quota.per_second.max(1);
-        let full_at = self.full_at.get(&peer).copied().unwrap_or(now).max(now);
+        let full_at = self.full_at.get(&peer).unwrap_or(now);
         let missing = full_at.saturating_duration_since(now) + token.saturating_mul(tokens);
         if missing > token.saturating_mul(self.quota.burst) {
             return Err(TooMany { wanted: tokens });
         }
         if tokens > 0 {
             self.make_room(&peer);
-            self.full_at.insert(peer, now + missing);
-            self.by_full_at.set(peer, now + missing);
+            self.full_at.set(peer, now + missing);
         }
         Ok(())
     }
@@ -73,17 +70,11 @@ impl RateLimiter {
         self.full_at.is_empty()
     }
 
-    fn forget_full(&mut self, now: Instant) {
-        while let Some(peer) = self.by_full_at.pop_due(now) {
-            self.full_at.remove(&peer);
-        }
-    }
-
     fn make_room(&mut self, newcomer: &PeerId) {
-        if self.full_at.len() < self.peers_max || self.full_at.contains_key(newcomer) {
+        if self.full_at.len() < self.peers_max || self.full_at.get(newcomer).is_some() {
             return;
         }
-        if let Some(nearest) = self.by_full_at.next().and_then(|at| self.by_full_at.pop_due(at)) {
+        if let Some(nearest) = self.full_at.first().copied() {
             self.full_at.remove(&nearest);
         }
     }
