@@ -107,13 +107,7 @@ pub struct Genesis {
 impl Genesis {
     /// An open group: no credential is needed, and everybody who says the same label means the same group.
     pub fn open(label: &str) -> Self {
-        Self {
-            version: 1,
-            policy: POLICY_OPEN,
-            authority: None,
-            salt: [0; 16],
-            label: label.to_owned(),
-        }
+        Self { version: 1, policy: POLICY_OPEN, authority: None, salt: [0; 16], label: label.to_owned() }
     }
 
     /// The genesis of `NetPeerGroup`.
@@ -175,10 +169,7 @@ mod tests {
     #[test]
     fn an_id_of_another_kind_is_refused() {
         let pipe = PipeId::derive(&GroupId::net(), "x").to_string();
-        assert!(matches!(
-            pipe.parse::<GroupId>(),
-            Err(ParseIdError::WrongKind { .. })
-        ));
+        assert!(matches!(pipe.parse::<GroupId>(), Err(ParseIdError::WrongKind { .. })));
     }
 
     #[test]

@@ -15,29 +15,17 @@ use crate::error::IdentityError;
 /// [`IdentityError::Exposed`] when group or others may read the file, [`IdentityError::NotAKey`] when it holds
 /// something else, [`IdentityError::Io`] for what the system says.
 pub fn load_or_create(path: &Path) -> Result<Keypair, IdentityError> {
-    let io = |source| IdentityError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| IdentityError::Io { path: path.to_owned(), source };
     match fs::metadata(path) {
         Ok(metadata) => {
             let mode = metadata.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
-                return Err(IdentityError::Exposed {
-                    path: path.to_owned(),
-                    mode,
-                });
+                return Err(IdentityError::Exposed { path: path.to_owned(), mode });
             }
-            let not_a_key = || IdentityError::NotAKey {
-                path: path.to_owned(),
-            };
+            let not_a_key = || IdentityError::NotAKey { path: path.to_owned() };
             let keypair =
                 Keypair::from_protobuf_encoding(&fs::read(path).map_err(io)?).map_err(|_| not_a_key())?;
-            if keypair.key_type() == KeyType::Ed25519 {
-                Ok(keypair)
-            } else {
-                Err(not_a_key())
-            }
+            if keypair.key_type() == KeyType::Ed25519 { Ok(keypair) } else { Err(not_a_key()) }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path),
         Err(error) => Err(io(error)),
@@ -46,10 +34,7 @@ pub fn load_or_create(path: &Path) -> Result<Keypair, IdentityError> {
 
 /// Writes a new key beside `path` and renames it into place, so that a crash leaves a whole file or none.
 fn create(path: &Path) -> Result<Keypair, IdentityError> {
-    let io = |source| IdentityError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| IdentityError::Io { path: path.to_owned(), source };
     let keypair = Keypair::generate_ed25519();
     let encoded = keypair
         .to_protobuf_encoding()
@@ -62,15 +47,8 @@ fn create(path: &Path) -> Result<Keypair, IdentityError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&fresh)
-        .map_err(io)?;
-    file.write_all(&encoded)
-        .and_then(|()| file.sync_all())
-        .map_err(io)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(io)?;
+    file.write_all(&encoded).and_then(|()| file.sync_all()).map_err(io)?;
     fs::rename(&fresh, path).map_err(io)?;
     Ok(keypair)
 }
@@ -95,10 +73,7 @@ mod tests {
         let path = folder.path().join("identity");
         load_or_create(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(
-            load_or_create(&path),
-            Err(IdentityError::Exposed { mode: 0o640, .. })
-        ));
+        assert!(matches!(load_or_create(&path), Err(IdentityError::Exposed { mode: 0o640, .. })));
     }
 
     #[test]
@@ -107,10 +82,7 @@ mod tests {
         let path = folder.path().join("identity");
         fs::write(&path, b"not a key").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        assert!(matches!(
-            load_or_create(&path),
-            Err(IdentityError::NotAKey { .. })
-        ));
+        assert!(matches!(load_or_create(&path), Err(IdentityError::NotAKey { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"not a key");
     }
 }

@@ -120,11 +120,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connections: 1024,
-            connections_per_peer: 4,
-            connections_pending: 128,
-            advertisements: 10_000,
-        }
+        Self { connections: 1024, connections_per_peer: 4, connections_pending: 128, advertisements: 10_000 }
     }
 }

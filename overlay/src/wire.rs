@@ -74,10 +74,7 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Wire
     }
     .map_err(|error| match error {
         bincode::error::DecodeError::UnexpectedEnd { .. } => WireError::Truncated,
-        bincode::error::DecodeError::LimitExceeded => WireError::TooLarge {
-            len: bytes.len(),
-            max: limit,
-        },
+        bincode::error::DecodeError::LimitExceeded => WireError::TooLarge { len: bytes.len(), max: limit },
         _ => WireError::Malformed,
     })?;
     match bytes.len().saturating_sub(used) {
@@ -175,11 +172,7 @@ fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), W
 }
 
 fn check_len(len: usize, max: usize) -> Result<(), WireError> {
-    if len > max {
-        Err(WireError::TooLarge { len, max })
-    } else {
-        Ok(())
-    }
+    if len > max { Err(WireError::TooLarge { len, max }) } else { Ok(()) }
 }
 
 /// Largest single allocation of a decode whose limit is at most this.
@@ -196,12 +189,7 @@ mod tests {
     type Sample = (u64, String, Bytes, Ext);
 
     fn sample() -> impl Strategy<Value = Sample> {
-        (
-            any::<u64>(),
-            ".{0,40}",
-            prop::collection::vec(any::<u8>(), 0..100),
-            any::<u16>(),
-        )
+        (any::<u64>(), ".{0,40}", prop::collection::vec(any::<u8>(), 0..100), any::<u16>())
             .prop_map(|(n, s, b, k)| (n, s, Bytes::from(b.clone()), vec![(k, Bytes::from(b))]))
     }
 
@@ -246,33 +234,20 @@ mod tests {
     #[test]
     fn an_unknown_version_is_named() {
         let bytes = encode_message(2, &7u8, 16).unwrap();
-        assert_eq!(
-            decode_message::<u8>(1, &bytes, 16),
-            Err(WireError::UnknownVersion { got: 2 })
-        );
+        assert_eq!(decode_message::<u8>(1, &bytes, 16), Err(WireError::UnknownVersion { got: 2 }));
     }
 
     #[test]
     fn an_oversize_frame_is_refused_by_its_length_alone() {
         let mut bytes = bytes::BytesMut::new();
         put_frame_len(65_537, &mut bytes);
-        assert_eq!(
-            frame_len(&bytes, 65_536),
-            Err(WireError::TooLarge {
-                len: 65_537,
-                max: 65_536
-            })
-        );
+        assert_eq!(frame_len(&bytes, 65_536), Err(WireError::TooLarge { len: 65_537, max: 65_536 }));
     }
 
     #[test]
     fn golden_bytes_of_a_message() {
-        let value: Sample = (
-            300,
-            "im".into(),
-            Bytes::from_static(&[9]),
-            vec![(1, Bytes::from_static(&[7, 8]))],
-        );
+        let value: Sample =
+            (300, "im".into(), Bytes::from_static(&[9]), vec![(1, Bytes::from_static(&[7, 8]))]);
         let bytes = encode_kind(1, 5, &value, 64).unwrap();
         assert_eq!(bytes, [1, 5, 0, 251, 44, 1, 2, b'i', b'm', 1, 9, 1, 1, 2, 7, 8]);
     }

@@ -64,10 +64,7 @@ pub struct Lifetime {
 impl Lifetime {
     /// As long as the publisher lives; others forget it `remote` after its last renewal.
     pub fn while_alive(remote: Duration) -> Self {
-        Self {
-            local: Duration::from_secs(u64::from(u32::MAX)),
-            remote: remote.min(LIFETIME_REMOTE_MAX),
-        }
+        Self { local: Duration::from_secs(u64::from(u32::MAX)), remote: remote.min(LIFETIME_REMOTE_MAX) }
     }
 }
 

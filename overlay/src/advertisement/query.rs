@@ -84,10 +84,7 @@ impl DiscoveryQuery {
 
     /// Only where `attribute` is `value`.
     pub fn equals(mut self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.conditions.push(Condition::Equals {
-            attribute: attribute.into(),
-            value: value.into(),
-        });
+        self.conditions.push(Condition::Equals { attribute: attribute.into(), value: value.into() });
         self
     }
 
@@ -108,9 +105,7 @@ impl DiscoveryQuery {
         let advertisement = signed.advertisement();
         self.kind.is_none_or(|kind| kind == advertisement.kind)
             && self.group.is_none_or(|group| group == advertisement.group)
-            && self
-                .publisher
-                .is_none_or(|publisher| publisher == signed.publisher())
+            && self.publisher.is_none_or(|publisher| publisher == signed.publisher())
             && self.conditions.iter().all(|condition| condition.holds(signed))
     }
 
@@ -133,19 +128,13 @@ impl DiscoveryQuery {
     /// The query that travelled as `wire`.
     pub(crate) fn from_wire(wire: WireQuery) -> Result<Self, WireError> {
         if wire.conditions.len() > CONDITIONS_MAX {
-            return Err(WireError::TooLarge {
-                len: wire.conditions.len(),
-                max: CONDITIONS_MAX,
-            });
+            return Err(WireError::TooLarge { len: wire.conditions.len(), max: CONDITIONS_MAX });
         }
         let publisher = wire.publisher.map(|bytes| PeerId::from_bytes(&bytes)).transpose();
-        let conditions = wire
-            .conditions
-            .into_iter()
-            .map(|(kind, attribute, value)| match kind {
-                EQUALS => Ok(Condition::Equals { attribute, value }),
-                got => Err(WireError::UnknownKind { got }),
-            });
+        let conditions = wire.conditions.into_iter().map(|(kind, attribute, value)| match kind {
+            EQUALS => Ok(Condition::Equals { attribute, value }),
+            got => Err(WireError::UnknownKind { got }),
+        });
         Ok(Self {
             kind: wire.kind.map(AdvertisementKind::from_code),
             group: wire.group,

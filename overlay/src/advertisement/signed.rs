@@ -144,18 +144,13 @@ impl Content {
     ) -> Result<SignedAdvertisement, AdvertisementError> {
         let mut hasher = blake3::Hasher::new_derive_key("juxta advertisement id 1");
         hasher.update(&self.publisher).update(self.group.as_bytes());
-        hasher
-            .update(&self.kind.to_le_bytes())
-            .update(self.key.as_bytes());
+        hasher.update(&self.kind.to_le_bytes()).update(self.key.as_bytes());
         let remote = Duration::from_secs(u64::from(self.remote_s)).min(LIFETIME_REMOTE_MAX);
         Ok(SignedAdvertisement {
             id: AdvertisementId::from_bytes(*hasher.finalize().as_bytes()),
             publisher,
             sequence: self.sequence,
-            lifetime: Lifetime {
-                local: Duration::from_secs(u64::from(self.local_s)),
-                remote,
-            },
+            lifetime: Lifetime { local: Duration::from_secs(u64::from(self.local_s)), remote },
             advertisement: Advertisement {
                 kind: AdvertisementKind::from_code(self.kind),
                 group: self.group,
@@ -169,11 +164,7 @@ impl Content {
 }
 
 fn check_envelope(envelope: &Bytes) -> Result<(), AdvertisementError> {
-    check(
-        "the signed advertisement",
-        envelope.len(),
-        ADVERTISEMENT_BYTES_MAX,
-    )
+    check("the signed advertisement", envelope.len(), ADVERTISEMENT_BYTES_MAX)
 }
 
 fn check_attributes(attributes: &BTreeMap<String, Value>) -> Result<(), AdvertisementError> {
@@ -185,20 +176,14 @@ fn check_attributes(attributes: &BTreeMap<String, Value>) -> Result<(), Advertis
 }
 
 fn check(what: &'static str, len: usize, max: usize) -> Result<(), AdvertisementError> {
-    if len > max {
-        Err(AdvertisementError::TooLarge { what, len, max })
-    } else {
-        Ok(())
-    }
+    if len > max { Err(AdvertisementError::TooLarge { what, len, max }) } else { Ok(()) }
 }
 
 fn too_large(error: WireError) -> AdvertisementError {
     match error {
-        WireError::TooLarge { len, max } => AdvertisementError::TooLarge {
-            what: "the signed advertisement",
-            len,
-            max,
-        },
+        WireError::TooLarge { len, max } => {
+            AdvertisementError::TooLarge { what: "the signed advertisement", len, max }
+        }
         other => other.into(),
     }
 }
@@ -221,13 +206,8 @@ mod tests {
             .attribute("name", "echo")
             .attribute("load", 0.25)
             .body(&b"hello"[..]);
-        SignedAdvertisement::sign(
-            advertisement,
-            Lifetime::while_alive(Duration::from_secs(60)),
-            7,
-            keypair,
-        )
-        .unwrap()
+        SignedAdvertisement::sign(advertisement, Lifetime::while_alive(Duration::from_secs(60)), 7, keypair)
+            .unwrap()
     }
 
     #[test]
@@ -256,9 +236,7 @@ mod tests {
         let (mine, other) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
         let victim = signed(&other);
         let opened = SignedEnvelope::from_protobuf_encoding(&victim.to_bytes()).unwrap();
-        let (payload, _) = opened
-            .payload_and_signing_key(DOMAIN.to_owned(), PAYLOAD_TYPE)
-            .unwrap();
+        let (payload, _) = opened.payload_and_signing_key(DOMAIN.to_owned(), PAYLOAD_TYPE).unwrap();
         let forged =
             SignedEnvelope::new(&mine, DOMAIN.to_owned(), PAYLOAD_TYPE.to_vec(), payload.to_vec()).unwrap();
         let verdict = SignedAdvertisement::verify(forged.into_protobuf_encoding().into());
@@ -279,10 +257,7 @@ mod tests {
     #[test]
     fn a_lifetime_beyond_the_bound_is_cut() {
         let keypair = Keypair::generate_ed25519();
-        let forever = Lifetime {
-            local: Duration::MAX,
-            remote: Duration::MAX,
-        };
+        let forever = Lifetime { local: Duration::MAX, remote: Duration::MAX };
         let signed =
             SignedAdvertisement::sign(Advertisement::new(AdvertisementKind::Peer), forever, 1, &keypair)
                 .unwrap();

@@ -23,11 +23,7 @@ impl AddressBook {
     /// Remembers that `peer` may be dialed at `address`, before all that is known.
     pub(crate) fn add(&mut self, peer: PeerId, address: Multiaddr) {
         if !self.peers.contains_key(&peer) && self.peers.len() >= ADDRESS_BOOK_PEERS_MAX {
-            let oldest = self
-                .peers
-                .iter()
-                .min_by_key(|(_, entry)| entry.touched)
-                .map(|(peer, _)| *peer);
+            let oldest = self.peers.iter().min_by_key(|(_, entry)| entry.touched).map(|(peer, _)| *peer);
             oldest.map(|oldest| self.peers.remove(&oldest));
         }
         self.touches += 1;
@@ -40,10 +36,7 @@ impl AddressBook {
 
     /// The addresses of `peer`, the most recent first.
     pub(crate) fn of(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        self.peers
-            .get(peer)
-            .map(|entry| entry.addresses.iter().cloned().collect())
-            .unwrap_or_default()
+        self.peers.get(peer).map(|entry| entry.addresses.iter().cloned().collect()).unwrap_or_default()
     }
 }
 

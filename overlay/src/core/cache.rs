@@ -101,16 +101,11 @@ impl AdvertisementCache {
             return Err(CacheRefused::Expired);
         }
         let id = signed.id();
-        let known = self
-            .entries
-            .get(&id)
-            .map(|known| (known.sequence(), known.to_bytes() == signed.to_bytes()));
+        let known =
+            self.entries.get(&id).map(|known| (known.sequence(), known.to_bytes() == signed.to_bytes()));
         match known {
             Some((sequence, true)) if sequence == signed.sequence() => {
-                self.expiry.set(
-                    id,
-                    self.expiry.get(&id).map_or(expires_at, |old| old.max(expires_at)),
-                );
+                self.expiry.set(id, self.expiry.get(&id).map_or(expires_at, |old| old.max(expires_at)));
                 Ok(Inserted::Same)
             }
             Some((sequence, _)) if sequence >= signed.sequence() => Err(CacheRefused::Stale),
@@ -131,20 +126,12 @@ impl AdvertisementCache {
     pub fn find(&self, now: Instant, query: &DiscoveryQuery) -> Vec<Arc<SignedAdvertisement>> {
         let live = |id: &AdvertisementId| self.expiry.get(id).is_some_and(|at| at > now);
         let matching = |id: &AdvertisementId| {
-            self.entries
-                .get(id)
-                .filter(|signed| live(id) && query.matches(signed))
-                .cloned()
+            self.entries.get(id).filter(|signed| live(id) && query.matches(signed)).cloned()
         };
         match self.candidates(query) {
             Candidates::None => Vec::new(),
             Candidates::Some(ids) => ids.iter().filter_map(matching).take(query.threshold).collect(),
-            Candidates::All => self
-                .entries
-                .keys()
-                .filter_map(matching)
-                .take(query.threshold)
-                .collect(),
+            Candidates::All => self.entries.keys().filter_map(matching).take(query.threshold).collect(),
         }
     }
 
@@ -215,11 +202,7 @@ impl AdvertisementCache {
 
     fn make_room(&mut self, signed: &SignedAdvertisement, expires_at: Instant) -> Result<(), CacheRefused> {
         let max = self.limits.per_publisher;
-        if self
-            .by_publisher
-            .get(&signed.publisher())
-            .is_some_and(|ids| ids.len() >= max)
-        {
+        if self.by_publisher.get(&signed.publisher()).is_some_and(|ids| ids.len() >= max) {
             return Err(CacheRefused::PublisherFull { max });
         }
         let len = signed.to_bytes().len();
@@ -240,19 +223,10 @@ impl AdvertisementCache {
     fn put(&mut self, signed: SignedAdvertisement, expires_at: Instant) {
         let id = signed.id();
         for (name, value) in &signed.advertisement().attributes {
-            self.by_attribute
-                .entry(index_entry(name, value))
-                .or_default()
-                .insert(id);
+            self.by_attribute.entry(index_entry(name, value)).or_default().insert(id);
         }
-        self.by_kind
-            .entry(signed.advertisement().kind.code())
-            .or_default()
-            .insert(id);
-        self.by_publisher
-            .entry(signed.publisher())
-            .or_default()
-            .insert(id);
+        self.by_kind.entry(signed.advertisement().kind.code()).or_default().insert(id);
+        self.by_publisher.entry(signed.publisher()).or_default().insert(id);
         self.expiry.set(id, expires_at);
         self.bytes += signed.to_bytes().len();
         self.entries.insert(id, Arc::new(signed));

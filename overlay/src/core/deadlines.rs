@@ -14,10 +14,7 @@ pub struct Deadlines<K> {
 impl<K: Ord + Hash + Clone> Deadlines<K> {
     /// No deadlines.
     pub fn new() -> Self {
-        Self {
-            by_time: BTreeSet::new(),
-            by_key: HashMap::new(),
-        }
+        Self { by_time: BTreeSet::new(), by_key: HashMap::new() }
     }
 
     /// Gives `key` the deadline `at`; an earlier one of the same key no longer counts.

@@ -45,17 +45,10 @@ struct State {
 impl LeaseKeeper {
     /// Asks each of `rendezvous` at `now`.
     pub(crate) fn new(now: Instant, rendezvous: impl IntoIterator<Item = PeerId>) -> Self {
-        let states: HashMap<_, _> = rendezvous
-            .into_iter()
-            .map(|peer| (peer, State::default()))
-            .collect();
+        let states: HashMap<_, _> = rendezvous.into_iter().map(|peer| (peer, State::default())).collect();
         let mut due = Deadlines::new();
         states.keys().for_each(|peer| due.set(*peer, now));
-        Self {
-            states,
-            due,
-            effects: VecDeque::new(),
-        }
+        Self { states, due, effects: VecDeque::new() }
     }
 
     /// Lets time pass: requests that are due, leases that ran out.
@@ -66,14 +59,8 @@ impl LeaseKeeper {
             };
             if state.leased_until.is_some_and(|until| until <= now) {
                 state.leased_until = None;
-                let reason = state
-                    .last_failure
-                    .clone()
-                    .unwrap_or_else(|| "not renewed in time".to_owned());
-                self.effects.push_back(LeaseEffect::Lost {
-                    rendezvous: peer,
-                    reason,
-                });
+                let reason = state.last_failure.clone().unwrap_or_else(|| "not renewed in time".to_owned());
+                self.effects.push_back(LeaseEffect::Lost { rendezvous: peer, reason });
             }
             if !state.requesting {
                 state.requesting = true;
@@ -89,18 +76,11 @@ impl LeaseKeeper {
         };
         let Some(until) = now.checked_add(ttl) else { return };
         let was_leased = state.leased_until.is_some();
-        *state = State {
-            leased_until: Some(until),
-            ..State::default()
-        };
+        *state = State { leased_until: Some(until), ..State::default() };
         let third = ttl / 3;
-        self.due
-            .set(peer, now + third - third / 10 * (jitter % 1024) / 1024);
+        self.due.set(peer, now + third - third / 10 * (jitter % 1024) / 1024);
         if !was_leased {
-            self.effects.push_back(LeaseEffect::Granted {
-                rendezvous: peer,
-                ttl,
-            });
+            self.effects.push_back(LeaseEffect::Granted { rendezvous: peer, ttl });
         }
     }
 
@@ -114,10 +94,7 @@ impl LeaseKeeper {
         let wait = (LEASE_RETRY_MIN * 2u32.saturating_pow(state.failures.min(16))).min(LEASE_RETRY_MAX);
         state.failures = state.failures.saturating_add(1);
         let retry_at = now + wait / 2 + wait / 2 * (jitter % 1024) / 1024;
-        self.due.set(
-            peer,
-            state.leased_until.map_or(retry_at, |until| until.min(retry_at)),
-        );
+        self.due.set(peer, state.leased_until.map_or(retry_at, |until| until.min(retry_at)));
     }
 
     /// The last session with `peer` ended: its lease is over here, and it is asked again at once.
@@ -127,21 +104,14 @@ impl LeaseKeeper {
         };
         if state.leased_until.take().is_some() {
             let reason = "the session was lost".to_owned();
-            self.effects.push_back(LeaseEffect::Lost {
-                rendezvous: peer,
-                reason,
-            });
+            self.effects.push_back(LeaseEffect::Lost { rendezvous: peer, reason });
             self.due.set(peer, now);
         }
     }
 
     /// Rendezvous whose lease holds.
     pub(crate) fn leased(&self) -> Vec<PeerId> {
-        self.states
-            .iter()
-            .filter(|(_, state)| state.leased_until.is_some())
-            .map(|(peer, _)| *peer)
-            .collect()
+        self.states.iter().filter(|(_, state)| state.leased_until.is_some()).map(|(peer, _)| *peer).collect()
     }
 
     /// What the tries so far ended in.
@@ -178,13 +148,7 @@ mod tests {
         keeper.granted(now, peer, TTL, 0);
         assert_eq!(
             effects(&mut keeper),
-            [
-                LeaseEffect::Request(peer),
-                LeaseEffect::Granted {
-                    rendezvous: peer,
-                    ttl: TTL
-                }
-            ]
+            [LeaseEffect::Request(peer), LeaseEffect::Granted { rendezvous: peer, ttl: TTL }]
         );
         (keeper, peer)
     }
@@ -228,10 +192,7 @@ mod tests {
         keeper.session_lost(now, peer);
         keeper.handle_timeout(now);
         let news = effects(&mut keeper);
-        assert!(matches!(
-            news.as_slice(),
-            [LeaseEffect::Lost { .. }, LeaseEffect::Request(_)]
-        ));
+        assert!(matches!(news.as_slice(), [LeaseEffect::Lost { .. }, LeaseEffect::Request(_)]));
     }
 
     #[test]

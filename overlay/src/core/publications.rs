@@ -42,14 +42,7 @@ impl Publications {
         }
         self.due.set(key.clone(), now + renewal(lifetime));
         let ends_at = now.checked_add(lifetime.local);
-        self.kept.insert(
-            key,
-            Publication {
-                advertisement,
-                lifetime,
-                ends_at,
-            },
-        );
+        self.kept.insert(key, Publication { advertisement, lifetime, ends_at });
         true
     }
 
@@ -84,18 +77,13 @@ impl Publications {
 
 impl Publication {
     fn due(&self) -> Due {
-        Due {
-            advertisement: self.advertisement.clone(),
-            lifetime: self.lifetime,
-        }
+        Due { advertisement: self.advertisement.clone(), lifetime: self.lifetime }
     }
 }
 
 /// Half of what others keep it for, at least a second, or its own end if that is sooner.
 fn renewal(lifetime: Lifetime) -> Duration {
-    (lifetime.remote / 2)
-        .min(lifetime.local)
-        .max(Duration::from_secs(1))
+    (lifetime.remote / 2).min(lifetime.local).max(Duration::from_secs(1))
 }
 
 #[cfg(test)]
@@ -109,10 +97,7 @@ mod tests {
     fn it_is_renewed_before_others_forget_it_until_its_own_lifetime_ends() {
         let now = Instant::now();
         let mut publications = Publications::default();
-        let lifetime = Lifetime {
-            local: 25 * SECOND,
-            remote: 20 * SECOND,
-        };
+        let lifetime = Lifetime { local: 25 * SECOND, remote: 20 * SECOND };
         publications.keep(now, Advertisement::new(AdvertisementKind::Service), lifetime);
         assert!(publications.handle_timeout(now + 9 * SECOND).is_empty());
         assert_eq!(publications.handle_timeout(now + 10 * SECOND).len(), 1);

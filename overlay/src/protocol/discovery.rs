@@ -33,18 +33,12 @@ impl DiscoveryRequest {
     /// [`WireError::TooLarge`] when it does not fit a session frame.
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
         match self {
-            Self::Publish { advertisements } => encode_kind(
-                VERSION,
-                PUBLISH,
-                &(advertisements, Ext::new()),
-                SESSION_FRAME_BYTES_MAX,
-            ),
-            Self::Find { query } => encode_kind(
-                VERSION,
-                FIND,
-                &(query.to_wire(), Ext::new()),
-                SESSION_FRAME_BYTES_MAX,
-            ),
+            Self::Publish { advertisements } => {
+                encode_kind(VERSION, PUBLISH, &(advertisements, Ext::new()), SESSION_FRAME_BYTES_MAX)
+            }
+            Self::Find { query } => {
+                encode_kind(VERSION, FIND, &(query.to_wire(), Ext::new()), SESSION_FRAME_BYTES_MAX)
+            }
         }
     }
 
@@ -58,18 +52,15 @@ impl DiscoveryRequest {
             PUBLISH => {
                 let (advertisements, _ext): (Vec<Bytes>, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
                 match advertisements.len() {
-                    len if len > PUBLISH_BATCH_MAX => Err(WireError::TooLarge {
-                        len,
-                        max: PUBLISH_BATCH_MAX,
-                    }),
+                    len if len > PUBLISH_BATCH_MAX => {
+                        Err(WireError::TooLarge { len, max: PUBLISH_BATCH_MAX })
+                    }
                     _ => Ok(Self::Publish { advertisements }),
                 }
             }
             FIND => {
                 let (query, _ext): (WireQuery, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
-                Ok(Self::Find {
-                    query: DiscoveryQuery::from_wire(query)?,
-                })
+                Ok(Self::Find { query: DiscoveryQuery::from_wire(query)? })
             }
             got => Err(WireError::UnknownKind { got }),
         }
@@ -91,11 +82,7 @@ impl PublishAnswer {
     /// # Errors
     /// Never for values that fit; the codec's otherwise.
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
-        encode_message(
-            VERSION,
-            &(self.accepted, self.refused, Ext::new()),
-            SESSION_FRAME_BYTES_MAX,
-        )
+        encode_message(VERSION, &(self.accepted, self.refused, Ext::new()), SESSION_FRAME_BYTES_MAX)
     }
 
     /// The answer in `bytes`.
@@ -138,11 +125,7 @@ impl FindAnswer {
     /// # Errors
     /// [`WireError::TooLarge`] when it does not fit a session frame.
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
-        encode_message(
-            VERSION,
-            &(&self.advertisements, self.more, Ext::new()),
-            SESSION_FRAME_BYTES_MAX,
-        )
+        encode_message(VERSION, &(&self.advertisements, self.more, Ext::new()), SESSION_FRAME_BYTES_MAX)
     }
 
     /// The answer in `bytes`.
@@ -170,47 +153,22 @@ mod tests {
 
     #[test]
     fn golden_bytes_guard_the_messages() {
-        let publish = DiscoveryRequest::Publish {
-            advertisements: vec![Bytes::from_static(&[7, 8])],
-        };
+        let publish = DiscoveryRequest::Publish { advertisements: vec![Bytes::from_static(&[7, 8])] };
         assert_eq!(publish.encode().unwrap(), [1, 1, 0, 1, 2, 7, 8, 0]);
         let find = DiscoveryRequest::Find {
-            query: DiscoveryQuery::new()
-                .kind(AdvertisementKind::Pipe)
-                .equals("a", true)
-                .threshold(3),
+            query: DiscoveryQuery::new().kind(AdvertisementKind::Pipe).equals("a", true).threshold(3),
         };
-        assert_eq!(
-            find.encode().unwrap(),
-            [1, 2, 0, 1, 3, 0, 0, 1, 1, 1, b'a', 4, 1, 1, 3, 0, 0]
-        );
-        assert_eq!(
-            PublishAnswer {
-                accepted: 1,
-                refused: 2
-            }
-            .encode()
-            .unwrap(),
-            [1, 1, 2, 0]
-        );
-        let found = FindAnswer {
-            advertisements: vec![Bytes::from_static(&[7])],
-            more: true,
-        };
+        assert_eq!(find.encode().unwrap(), [1, 2, 0, 1, 3, 0, 0, 1, 1, 1, b'a', 4, 1, 1, 3, 0, 0]);
+        assert_eq!(PublishAnswer { accepted: 1, refused: 2 }.encode().unwrap(), [1, 1, 2, 0]);
+        let found = FindAnswer { advertisements: vec![Bytes::from_static(&[7])], more: true };
         assert_eq!(found.encode().unwrap(), [1, 1, 1, 7, 1, 0]);
     }
 
     #[test]
     fn a_query_survives_the_wire() {
-        let query = DiscoveryQuery::new()
-            .publisher(PeerId::random())
-            .equals("load", 0.5)
-            .threshold(9);
+        let query = DiscoveryQuery::new().publisher(PeerId::random()).equals("load", 0.5).threshold(9);
         let bytes = DiscoveryRequest::Find { query: query.clone() }.encode().unwrap();
-        assert_eq!(
-            DiscoveryRequest::decode(&bytes),
-            Ok(DiscoveryRequest::Find { query })
-        );
+        assert_eq!(DiscoveryRequest::decode(&bytes), Ok(DiscoveryRequest::Find { query }));
     }
 
     #[test]

@@ -35,12 +35,7 @@ impl Header {
             PipeKind::Unicast => UNICAST,
             PipeKind::Bidirectional => BIDIRECTIONAL,
         };
-        let wire = WireHeader {
-            group: self.group,
-            pipe: self.pipe,
-            kind,
-            ext: Ext::new(),
-        };
+        let wire = WireHeader { group: self.group, pipe: self.pipe, kind, ext: Ext::new() };
         encode_message(VERSION, &wire, PIPE_HEADER_BYTES_MAX)
     }
 
@@ -55,11 +50,7 @@ impl Header {
             BIDIRECTIONAL => PipeKind::Bidirectional,
             got => return Err(WireError::UnknownKind { got }),
         };
-        Ok(Self {
-            group: wire.group,
-            pipe: wire.pipe,
-            kind,
-        })
+        Ok(Self { group: wire.group, pipe: wire.pipe, kind })
     }
 }
 
@@ -141,12 +132,7 @@ mod tests {
         let expected: Vec<u8> = [vec![1], vec![1; 32], vec![2; 32], vec![2, 0]].concat();
         assert_eq!(bytes, expected);
         assert_eq!(Header::decode(&bytes), Ok(header));
-        for acceptance in [
-            Acceptance::Ok,
-            Acceptance::Busy,
-            Acceptance::Refused,
-            Acceptance::NoSuchPipe,
-        ] {
+        for acceptance in [Acceptance::Ok, Acceptance::Busy, Acceptance::Refused, Acceptance::NoSuchPipe] {
             assert_eq!(Acceptance::decode(&acceptance.encode().unwrap()), Ok(acceptance));
         }
     }

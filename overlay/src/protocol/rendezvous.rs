@@ -44,9 +44,7 @@ impl RendezvousRequest {
         match kind {
             LEASE => {
                 let (wanted_s, _ext): (u32, Ext) = decode(body, BYTES_MAX)?;
-                Ok(Self::Lease {
-                    wanted: Duration::from_secs(u64::from(wanted_s)),
-                })
+                Ok(Self::Lease { wanted: Duration::from_secs(u64::from(wanted_s)) })
             }
             CANCEL => decode::<Ext>(body, BYTES_MAX).map(|_| Self::Cancel),
             got => Err(WireError::UnknownKind { got }),
@@ -67,14 +65,7 @@ impl LeaseGrant {
     /// # Errors
     /// Never for values that fit; the codec's otherwise.
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
-        encode_message(
-            VERSION,
-            &WireGrant {
-                ttl_s: seconds(self.ttl),
-                ext: Ext::new(),
-            },
-            BYTES_MAX,
-        )
+        encode_message(VERSION, &WireGrant { ttl_s: seconds(self.ttl), ext: Ext::new() }, BYTES_MAX)
     }
 
     /// The grant in `bytes`.
@@ -83,9 +74,7 @@ impl LeaseGrant {
     /// As [`WireError`] says.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire: WireGrant = decode_message(VERSION, bytes, BYTES_MAX)?;
-        Ok(Self {
-            ttl: Duration::from_secs(u64::from(wire.ttl_s)),
-        })
+        Ok(Self { ttl: Duration::from_secs(u64::from(wire.ttl_s)) })
     }
 }
 
@@ -111,38 +100,20 @@ mod tests {
 
     #[test]
     fn golden_bytes_guard_the_messages() {
-        let lease = RendezvousRequest::Lease {
-            wanted: Duration::from_secs(120),
-        };
+        let lease = RendezvousRequest::Lease { wanted: Duration::from_secs(120) };
         assert_eq!(lease.encode().unwrap(), [1, 1, 0, 120, 0]);
         assert_eq!(RendezvousRequest::Cancel.encode().unwrap(), [1, 2, 0, 0]);
-        assert_eq!(
-            LeaseGrant {
-                ttl: Duration::from_secs(90)
-            }
-            .encode()
-            .unwrap(),
-            [1, 90, 0]
-        );
+        assert_eq!(LeaseGrant { ttl: Duration::from_secs(90) }.encode().unwrap(), [1, 90, 0]);
     }
 
     #[test]
     fn what_is_encoded_decodes_and_an_unknown_kind_is_named() {
-        for request in [
-            RendezvousRequest::Lease {
-                wanted: Duration::from_secs(9),
-            },
-            RendezvousRequest::Cancel,
-        ] {
+        for request in
+            [RendezvousRequest::Lease { wanted: Duration::from_secs(9) }, RendezvousRequest::Cancel]
+        {
             assert_eq!(RendezvousRequest::decode(&request.encode().unwrap()), Ok(request));
         }
-        assert_eq!(
-            RendezvousRequest::decode(&[1, 9, 0, 0]),
-            Err(WireError::UnknownKind { got: 9 })
-        );
-        assert_eq!(
-            RendezvousRequest::decode(&[2, 1, 0]),
-            Err(WireError::UnknownVersion { got: 2 })
-        );
+        assert_eq!(RendezvousRequest::decode(&[1, 9, 0, 0]), Err(WireError::UnknownKind { got: 9 }));
+        assert_eq!(RendezvousRequest::decode(&[2, 1, 0]), Err(WireError::UnknownVersion { got: 2 }));
     }
 }

@@ -19,11 +19,7 @@ pub(crate) enum Frame {
     /// A question to a handler.
     Query(QueryFrame),
     /// The answer to the question of the same number.
-    Answer {
-        number: u64,
-        outcome: Outcome,
-        body: Bytes,
-    },
+    Answer { number: u64, outcome: Outcome, body: Bytes },
 }
 
 /// A question.
@@ -88,19 +84,10 @@ impl Frame {
         match self {
             Self::Greeting => encode_kind(VERSION, GREETING, &Ext::new(), SESSION_FRAME_BYTES_MAX),
             Self::Query(query) => encode_kind(VERSION, QUERY, query, SESSION_FRAME_BYTES_MAX),
-            Self::Answer {
-                number,
-                outcome,
-                body,
-            } => {
+            Self::Answer { number, outcome, body } => {
                 let (outcome, reason) = outcome.codes();
-                let answer = WireAnswer {
-                    number: *number,
-                    outcome,
-                    reason,
-                    body: body.clone(),
-                    ext: Ext::new(),
-                };
+                let answer =
+                    WireAnswer { number: *number, outcome, reason, body: body.clone(), ext: Ext::new() };
                 encode_kind(VERSION, ANSWER, &answer, SESSION_FRAME_BYTES_MAX)
             }
         }
@@ -119,11 +106,7 @@ impl Frame {
             ANSWER => {
                 let answer: WireAnswer = decode(body, SESSION_FRAME_BYTES_MAX)?;
                 let outcome = Outcome::from_codes(answer.outcome, answer.reason);
-                Self::Answer {
-                    number: answer.number,
-                    outcome,
-                    body: answer.body,
-                }
+                Self::Answer { number: answer.number, outcome, body: answer.body }
             }
             _ => return Ok(None),
         }))
@@ -162,16 +145,8 @@ mod tests {
         vec![
             Frame::Greeting,
             Frame::Query(query),
-            Frame::Answer {
-                number: 5,
-                outcome: refused,
-                body: Bytes::new(),
-            },
-            Frame::Answer {
-                number: 6,
-                outcome: Outcome::Answered,
-                body: Bytes::from_static(b"a"),
-            },
+            Frame::Answer { number: 5, outcome: refused, body: Bytes::new() },
+            Frame::Answer { number: 6, outcome: Outcome::Answered, body: Bytes::from_static(b"a") },
         ]
     }
 

@@ -10,52 +10,26 @@ use crate::advertisement::{Advertisement, AdvertisementKind, Lifetime};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn limits(total: usize) -> CacheLimits {
-    CacheLimits {
-        total,
-        per_publisher: total,
-        bytes: 1 << 20,
-    }
+    CacheLimits { total, per_publisher: 100, bytes: 1 << 20 }
 }
 
 fn service(keypair: &Keypair, key: &str, name: &str, sequence: u64) -> SignedAdvertisement {
-    let advertisement = Advertisement::new(AdvertisementKind::Service)
-        .key(key)
-        .attribute("name", name);
-    SignedAdvertisement::sign(
-        advertisement,
-        Lifetime::while_alive(60 * SECOND),
-        sequence,
-        keypair,
-    )
-    .unwrap()
+    let advertisement = Advertisement::new(AdvertisementKind::Service).key(key).attribute("name", name);
+    SignedAdvertisement::sign(advertisement, Lifetime::while_alive(60 * SECOND), sequence, keypair).unwrap()
 }
 
 fn named(name: &str) -> DiscoveryQuery {
-    DiscoveryQuery::new()
-        .kind(AdvertisementKind::Service)
-        .equals("name", name)
+    DiscoveryQuery::new().kind(AdvertisementKind::Service).equals("name", name)
 }
 
 #[test]
 fn a_newer_edition_replaces_an_older_and_never_the_other_way() {
     let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
     let mut cache = AdvertisementCache::new(limits(8));
-    assert_eq!(
-        cache.insert(now, service(&keypair, "k", "old", 1), SECOND),
-        Ok(Inserted::New)
-    );
-    assert_eq!(
-        cache.insert(now, service(&keypair, "k", "new", 2), SECOND),
-        Ok(Inserted::Replaced)
-    );
-    assert_eq!(
-        cache.insert(now, service(&keypair, "k", "old", 1), SECOND),
-        Err(CacheRefused::Stale)
-    );
-    assert_eq!(
-        cache.insert(now, service(&keypair, "k", "other", 2), SECOND),
-        Err(CacheRefused::Stale)
-    );
+    assert_eq!(cache.insert(now, service(&keypair, "k", "old", 1), SECOND), Ok(Inserted::New));
+    assert_eq!(cache.insert(now, service(&keypair, "k", "new", 2), SECOND), Ok(Inserted::Replaced));
+    assert_eq!(cache.insert(now, service(&keypair, "k", "old", 1), SECOND), Err(CacheRefused::Stale));
+    assert_eq!(cache.insert(now, service(&keypair, "k", "other", 2), SECOND), Err(CacheRefused::Stale));
     assert!(cache.find(now, &named("old")).is_empty());
     assert_eq!(cache.find(now, &named("new")).len(), 1);
 }
@@ -87,48 +61,24 @@ fn a_full_cache_gives_up_what_expires_next_and_counts_it() {
     let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
     let mut cache = AdvertisementCache::new(limits(2));
     cache.insert(now, service(&keypair, "a", "a", 1), SECOND).unwrap();
-    cache
-        .insert(now, service(&keypair, "b", "b", 1), 9 * SECOND)
-        .unwrap();
-    assert_eq!(
-        cache.insert(now, service(&keypair, "c", "c", 1), SECOND / 2),
-        Err(CacheRefused::Full)
-    );
-    assert_eq!(
-        cache.insert(now, service(&keypair, "c", "c", 1), 5 * SECOND),
-        Ok(Inserted::New)
-    );
+    cache.insert(now, service(&keypair, "b", "b", 1), 9 * SECOND).unwrap();
+    assert_eq!(cache.insert(now, service(&keypair, "c", "c", 1), SECOND / 2), Err(CacheRefused::Full));
+    assert_eq!(cache.insert(now, service(&keypair, "c", "c", 1), 5 * SECOND), Ok(Inserted::New));
     assert!(cache.find(now, &named("a")).is_empty());
     assert_eq!((cache.len(), cache.evicted()), (2, 1));
 }
 
 #[test]
 fn one_publisher_cannot_take_more_than_its_share() {
-    let (greedy, modest, now) = (
-        Keypair::generate_ed25519(),
-        Keypair::generate_ed25519(),
-        Instant::now(),
-    );
-    let mut cache = AdvertisementCache::new(CacheLimits {
-        total: 100,
-        per_publisher: 3,
-        bytes: 1 << 20,
-    });
+    let (greedy, modest, now) = (Keypair::generate_ed25519(), Keypair::generate_ed25519(), Instant::now());
+    let mut cache = AdvertisementCache::new(CacheLimits { total: 100, per_publisher: 3, bytes: 1 << 20 });
     for key in 0..3 {
-        cache
-            .insert(now, service(&greedy, &key.to_string(), "g", 1), SECOND)
-            .unwrap();
+        cache.insert(now, service(&greedy, &key.to_string(), "g", 1), SECOND).unwrap();
     }
     let refused = cache.insert(now, service(&greedy, "3", "g", 1), SECOND);
     assert_eq!(refused, Err(CacheRefused::PublisherFull { max: 3 }));
-    assert_eq!(
-        cache.insert(now, service(&greedy, "1", "g2", 2), SECOND),
-        Ok(Inserted::Replaced)
-    );
-    assert_eq!(
-        cache.insert(now, service(&modest, "0", "m", 1), SECOND),
-        Ok(Inserted::New)
-    );
+    assert_eq!(cache.insert(now, service(&greedy, "1", "g2", 2), SECOND), Ok(Inserted::Replaced));
+    assert_eq!(cache.insert(now, service(&modest, "0", "m", 1), SECOND), Ok(Inserted::New));
     assert_eq!(cache.remove_publisher(&greedy.public().to_peer_id()), 3);
     assert_eq!(cache.len(), 1);
 }
@@ -138,9 +88,7 @@ fn the_threshold_bounds_the_answers() {
     let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
     let mut cache = AdvertisementCache::new(limits(16));
     for key in 0..10 {
-        cache
-            .insert(now, service(&keypair, &key.to_string(), "x", 1), SECOND)
-            .unwrap();
+        cache.insert(now, service(&keypair, &key.to_string(), "x", 1), SECOND).unwrap();
     }
     assert_eq!(cache.find(now, &named("x").threshold(4)).len(), 4);
     assert_eq!(cache.find(now, &DiscoveryQuery::new()).len(), 10);
