@@ -108,3 +108,64 @@ pub enum DataDirError {
         max: usize,
     },
 }
+
+// ---- managed objects ----------------------------------------------------------------------------------------------
+
+/// An object name or pattern that can't be read or built.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ObjectNameError {
+    /// The text breaks the grammar at one place.
+    #[error("at character {at}: {reason}")]
+    Malformed {
+        /// The place, from 1; one past the end when something is missing there.
+        at: usize,
+        /// What is wrong there.
+        reason: &'static str,
+    },
+    /// Above `limits::OBJECT_NAME_BYTES_MAX`.
+    #[error("longer than {max} bytes")]
+    TooLong {
+        /// The bound in bytes.
+        max: usize,
+    },
+    /// Above `limits::OBJECT_NAME_KEYS_MAX`.
+    #[error("more than {max} keys")]
+    TooManyKeys {
+        /// The bound.
+        max: usize,
+    },
+    /// A name needs a key.
+    #[error("no key")]
+    NoKeys,
+    /// Empty, or with a colon, a wildcard or a line break.
+    #[error("{domain:?} can't be a domain")]
+    Domain {
+        /// What was given.
+        domain: String,
+    },
+    /// Empty, twice, or with a character that means something in a list.
+    #[error("{key:?} can't be a key here")]
+    Key {
+        /// What was given.
+        key: String,
+    },
+}
+
+/// An object that was not registered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Another object has the name.
+    #[error("{name} is registered already")]
+    NameTaken {
+        /// The name.
+        name: crate::jmx::ObjectName,
+    },
+    /// The registry is full.
+    #[error("{max} objects are registered, no more fit")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
+}

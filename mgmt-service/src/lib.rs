@@ -6,5 +6,6 @@ pub mod limits;
 
 // ---- managed objects, service, command line -----------------------------------------------------------------------
 pub mod cli_common;
+pub mod jmx;
 
 pub use cli_common::ManagePolicy;

@@ -1,0 +1,104 @@
+//! Managed objects whose interface is found out at run time (paper §5.1, JMX dynamic MBeans).
+//!
+//! In: the name of an attribute. Out: its value at this moment, and a description of all there are.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+
+/// An object that can be asked about itself.
+pub trait DynamicBean: Send + Sync {
+    /// What the object is and which attributes it has.
+    fn info(&self) -> BeanInfo;
+
+    /// The value of an attribute now; `None` when there is no such attribute or it has no value (an unanswered PING
+    /// has no response time).
+    fn attribute(&self, name: &str) -> Option<AttributeValue>;
+}
+
+impl fmt::Debug for dyn DynamicBean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.info().fmt(f)
+    }
+}
+
+/// The interface of a managed object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeanInfo {
+    /// What the object is, in one line.
+    pub description: Cow<'static, str>,
+    /// Its attributes in the order in which people want to read them.
+    pub attributes: Vec<AttributeInfo>,
+}
+
+/// One attribute of a managed object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeInfo {
+    /// By which name it is asked for.
+    pub name: Cow<'static, str>,
+    /// What it means, with its unit.
+    pub description: Cow<'static, str>,
+}
+
+/// The value of an attribute; serialized as the plain value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AttributeValue {
+    /// Text.
+    Str(String),
+    /// A count, a size, a time in the unit of the attribute's name.
+    Int(i64),
+    /// A measure.
+    Float(f64),
+    /// Yes or no.
+    Bool(bool),
+}
+
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Str(text) => f.write_str(text),
+            Self::Int(number) => number.fmt(f),
+            Self::Float(number) => number.fmt(f),
+            Self::Bool(truth) => truth.fmt(f),
+        }
+    }
+}
+
+impl From<&str> for AttributeValue {
+    fn from(text: &str) -> Self {
+        Self::Str(text.to_owned())
+    }
+}
+
+impl From<String> for AttributeValue {
+    fn from(text: String) -> Self {
+        Self::Str(text)
+    }
+}
+
+impl From<u64> for AttributeValue {
+    /// Numbers above `i64::MAX` stay there: no counter of ours gets so far.
+    fn from(number: u64) -> Self {
+        Self::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<i64> for AttributeValue {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<f64> for AttributeValue {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+
+impl From<bool> for AttributeValue {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
