@@ -67,8 +67,6 @@ counters! {
     advertisements: Gauge,
     /// Bytes of the advertisements in the index
     index_bytes: Gauge,
-    /// Peers that have a session open with this rendezvous
-    sessions: Gauge,
     /// Banned peers
     banned: Gauge,
     /// Leases granted to peers that held none
@@ -179,18 +177,10 @@ mod tests {
         for reason in reasons {
             counters.refused(reason).increment();
         }
-        let refused: Vec<_> = counters
-            .rows()
-            .into_iter()
-            .filter(|row| row.name.starts_with("refused_"))
-            .collect();
+        let refused: Vec<_> =
+            counters.rows().into_iter().filter(|row| row.name.starts_with("refused_")).collect();
         assert_eq!(refused.len(), reasons.len());
-        assert!(
-            refused
-                .iter()
-                .all(|row| row.value == 1 && row.kind == RowKind::Counter),
-            "{refused:?}"
-        );
+        assert!(refused.iter().all(|row| row.value == 1 && row.kind == RowKind::Counter), "{refused:?}");
     }
 
     #[test]
@@ -200,11 +190,6 @@ mod tests {
         counters.found.add(3);
         let snapshot = counters.snapshot();
         assert!(snapshot.contains(&("leases", 7)) && snapshot.contains(&("found", 3)));
-        assert!(
-            counters
-                .rows()
-                .iter()
-                .all(|row| !row.help.is_empty() && !row.help.ends_with('.'))
-        );
+        assert!(counters.rows().iter().all(|row| !row.help.is_empty() && !row.help.ends_with('.')));
     }
 }

@@ -66,9 +66,7 @@ impl Index {
     ) -> Result<Inserted, IndexRefused> {
         let signed = SignedAdvertisement::verify(envelope)?;
         if signed.publisher() != *from {
-            return Err(IndexRefused::NotPublisher {
-                publisher: signed.publisher(),
-            });
+            return Err(IndexRefused::NotPublisher { publisher: signed.publisher() });
         }
         let keep_for = self.keep_for(&signed);
         self.cache.expire(now);
@@ -129,13 +127,8 @@ impl Index {
     /// Refuses what would make the cache evict others or exceed its bytes: here who came first stays.
     fn check_room(&self, now: Instant, signed: &SignedAdvertisement) -> Result<(), CacheRefused> {
         let known = |id: AdvertisementId| {
-            let own = DiscoveryQuery::new()
-                .publisher(signed.publisher())
-                .threshold(usize::MAX);
-            self.cache
-                .find(now, &own)
-                .into_iter()
-                .find(|known| known.id() == id)
+            let own = DiscoveryQuery::new().publisher(signed.publisher()).threshold(usize::MAX);
+            self.cache.find(now, &own).into_iter().find(|known| known.id() == id)
         };
         let crowded = self.cache.len() >= self.limits.advertisements_max
             || self.cache.bytes().saturating_add(signed.to_bytes().len()) > self.limits.bytes_max;

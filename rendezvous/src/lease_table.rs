@@ -55,11 +55,7 @@ impl LeaseTable {
     /// An empty table.
     #[must_use]
     pub fn new(limits: LeaseLimits) -> Self {
-        Self {
-            limits,
-            leases: HashMap::new(),
-            expiries: Deadlines::new(),
-        }
+        Self { limits, leases: HashMap::new(), expiries: Deadlines::new() }
     }
 
     /// Grants or renews the lease of `peer` for `wanted`, cut to the configured range; zero asks for the default.
@@ -71,19 +67,10 @@ impl LeaseTable {
     pub fn request(&mut self, now: Instant, peer: PeerId, wanted: Duration) -> Result<Grant, LeaseRefused> {
         let renewed = self.leases.contains_key(&peer);
         if !renewed && self.leases.len() >= self.limits.leases_max {
-            return Err(LeaseRefused::Full {
-                max: self.limits.leases_max,
-            });
+            return Err(LeaseRefused::Full { max: self.limits.leases_max });
         }
         let ttl = self.cut(wanted);
-        self.hold(
-            peer,
-            Lease {
-                ttl,
-                expires_at: now + ttl,
-                suspect: false,
-            },
-        );
+        self.hold(peer, Lease { ttl, expires_at: now + ttl, suspect: false });
         Ok(Grant { ttl, renewed })
     }
 
@@ -93,14 +80,7 @@ impl LeaseTable {
             return false;
         };
         let expires_at = now + lease.ttl;
-        self.hold(
-            *peer,
-            Lease {
-                expires_at,
-                suspect: false,
-                ..lease
-            },
-        );
+        self.hold(*peer, Lease { expires_at, suspect: false, ..lease });
         true
     }
 
@@ -112,14 +92,7 @@ impl LeaseTable {
             return false;
         };
         let expires_at = lease.expires_at.min(now + self.limits.grace);
-        self.hold(
-            *peer,
-            Lease {
-                expires_at,
-                suspect: true,
-                ..lease
-            },
-        );
+        self.hold(*peer, Lease { expires_at, suspect: true, ..lease });
         true
     }
 
@@ -149,10 +122,7 @@ impl LeaseTable {
     /// The lease of `peer`, if it is live at `now`.
     #[must_use]
     pub fn live(&self, now: Instant, peer: &PeerId) -> Option<Lease> {
-        self.leases
-            .get(peer)
-            .copied()
-            .filter(|lease| lease.expires_at > now)
+        self.leases.get(peer).copied().filter(|lease| lease.expires_at > now)
     }
 
     /// All leases, in no order.
@@ -173,11 +143,7 @@ impl LeaseTable {
     }
 
     fn cut(&self, wanted: Duration) -> Duration {
-        let wanted = if wanted.is_zero() {
-            self.limits.ttl_default
-        } else {
-            wanted
-        };
+        let wanted = if wanted.is_zero() { self.limits.ttl_default } else { wanted };
         wanted.max(self.limits.ttl_min).min(self.limits.ttl_max)
     }
 

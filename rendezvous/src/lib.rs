@@ -2,6 +2,8 @@
 //!
 //! A rendezvous lets peers find each other: they lease from it, publish what they offer and look up what others do.
 
+pub mod bans;
+pub mod config;
 pub mod counters;
 mod index;
 mod lease_table;

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 /// Peers that may hold a lease. About 40 KiB each with their connection, so 400 MiB; the next one is refused `Full`.
 pub const LEASES_MAX: usize = 10_000;
 
+/// Connections in all, room for those of every lease holder and for some that only look something up; the overlay
+/// refuses the next one. Each takes a file descriptor.
+pub const CONNECTIONS_MAX: u32 = 12_000;
+
 /// Time to live of a lease when the peer wants none in particular; it is renewed at a third of it (DESIGN: 120 s).
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(120);
 
@@ -34,22 +38,13 @@ pub const INDEX_BYTES_MAX: usize = 128 * 1024 * 1024;
 pub const REMOTE_LIFETIME_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Lease requests of one peer: a renewal comes once in 40 s, the rest is reconnecting. More are refused `TooMany`.
-pub const LEASE_QUOTA: Quota = Quota {
-    per_second: 2,
-    burst: 20,
-};
+pub const LEASE_QUOTA: Quota = Quota { per_second: 2, burst: 20 };
 
 /// Lookups of one peer. More are refused `TooMany`.
-pub const LOOKUP_QUOTA: Quota = Quota {
-    per_second: 50,
-    burst: 200,
-};
+pub const LOOKUP_QUOTA: Quota = Quota { per_second: 50, burst: 200 };
 
 /// Advertisements published by one peer, each of which costs a signature check. More are refused and counted.
-pub const PUBLICATION_QUOTA: Quota = Quota {
-    per_second: 20,
-    burst: 100,
-};
+pub const PUBLICATION_QUOTA: Quota = Quota { per_second: 20, burst: 100 };
 
 /// Peers whose spending is remembered, per kind of quota; beyond, the bucket nearest to full is forgotten.
 pub const RATE_PEERS_MAX: usize = 16_384;
@@ -82,9 +77,11 @@ pub const CONTROL_DEADLINE: Duration = Duration::from_secs(5);
 const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The bounds that an operator may set, `[limits]` in the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
+    /// Connections in all; default [`CONNECTIONS_MAX`]. Whoever builds the peer hands it to its builder.
+    pub connections: u32,
     /// Leases.
     pub lease: LeaseLimits,
     /// The index of advertisements.
@@ -168,6 +165,7 @@ impl Limits {
     pub fn check(&self) -> Result<(), BadLimit> {
         let lease = &self.lease;
         let counts = [
+            ("connections", self.connections as usize),
             ("lease.leases-max", lease.leases_max),
             ("index.advertisements-max", self.index.advertisements_max),
             ("index.per-peer-max", self.index.per_peer_max),
@@ -193,16 +191,24 @@ impl Limits {
         if let Some((key, _)) = durations.iter().find(|(_, duration)| !in_range(duration)) {
             return bad(key, "it must be from 1s to 1day");
         }
-        if let Some((key, _)) = quotas
-            .iter()
-            .find(|(_, quota)| quota.per_second == 0 || quota.burst == 0)
-        {
+        if let Some((key, _)) = quotas.iter().find(|(_, quota)| quota.per_second == 0 || quota.burst == 0) {
             return bad(key, "per-second and burst must be at least 1");
         }
         if !(lease.ttl_min <= lease.ttl_default && lease.ttl_default <= lease.ttl_max) {
             return bad("lease.ttl-default", "it must lie between ttl-min and ttl-max");
         }
         Ok(())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS_MAX,
+            lease: LeaseLimits::default(),
+            index: IndexLimits::default(),
+            rate: RateLimits::default(),
+        }
     }
 }
 
@@ -231,11 +237,7 @@ impl Default for IndexLimits {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self {
-            lease: LEASE_QUOTA,
-            lookup: LOOKUP_QUOTA,
-            publication: PUBLICATION_QUOTA,
-        }
+        Self { lease: LEASE_QUOTA, lookup: LOOKUP_QUOTA, publication: PUBLICATION_QUOTA }
     }
 }
 
@@ -252,9 +254,7 @@ mod duration_text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format_args!(
-                "`{text}` is no duration like `45s` or `10m`: {error}"
-            ))
+            D::Error::custom(format_args!("`{text}` is no duration like `45s` or `10m`: {error}"))
         })
     }
 }
@@ -275,12 +275,8 @@ mod tests {
             ("lease.leases-max", |limits| limits.lease.leases_max = 0),
             ("index.bytes-max", |limits| limits.index.bytes_max = 0),
             ("lease.grace", |limits| limits.lease.grace = Duration::ZERO),
-            ("index.remote-lifetime-max", |limits| {
-                limits.index.remote_lifetime_max = Duration::MAX
-            }),
-            ("lease.ttl-default", |limits| {
-                limits.lease.ttl_min = Duration::from_secs(500)
-            }),
+            ("index.remote-lifetime-max", |limits| limits.index.remote_lifetime_max = Duration::MAX),
+            ("lease.ttl-default", |limits| limits.lease.ttl_min = Duration::from_secs(500)),
             ("rate.lookup", |limits| limits.rate.lookup.burst = 0),
             ("rate.lease", |limits| limits.rate.lease.per_second = 0),
         ];
@@ -300,16 +296,9 @@ mod tests {
 
     #[test]
     fn unknown_limit_and_bad_duration_are_refused_by_name() {
-        let unknown = toml::from_str::<Limits>("[lease]\nleases-maximum = 3\n")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            unknown.contains("leases-maximum") && unknown.contains("line 2"),
-            "{unknown}"
-        );
-        let bad = toml::from_str::<Limits>("[lease]\ngrace = \"soon\"\n")
-            .unwrap_err()
-            .to_string();
+        let unknown = toml::from_str::<Limits>("[lease]\nleases-maximum = 3\n").unwrap_err().to_string();
+        assert!(unknown.contains("leases-maximum") && unknown.contains("line 2"), "{unknown}");
+        let bad = toml::from_str::<Limits>("[lease]\ngrace = \"soon\"\n").unwrap_err().to_string();
         assert!(bad.contains("soon") && bad.contains("45s"), "{bad}");
     }
 }

@@ -32,11 +32,7 @@ impl RateLimiter {
     /// Buckets of `quota` for at most `peers_max` peers at a time.
     #[must_use]
     pub fn new(quota: Quota, peers_max: usize) -> Self {
-        Self {
-            quota,
-            peers_max: peers_max.max(1),
-            full_at: Deadlines::new(),
-        }
+        Self { quota, peers_max: peers_max.max(1), full_at: Deadlines::new() }
     }
 
     /// Spends `tokens` of `peer`'s bucket, all or none. A refusal costs nothing. O(log n).
@@ -87,10 +83,7 @@ mod tests {
 
     use super::*;
 
-    const QUOTA: Quota = Quota {
-        per_second: 10,
-        burst: 20,
-    };
+    const QUOTA: Quota = Quota { per_second: 10, burst: 20 };
 
     #[test]
     fn burst_passes_and_the_next_token_waits_for_its_time() {
@@ -143,9 +136,7 @@ mod tests {
     fn full_buckets_are_forgotten() {
         let (mut limiter, now) = (RateLimiter::new(QUOTA, 64), Instant::now());
         limiter.spend(now, PeerId::random(), 20).unwrap();
-        limiter
-            .spend(now + Duration::from_secs(2), PeerId::random(), 1)
-            .unwrap();
+        limiter.spend(now + Duration::from_secs(2), PeerId::random(), 1).unwrap();
         assert_eq!(limiter.len(), 1);
     }
 

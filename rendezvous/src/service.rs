@@ -64,17 +64,13 @@ impl Service {
 
     /// Answers a lease request or a cancellation.
     pub fn lease(&mut self, now: Instant, from: PeerId, body: &[u8]) -> Answer {
-        let answer = self
-            .admit(now, &from)
-            .and_then(|()| self.answer_lease(now, from, body));
+        let answer = self.admit(now, &from).and_then(|()| self.answer_lease(now, from, body));
         self.finish(answer)
     }
 
     /// Answers a publication or a lookup that was asked in `group`.
     pub fn discovery(&mut self, now: Instant, from: PeerId, group: GroupId, body: &[u8]) -> Answer {
-        let answer = self
-            .admit(now, &from)
-            .and_then(|()| self.answer_discovery(now, from, group, body));
+        let answer = self.admit(now, &from).and_then(|()| self.answer_discovery(now, from, group, body));
         self.finish(answer)
     }
 
@@ -110,9 +106,7 @@ impl Service {
     pub fn expire(&mut self, now: Instant) {
         while let Some(peer) = self.leases.pop_expired(now) {
             self.counters.leases_expired.increment();
-            self.counters
-                .advertisements_dropped
-                .add(self.index.remove_peer(&peer));
+            self.counters.advertisements_dropped.add(self.index.remove_peer(&peer));
         }
         self.counters.advertisements_expired.add(self.index.expire(now));
         self.show();
@@ -121,11 +115,7 @@ impl Service {
     /// When [`Self::expire`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.leases
-            .poll_timeout()
-            .into_iter()
-            .chain(self.index.poll_timeout())
-            .min()
+        self.leases.poll_timeout().into_iter().chain(self.index.poll_timeout()).min()
     }
 
     /// Any frame of a holder renews its lease, before anything can be refused but to the banned.
@@ -140,18 +130,13 @@ impl Service {
     }
 
     fn answer_lease(&mut self, now: Instant, from: PeerId, body: &[u8]) -> Answer {
-        self.lease_rate
-            .spend(now, from, 1)
-            .map_err(|_| RefuseReason::TooMany)?;
+        self.lease_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
         match RendezvousRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
             RendezvousRequest::Lease { wanted } => {
                 let granted = self.leases.request(now, from, wanted);
                 let grant = granted.map_err(|LeaseRefused::Full { .. }| RefuseReason::Full)?;
-                let counter = if grant.renewed {
-                    &self.counters.leases_renewed
-                } else {
-                    &self.counters.leases_granted
-                };
+                let counter =
+                    if grant.renewed { &self.counters.leases_renewed } else { &self.counters.leases_granted };
                 counter.increment();
                 encoded(LeaseGrant { ttl: grant.ttl }.encode())
             }
@@ -175,10 +160,7 @@ impl Service {
         if self.leases.live(now, &from).is_none() {
             return Err(RefuseReason::NotLeased);
         }
-        let mut answer = PublishAnswer {
-            accepted: 0,
-            refused: 0,
-        };
+        let mut answer = PublishAnswer { accepted: 0, refused: 0 };
         for envelope in advertisements {
             match self.publish_one(now, from, envelope) {
                 Ok(()) => answer.accepted += 1,
@@ -194,21 +176,15 @@ impl Service {
 
     /// One token buys one signature check.
     fn publish_one(&mut self, now: Instant, from: PeerId, envelope: Bytes) -> Result<(), RefuseReason> {
-        self.publication_rate
-            .spend(now, from, 1)
-            .map_err(|_| RefuseReason::TooMany)?;
-        self.index
-            .publish(now, &from, envelope)
-            .map_err(|refused| refused.reason())?;
+        self.publication_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
+        self.index.publish(now, &from, envelope).map_err(|refused| refused.reason())?;
         self.counters.publications.increment();
         Ok(())
     }
 
     /// A query that names no group asks in the group it came by.
     fn find(&mut self, now: Instant, from: PeerId, group: GroupId, mut query: DiscoveryQuery) -> Answer {
-        self.lookup_rate
-            .spend(now, from, 1)
-            .map_err(|_| RefuseReason::TooMany)?;
+        self.lookup_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
         query.group.get_or_insert(group);
         // One more than an answer may hold tells whether there are more.
         query.threshold = query.threshold.min(FIND_ANSWER_MAX + 1);
@@ -222,9 +198,7 @@ impl Service {
     }
 
     fn end_lease(&mut self, peer: &PeerId) -> bool {
-        self.counters
-            .advertisements_dropped
-            .add(self.index.remove_peer(peer));
+        self.counters.advertisements_dropped.add(self.index.remove_peer(peer));
         self.leases.cancel(peer)
     }
 

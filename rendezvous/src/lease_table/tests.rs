@@ -9,11 +9,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(120);
 
 fn limits(leases_max: usize) -> LeaseLimits {
-    LeaseLimits {
-        leases_max,
-        grace: GRACE,
-        ..LeaseLimits::default()
-    }
+    LeaseLimits { leases_max, grace: GRACE, ..LeaseLimits::default() }
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -24,36 +20,18 @@ fn secs(seconds: u64) -> Duration {
 fn lease_is_granted_for_the_default_when_nothing_is_wanted() {
     let mut table = LeaseTable::new(limits(1));
     let grant = table.request(Instant::now(), PeerId::random(), Duration::ZERO);
-    assert_eq!(
-        grant,
-        Ok(Grant {
-            ttl: TTL,
-            renewed: false
-        })
-    );
+    assert_eq!(grant, Ok(Grant { ttl: TTL, renewed: false }));
 }
 
 #[test]
 fn wanted_time_is_cut_to_the_configured_range() {
-    let range = LeaseLimits {
-        ttl_min: secs(10),
-        ttl_max: secs(60),
-        ttl_default: secs(20),
-        ..limits(3)
-    };
+    let range = LeaseLimits { ttl_min: secs(10), ttl_max: secs(60), ttl_default: secs(20), ..limits(3) };
     let mut table = LeaseTable::new(range);
     let now = Instant::now();
-    for (wanted, granted) in [
-        (Duration::MAX, secs(60)),
-        (Duration::from_nanos(1), secs(10)),
-        (secs(42), secs(42)),
-    ] {
-        assert_eq!(
-            table
-                .request(now, PeerId::random(), wanted)
-                .map(|grant| grant.ttl),
-            Ok(granted)
-        );
+    for (wanted, granted) in
+        [(Duration::MAX, secs(60)), (Duration::from_nanos(1), secs(10)), (secs(42), secs(42))]
+    {
+        assert_eq!(table.request(now, PeerId::random(), wanted).map(|grant| grant.ttl), Ok(granted));
     }
 }
 
@@ -62,13 +40,7 @@ fn renewed_lease_does_not_expire_at_its_old_deadline() {
     let mut table = LeaseTable::new(limits(1));
     let (now, peer) = (Instant::now(), PeerId::random());
     table.request(now, peer, TTL).unwrap();
-    assert_eq!(
-        table.request(now + secs(100), peer, TTL),
-        Ok(Grant {
-            ttl: TTL,
-            renewed: true
-        })
-    );
+    assert_eq!(table.request(now + secs(100), peer, TTL), Ok(Grant { ttl: TTL, renewed: true }));
     assert_eq!(table.pop_expired(now + TTL), None);
     assert_eq!(table.poll_timeout(), Some(now + secs(220)));
     assert_eq!(table.pop_expired(now + secs(220)), Some(peer));
@@ -83,10 +55,7 @@ fn full_table_refuses_a_new_peer_and_still_renews_a_holder() {
     for holder in holders {
         table.request(now, holder, TTL).unwrap();
     }
-    assert_eq!(
-        table.request(now, PeerId::random(), TTL),
-        Err(LeaseRefused::Full { max: 2 })
-    );
+    assert_eq!(table.request(now, PeerId::random(), TTL), Err(LeaseRefused::Full { max: 2 }));
     assert!(table.request(now, holders[0], TTL).unwrap().renewed);
     assert!(table.cancel(&holders[1]));
     assert!(table.request(now, PeerId::random(), TTL).is_ok());
@@ -142,14 +111,8 @@ fn suspicion_never_lengthens_a_lease() {
     table.request(now, peer, TTL).unwrap();
     assert!(table.suspect(now + secs(110), &peer));
     assert_eq!(table.poll_timeout(), Some(now + TTL));
-    assert!(
-        !table.suspect(now + secs(115), &peer),
-        "a second loss changes nothing"
-    );
-    assert!(
-        !table.suspect(now, &PeerId::random()),
-        "a stranger cannot be suspect"
-    );
+    assert!(!table.suspect(now + secs(115), &peer), "a second loss changes nothing");
+    assert!(!table.suspect(now, &PeerId::random()), "a stranger cannot be suspect");
 }
 
 #[test]
@@ -159,10 +122,7 @@ fn cancelled_lease_is_gone_at_once_and_never_expires() {
     table.request(now, peer, TTL).unwrap();
     assert!(table.cancel(&peer));
     assert!(!table.cancel(&peer));
-    assert_eq!(
-        (table.len(), table.poll_timeout(), table.pop_expired(now + TTL)),
-        (0, None, None)
-    );
+    assert_eq!((table.len(), table.poll_timeout(), table.pop_expired(now + TTL)), (0, None, None));
 }
 
 proptest! {

@@ -74,24 +74,18 @@ impl HttpServer {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let (ending, mut ended) = watch::channel(false);
-        let serving = axum::serve(
-            BoundedListener::new(listener, HTTP_CONNECTIONS_MAX),
-            router(measured, readiness),
-        )
-        .with_graceful_shutdown(async move {
-            // An error means that the handle is gone, which ends the server as well.
-            let _ = ended.wait_for(|ended| *ended).await;
-        });
+        let serving =
+            axum::serve(BoundedListener::new(listener, HTTP_CONNECTIONS_MAX), router(measured, readiness))
+                .with_graceful_shutdown(async move {
+                    // An error means that the handle is gone, which ends the server as well.
+                    let _ = ended.wait_for(|ended| *ended).await;
+                });
         let task = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "operations http server failed");
             }
         });
-        Ok(Self {
-            address,
-            ending,
-            task,
-        })
+        Ok(Self { address, ending, task })
     }
 
     /// Where it listens, with the real port.
@@ -133,12 +127,7 @@ fn router(measured: Arc<dyn Measured>, readiness: Readiness) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready).with_state(readiness))
         .route("/metrics", get(metrics).with_state(measured))
-        .fallback(|| async {
-            (
-                StatusCode::NOT_FOUND,
-                "not found; ask /healthz, /readyz or /metrics\n",
-            )
-        })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found; ask /healthz, /readyz or /metrics\n") })
         .layer(from_fn(only_loopback_names))
 }
 
@@ -151,10 +140,7 @@ async fn ready(State(readiness): State<Readiness>) -> (StatusCode, &'static str)
 }
 
 async fn metrics(State(measured): State<Arc<dyn Measured>>, headers: HeaderMap) -> Response {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let exposition = Exposition::accepted_by(accept);
     match exposition.encode(measured) {
         Ok(text) => ([(header::CONTENT_TYPE, exposition.content_type())], text).into_response(),
@@ -169,10 +155,7 @@ async fn only_loopback_names(request: Request, next: Next) -> Response {
     match request.headers().get(header::HOST).map(|host| host.to_str()) {
         None => next.run(request).await,
         Some(Ok(host)) if is_loopback_name(host) => next.run(request).await,
-        Some(_) => (
-            StatusCode::FORBIDDEN,
-            "the Host header must be localhost or a loopback address\n",
-        )
+        Some(_) => (StatusCode::FORBIDDEN, "the Host header must be localhost or a loopback address\n")
             .into_response(),
     }
 }

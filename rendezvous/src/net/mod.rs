@@ -4,4 +4,5 @@
     reason = "the shell reads the clock and starts tasks; the rules do neither"
 )]
 
+pub mod control;
 pub mod http;

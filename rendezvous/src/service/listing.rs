@@ -71,19 +71,13 @@ impl Service {
     pub fn groups(&self, now: Instant) -> Vec<GroupRow> {
         let mut groups: BTreeMap<String, (std::collections::HashSet<PeerId>, usize)> = BTreeMap::new();
         for signed in self.index.all(now) {
-            let (publishers, count) = groups
-                .entry(signed.advertisement().group.to_string())
-                .or_default();
+            let (publishers, count) = groups.entry(signed.advertisement().group.to_string()).or_default();
             publishers.insert(signed.publisher());
             *count += 1;
         }
         let row =
             |(group, (publishers, advertisements)): (String, (std::collections::HashSet<PeerId>, usize))| {
-                GroupRow {
-                    group,
-                    publishers: publishers.len(),
-                    advertisements,
-                }
+                GroupRow { group, publishers: publishers.len(), advertisements }
             };
         groups.into_iter().map(row).collect()
     }

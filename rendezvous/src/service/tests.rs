@@ -18,11 +18,7 @@ struct Edge(Keypair);
 
 fn world(limits: &Limits) -> World {
     let counters = Arc::new(Counters::default());
-    World {
-        service: Service::new(limits, Arc::clone(&counters)),
-        counters,
-        now: Instant::now(),
-    }
+    World { service: Service::new(limits, Arc::clone(&counters)), counters, now: Instant::now() }
 }
 
 fn edge() -> Edge {
@@ -35,56 +31,38 @@ impl Edge {
     }
 
     fn signed(&self, name: &str) -> Bytes {
-        let advertisement = Advertisement::new(AdvertisementKind::Peer)
-            .key(name)
-            .attribute("name", name);
+        let advertisement = Advertisement::new(AdvertisementKind::Peer).key(name).attribute("name", name);
         let lifetime = Lifetime::while_alive(Duration::from_secs(3600));
-        SignedAdvertisement::sign(advertisement, lifetime, 1, &self.0)
-            .unwrap()
-            .to_bytes()
+        SignedAdvertisement::sign(advertisement, lifetime, 1, &self.0).unwrap().to_bytes()
     }
 }
 
 impl World {
     fn lease(&mut self, edge: &Edge) -> Result<Duration, RefuseReason> {
-        let request = RendezvousRequest::Lease {
-            wanted: LEASE_TTL_DEFAULT,
-        }
-        .encode()
-        .unwrap();
-        self.service
-            .lease(self.now, edge.id(), &request)
-            .map(|bytes| LeaseGrant::decode(&bytes).unwrap().ttl)
+        let request = RendezvousRequest::Lease { wanted: LEASE_TTL_DEFAULT }.encode().unwrap();
+        self.service.lease(self.now, edge.id(), &request).map(|bytes| LeaseGrant::decode(&bytes).unwrap().ttl)
     }
 
     fn cancel(&mut self, edge: &Edge) -> Answer {
-        self.service
-            .lease(self.now, edge.id(), &RendezvousRequest::Cancel.encode().unwrap())
+        self.service.lease(self.now, edge.id(), &RendezvousRequest::Cancel.encode().unwrap())
     }
 
     fn publish(&mut self, edge: &Edge, names: &[&str]) -> Result<(u32, u32), RefuseReason> {
         let advertisements = names.iter().map(|name| edge.signed(name)).collect();
         let request = DiscoveryRequest::Publish { advertisements }.encode().unwrap();
-        let answer = self
-            .service
-            .discovery(self.now, edge.id(), GroupId::net(), &request)?;
+        let answer = self.service.discovery(self.now, edge.id(), GroupId::net(), &request)?;
         let answer = PublishAnswer::decode(&answer).unwrap();
         Ok((answer.accepted, answer.refused))
     }
 
     fn find(&mut self, edge: &Edge, query: DiscoveryQuery) -> Result<FindAnswer, RefuseReason> {
         let request = DiscoveryRequest::Find { query }.encode().unwrap();
-        let answer = self
-            .service
-            .discovery(self.now, edge.id(), GroupId::net(), &request)?;
+        let answer = self.service.discovery(self.now, edge.id(), GroupId::net(), &request)?;
         Ok(FindAnswer::decode(&answer).unwrap())
     }
 
     fn finds(&mut self, edge: &Edge, name: &str) -> usize {
-        self.find(edge, DiscoveryQuery::new().equals("name", name))
-            .unwrap()
-            .advertisements
-            .len()
+        self.find(edge, DiscoveryQuery::new().equals("name", name)).unwrap().advertisements.len()
     }
 
     fn pass(&mut self, time: Duration) {
@@ -100,13 +78,7 @@ fn edge_leases_publishes_and_is_found_by_another_without_a_lease() {
     assert_eq!(world.publish(&alice, &["alice"]), Ok((1, 0)));
     assert_eq!((world.finds(&bob, "alice"), world.finds(&bob, "nobody")), (1, 0));
     assert_eq!(world.counters.found.value(), 1);
-    assert_eq!(
-        (
-            world.counters.leases.value(),
-            world.counters.advertisements.value()
-        ),
-        (1, 1)
-    );
+    assert_eq!((world.counters.leases.value(), world.counters.advertisements.value()), (1, 1));
 }
 
 #[test]
@@ -125,19 +97,10 @@ fn advertisements_of_a_lost_peer_go_after_the_grace() {
     assert!(world.service.peers(world.now)[0].suspect);
     world.pass(LEASE_GRACE - Duration::from_secs(1));
     assert_eq!(world.finds(&bob, "alice"), 1);
-    assert_eq!(
-        world.service.poll_timeout(),
-        Some(world.now + Duration::from_secs(1))
-    );
+    assert_eq!(world.service.poll_timeout(), Some(world.now + Duration::from_secs(1)));
     world.pass(Duration::from_secs(1));
     assert_eq!(world.finds(&bob, "alice"), 0);
-    assert_eq!(
-        (
-            world.counters.leases_suspected.value(),
-            world.counters.leases_expired.value()
-        ),
-        (1, 1)
-    );
+    assert_eq!((world.counters.leases_suspected.value(), world.counters.leases_expired.value()), (1, 1));
     assert_eq!(world.counters.advertisements_dropped.value(), 1);
 }
 
@@ -159,18 +122,8 @@ fn cancelled_lease_takes_its_advertisements_along_at_once() {
     world.lease(&alice).unwrap();
     world.publish(&alice, &["alice"]).unwrap();
     assert_eq!(world.cancel(&alice), Ok(Bytes::new()));
-    assert_eq!(
-        world.cancel(&alice),
-        Ok(Bytes::new()),
-        "a second farewell is harmless"
-    );
-    assert_eq!(
-        (
-            world.finds(&bob, "alice"),
-            world.counters.leases_cancelled.value()
-        ),
-        (0, 1)
-    );
+    assert_eq!(world.cancel(&alice), Ok(Bytes::new()), "a second farewell is harmless");
+    assert_eq!((world.finds(&bob, "alice"), world.counters.leases_cancelled.value()), (0, 1));
 }
 
 #[test]
@@ -213,13 +166,7 @@ fn banned_peer_loses_everything_and_is_refused() {
     assert_eq!(world.publish(&alice, &["alice"]), Err(RefuseReason::Banned));
     assert_eq!(world.finds(&bob, "alice"), 0);
     assert!(!world.service.session_opened(world.now, &alice.id()));
-    assert_eq!(
-        (
-            world.counters.refused_banned.value(),
-            world.counters.banned.value()
-        ),
-        (2, 1)
-    );
+    assert_eq!((world.counters.refused_banned.value(), world.counters.banned.value()), (2, 1));
 }
 
 #[test]
@@ -229,28 +176,16 @@ fn bans_are_bounded() {
     for peer in &banned {
         world.service.ban(*peer).unwrap();
     }
-    assert_eq!(
-        world.service.ban(PeerId::random()),
-        Err(BansFull { max: BANNED_MAX })
-    );
-    assert_eq!(
-        world.service.ban(banned[0]),
-        Ok(()),
-        "a ban said twice is one ban"
-    );
+    assert_eq!(world.service.ban(PeerId::random()), Err(BansFull { max: BANNED_MAX }));
+    assert_eq!(world.service.ban(banned[0]), Ok(()), "a ban said twice is one ban");
 }
 
 #[test]
 fn garbage_is_refused_and_counted() {
     let (mut world, alice) = (world(&Limits::default()), edge());
     for garbage in [&b""[..], b"\xff\xff\xff\xff", &[1, 9, 0, 0]] {
-        assert_eq!(
-            world.service.lease(world.now, alice.id(), garbage),
-            Err(RefuseReason::Malformed)
-        );
-        let answer = world
-            .service
-            .discovery(world.now, alice.id(), GroupId::net(), garbage);
+        assert_eq!(world.service.lease(world.now, alice.id(), garbage), Err(RefuseReason::Malformed));
+        let answer = world.service.discovery(world.now, alice.id(), GroupId::net(), garbage);
         assert_eq!(answer, Err(RefuseReason::Malformed));
     }
     assert_eq!(world.counters.refused_malformed.value(), 6);
@@ -259,10 +194,7 @@ fn garbage_is_refused_and_counted() {
 #[test]
 fn each_kind_of_request_has_its_own_rate() {
     let mut limits = Limits::default();
-    let two = Quota {
-        per_second: 1,
-        burst: 2,
-    };
+    let two = Quota { per_second: 1, burst: 2 };
     (limits.rate.lease, limits.rate.lookup, limits.rate.publication) = (two, two, two);
     let (mut world, alice) = (world(&limits), edge());
     world.lease(&alice).unwrap();
@@ -270,15 +202,9 @@ fn each_kind_of_request_has_its_own_rate() {
     assert_eq!(world.lease(&alice), Err(RefuseReason::TooMany));
     assert_eq!(world.publish(&alice, &["a", "b", "c"]), Ok((2, 1)));
     assert_eq!((world.finds(&alice, "a"), world.finds(&alice, "b")), (1, 1));
+    assert_eq!(world.find(&alice, DiscoveryQuery::new()), Err(RefuseReason::TooMany));
     assert_eq!(
-        world.find(&alice, DiscoveryQuery::new()),
-        Err(RefuseReason::TooMany)
-    );
-    assert_eq!(
-        (
-            world.counters.refused_too_many.value(),
-            world.counters.publications_refused.value()
-        ),
+        (world.counters.refused_too_many.value(), world.counters.publications_refused.value()),
         (3, 1)
     );
     world.pass(Duration::from_secs(1));
@@ -291,11 +217,8 @@ fn flood_of_distinct_peers_leaves_bounded_tables_and_holders_served() {
     limits.lease.leases_max = 100;
     let (mut world, alice) = (world(&limits), edge());
     world.lease(&alice).unwrap();
-    let request = RendezvousRequest::Lease {
-        wanted: Duration::from_secs(u64::from(u32::MAX)),
-    }
-    .encode()
-    .unwrap();
+    let request =
+        RendezvousRequest::Lease { wanted: Duration::from_secs(u64::from(u32::MAX)) }.encode().unwrap();
     for _ in 0..RATE_PEERS_MAX + 1_000 {
         drop(world.service.lease(world.now, PeerId::random(), &request));
     }
@@ -308,23 +231,14 @@ fn flood_of_distinct_peers_leaves_bounded_tables_and_holders_served() {
 fn answer_is_bounded_and_says_when_there_are_more() {
     let mut limits = Limits::default();
     limits.index.per_peer_max = 500;
-    limits.rate.publication = Quota {
-        per_second: 1_000,
-        burst: 1_000,
-    };
+    limits.rate.publication = Quota { per_second: 1_000, burst: 1_000 };
     let (mut world, alice) = (world(&limits), edge());
     world.lease(&alice).unwrap();
-    let names: Vec<_> = (0..FIND_ANSWER_MAX + 1)
-        .map(|number| number.to_string())
-        .collect();
+    let names: Vec<_> = (0..FIND_ANSWER_MAX + 1).map(|number| number.to_string()).collect();
     for chunk in names.chunks(50) {
-        world
-            .publish(&alice, &chunk.iter().map(String::as_str).collect::<Vec<_>>())
-            .unwrap();
+        world.publish(&alice, &chunk.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
     }
-    let answer = world
-        .find(&alice, DiscoveryQuery::new().threshold(usize::MAX))
-        .unwrap();
+    let answer = world.find(&alice, DiscoveryQuery::new().threshold(usize::MAX)).unwrap();
     assert!(answer.advertisements.len() <= FIND_ANSWER_MAX && answer.more);
     let few = world.find(&alice, DiscoveryQuery::new().threshold(3)).unwrap();
     assert!(few.advertisements.len() == 3 && !few.more);
@@ -335,17 +249,10 @@ fn query_that_names_no_group_asks_in_the_group_it_came_by() {
     let (mut world, alice) = (world(&Limits::default()), edge());
     world.lease(&alice).unwrap();
     world.publish(&alice, &["alice"]).unwrap();
-    let request = DiscoveryRequest::Find {
-        query: DiscoveryQuery::new(),
-    }
-    .encode()
-    .unwrap();
+    let request = DiscoveryRequest::Find { query: DiscoveryQuery::new() }.encode().unwrap();
     let elsewhere = overlay::Genesis::open("elsewhere").id();
     for (group, found) in [(GroupId::net(), 1), (elsewhere, 0)] {
-        let answer = world
-            .service
-            .discovery(world.now, alice.id(), group, &request)
-            .unwrap();
+        let answer = world.service.discovery(world.now, alice.id(), group, &request).unwrap();
         assert_eq!(FindAnswer::decode(&answer).unwrap().advertisements.len(), found);
     }
 }
@@ -357,22 +264,9 @@ fn operator_sees_peers_with_their_names_and_groups_with_their_sizes() {
     world.lease(&bob).unwrap();
     world.publish(&alice, &["alice"]).unwrap();
     let peers = world.service.peers(world.now);
-    let row = peers
-        .iter()
-        .find(|row| row.peer_id == alice.id().to_string())
-        .unwrap();
-    assert_eq!(
-        (row.name.as_deref(), row.advertisements, row.expires_in_s),
-        (Some("alice"), 1, 120)
-    );
+    let row = peers.iter().find(|row| row.peer_id == alice.id().to_string()).unwrap();
+    assert_eq!((row.name.as_deref(), row.advertisements, row.expires_in_s), (Some("alice"), 1, 120));
     assert_eq!(peers.len(), 2);
     let groups = world.service.groups(world.now);
-    assert_eq!(
-        groups,
-        [GroupRow {
-            group: GroupId::net().to_string(),
-            publishers: 1,
-            advertisements: 1
-        }]
-    );
+    assert_eq!(groups, [GroupRow { group: GroupId::net().to_string(), publishers: 1, advertisements: 1 }]);
 }

@@ -44,18 +44,10 @@ impl Exposition {
     /// The format that an `Accept` header wishes most; without any wish that can be met, [`Self::Prometheus`].
     #[must_use]
     pub fn accepted_by(accept: &str) -> Self {
-        let quality = |media: &str| {
-            accept
-                .split(',')
-                .filter_map(|range| weighed(range, media))
-                .fold(0.0_f32, f32::max)
-        };
+        let quality =
+            |media: &str| accept.split(',').filter_map(|range| weighed(range, media)).fold(0.0_f32, f32::max);
         let open = quality("application/openmetrics-text");
-        if open > 0.0 && open >= quality("text/plain") {
-            Self::OpenMetrics
-        } else {
-            Self::Prometheus
-        }
+        if open > 0.0 && open >= quality("text/plain") { Self::OpenMetrics } else { Self::Prometheus }
     }
 
     /// The `Content-Type` of the format.
@@ -94,11 +86,7 @@ fn weighed(range: &str, media: &str) -> Option<f32> {
 }
 
 fn in_version_0_0_4(open: &str) -> String {
-    let counter = |line: &'_ str| {
-        line.strip_prefix("# TYPE ")?
-            .strip_suffix(" counter")
-            .map(str::to_owned)
-    };
+    let counter = |line: &'_ str| line.strip_prefix("# TYPE ")?.strip_suffix(" counter").map(str::to_owned);
     let counters: HashSet<String> = open.lines().filter_map(counter).collect();
     let mut out = String::with_capacity(open.len());
     for line in open.lines() {
@@ -106,11 +94,7 @@ fn in_version_0_0_4(open: &str) -> String {
         match (words.next(), words.next(), words.next(), words.next()) {
             (Some("#"), Some(word @ ("HELP" | "TYPE")), Some(family), Some(rest)) => {
                 let total = if counters.contains(family) { "_total" } else { "" };
-                let rest = if word == "TYPE" && rest == "unknown" {
-                    "untyped"
-                } else {
-                    rest
-                };
+                let rest = if word == "TYPE" && rest == "unknown" { "untyped" } else { rest };
                 out.extend(["# ", word, " ", family, total, " ", rest, "\n"]);
             }
             (Some("#"), ..) => {}
@@ -162,12 +146,7 @@ impl Collector for Scrape {
             &started,
         )?;
         let uptime = ConstGauge::new(self.0.uptime_s());
-        one(
-            &mut encoder,
-            "juxta_uptime_seconds",
-            "For how long the process runs, seconds",
-            &uptime,
-        )
+        one(&mut encoder, "juxta_uptime_seconds", "For how long the process runs, seconds", &uptime)
     }
 }
 

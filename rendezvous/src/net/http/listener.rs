@@ -34,10 +34,7 @@ pub(super) struct BoundedStream {
 
 impl BoundedListener {
     pub(super) fn new(listener: TcpListener, connections_max: usize) -> Self {
-        Self {
-            listener,
-            places: Arc::new(Semaphore::new(connections_max)),
-        }
+        Self { listener, places: Arc::new(Semaphore::new(connections_max)) }
     }
 }
 
@@ -51,14 +48,7 @@ impl Listener for BoundedListener {
             return future::pending().await;
         };
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (
-            BoundedStream {
-                stream,
-                life: Box::pin(sleep(HTTP_CONNECTION_LIFE)),
-                _place: place,
-            },
-            address,
-        )
+        (BoundedStream { stream, life: Box::pin(sleep(HTTP_CONNECTION_LIFE)), _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

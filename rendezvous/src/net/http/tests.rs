@@ -37,9 +37,7 @@ fn measured() -> Arc<dyn Measured> {
 }
 
 async fn serve(readiness: &Readiness) -> HttpServer {
-    HttpServer::bind("127.0.0.1:0".parse().unwrap(), measured(), readiness.clone())
-        .await
-        .unwrap()
+    HttpServer::bind("127.0.0.1:0".parse().unwrap(), measured(), readiness.clone()).await.unwrap()
 }
 
 async fn ask(server: &HttpServer, path: &str, headers: &str) -> String {
@@ -64,12 +62,7 @@ async fn address_that_others_could_reach_is_refused() {
 async fn taken_address_is_an_error_that_names_it() {
     let first = serve(&Readiness::default()).await;
     let second = HttpServer::bind(first.address(), measured(), Readiness::default()).await;
-    assert!(
-        second
-            .unwrap_err()
-            .to_string()
-            .contains(&first.address().to_string())
-    );
+    assert!(second.unwrap_err().to_string().contains(&first.address().to_string()));
 }
 
 #[tokio::test]
@@ -100,10 +93,7 @@ async fn metrics_without_a_wish_are_prometheus_text() {
     ] {
         assert!(answer.contains(expected), "{expected:?} is not in {answer}");
     }
-    assert!(
-        !answer.contains("# EOF") && !answer.contains("# UNIT"),
-        "{answer}"
-    );
+    assert!(!answer.contains("# EOF") && !answer.contains("# UNIT"), "{answer}");
 }
 
 #[tokio::test]
@@ -151,10 +141,7 @@ async fn rebound_name_of_a_foreign_page_is_forbidden() {
         ("[::1]:1", 200),
     ] {
         let answer = ask(&server, "/healthz", &format!("Host: {host}\r\n")).await;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status}")),
-            "{host}: {answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{host}: {answer}");
     }
 }
 
@@ -163,15 +150,10 @@ async fn connection_beyond_the_bound_waits_until_one_leaves() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut bounded = BoundedListener::new(listener, 1);
-    let (_first, mut second) = (
-        TcpStream::connect(address).await.unwrap(),
-        TcpStream::connect(address).await.unwrap(),
-    );
+    let (_first, mut second) =
+        (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
     let (accepted, _) = Listener::accept(&mut bounded).await;
-    assert!(
-        Listener::accept(&mut bounded).now_or_never().is_none(),
-        "the only place is taken"
-    );
+    assert!(Listener::accept(&mut bounded).now_or_never().is_none(), "the only place is taken");
     drop(accepted);
     let (mut accepted, _) = Listener::accept(&mut bounded).await;
     second.write_all(b"now").await.unwrap();
