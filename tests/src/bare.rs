@@ -7,7 +7,7 @@ use libp2p::core::upgrade::Version;
 use libp2p::swarm::{Stream, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, SwarmBuilder, noise, tcp, yamux};
 use libp2p_stream::{Behaviour, Control, IncomingStreams};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// A running swarm that speaks nothing but what a test tells it to. Ends on drop.
@@ -17,6 +17,7 @@ pub struct Bare {
     /// Where it listens, with its id.
     pub address: Multiaddr,
     control: Control,
+    dials: mpsc::Sender<(Multiaddr, oneshot::Sender<()>)>,
     task: JoinHandle<()>,
 }
 
@@ -42,17 +43,38 @@ impl Bare {
         swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
         let (id, control) = (*swarm.local_peer_id(), swarm.behaviour().new_control());
         let (bound, address) = oneshot::channel();
+        let (dials, mut wanted) = mpsc::channel::<(Multiaddr, oneshot::Sender<()>)>(8);
         let task = tokio::spawn(async move {
-            let mut bound = Some(bound);
+            let (mut bound, mut dialing) = (Some(bound), None);
             loop {
-                if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await
-                    && let Some(bound) = bound.take()
-                {
-                    let _ = bound.send(address.with_p2p(id).unwrap());
+                tokio::select! {
+                    event = swarm.select_next_some() => match event {
+                        SwarmEvent::NewListenAddr { address, .. } => {
+                            bound.take().map(|bound| bound.send(address.with_p2p(id).unwrap()));
+                        }
+                        SwarmEvent::ConnectionEstablished { .. } => {
+                            dialing.take().map(|connected: oneshot::Sender<()>| connected.send(()));
+                        }
+                        _ => {}
+                    },
+                    Some((address, connected)) = wanted.recv() => {
+                        dialing = Some(connected);
+                        swarm.dial(address).unwrap();
+                    }
                 }
             }
         });
-        Self { id, address: address.await.unwrap(), control, task }
+        Self { id, address: address.await.unwrap(), control, dials, task }
+    }
+
+    /// Connects to a peer at a complete address.
+    ///
+    /// # Panics
+    /// When nobody answers there.
+    pub async fn dial(&self, address: &Multiaddr) {
+        let (connected, is_connected) = oneshot::channel();
+        self.dials.send((address.clone(), connected)).await.unwrap();
+        is_connected.await.unwrap();
     }
 
     /// Opens a substream to a peer that is connected.
