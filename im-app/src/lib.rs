@@ -6,6 +6,7 @@ pub mod error;
 pub mod invite;
 pub mod limits;
 pub mod message;
+pub mod messenger;
 pub mod presence;
 pub mod status;
 pub mod store;
