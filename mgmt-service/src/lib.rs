@@ -1,11 +1,19 @@
 //! Management after ARM and JMX (paper §4, §5): measurements, managed objects, and a service that carries both over the
 //! overlay.
 
+pub mod arm;
+pub mod csv;
 pub mod error;
+pub mod latency;
 pub mod limits;
+pub mod plot;
+pub mod summary;
 
 // ---- managed objects, service, command line -----------------------------------------------------------------------
 pub mod cli_common;
 pub mod jmx;
+pub mod net;
+pub mod protocol;
+pub mod subscription;
 
 pub use cli_common::ManagePolicy;

@@ -1,5 +1,81 @@
 //! Every bound of this crate: its unit, its reason, and what happens when it is reached.
 
+// ---- Measuring: transactions, records, CSV, latency matrix, plots ----
+
+/// Transactions of one definition that may be in flight at once (objects in its pool).
+///
+/// A hundred buddies pinged every second with a timeout of ten seconds fit. Reached: `start` is refused with
+/// [`PoolExhausted`](crate::error::PoolExhausted) and counted as `pool_exhausted`. A power of two, so that
+/// a correlator names its slot by its low bits.
+pub const TRANSACTIONS_IN_FLIGHT_MAX: usize = 1024;
+
+/// Transaction definitions of one application.
+///
+/// The number of a definition is the top four bits of each of its sequence numbers, which keeps correlators
+/// unique over a whole application. Reached: [`DefineError::Full`](crate::error::DefineError::Full).
+pub const DEFINITIONS_MAX: usize = 16;
+
+/// Length of the name of a transaction definition, in bytes; it is repeated in every record.
+///
+/// Exceeded: [`DefineError::BadName`](crate::error::DefineError::BadName).
+pub const TRANSACTION_NAME_BYTES_MAX: usize = 64;
+
+/// Longest timeout of a transaction, in seconds (one hour).
+///
+/// Longer would keep a transaction object from use for longer than anybody waits for an answer.
+/// Exceeded: [`DefineError::BadTimeout`](crate::error::DefineError::BadTimeout).
+pub const TRANSACTION_TIMEOUT_S_MAX: u64 = 3600;
+
+/// Consumers subscribed to one application at a time.
+///
+/// Each costs one copy per record. Reached: [`SubscribeError`](crate::error::SubscribeError).
+pub const CONSUMERS_MAX: usize = 16;
+
+/// Records in the pool of one consumer, which is also the capacity of its queue; about 256 bytes each.
+///
+/// More is cut to this. When all are filled or on loan, the consumer's [`Overflow`](crate::arm::Overflow)
+/// decides which record is dropped, and `dropped` counts it.
+pub const CONSUMER_RECORDS_MAX: usize = 65_536;
+
+/// Pairs (peer, dest) of one latency matrix: all pairs of 64 peers.
+///
+/// Reached: records of further pairs count in the overall summary and in `pairs_beyond`, not in a pair.
+pub const MATRIX_PAIRS_MAX: usize = 4096;
+
+/// Latest response times kept for the quantiles of one pair.
+///
+/// Reached: the oldest is forgotten; count, mean and deviation still cover all.
+pub const MATRIX_PAIR_SAMPLES_MAX: usize = 256;
+
+/// Latest response times kept for the quantiles over all pairs.
+///
+/// Reached: the oldest is forgotten; count, mean and deviation still cover all.
+pub const MATRIX_OVERALL_SAMPLES_MAX: usize = 16_384;
+
+/// Names of peers that one latency matrix keeps, for its table and its JSON.
+///
+/// Reached: further peers are shown by the end of their id, and `names_beyond` counts them.
+pub const MATRIX_NAMES_MAX: usize = 8192;
+
+/// Characters of a peer's name that the table of the latency matrix shows; longer names are cut.
+pub const MATRIX_NAME_CHARS_MAX: usize = 12;
+
+/// Columns of the latency table; a wider one does not fit a terminal.
+///
+/// Reached: the table lists pairs instead, slowest first.
+pub const MATRIX_COLUMNS_MAX: usize = 8;
+
+/// Lines of the latency table when it lists pairs; the rest is told as a number.
+pub const MATRIX_LINES_MAX: usize = 64;
+
+/// Points drawn in the line of a series plot; it is 880 pixels wide.
+///
+/// Exceeded: the series is thinned to the fastest and the slowest of each stretch of time, so that peaks stay.
+pub const PLOT_POINTS_MAX: usize = 1760;
+
+/// Bars of a distribution plot.
+pub const PLOT_BARS_MAX: usize = 60;
+
 // ---- command line -------------------------------------------------------------------------------------------------
 use std::time::Duration;
 
@@ -25,3 +101,96 @@ pub const OBJECT_NAME_KEYS_MAX: usize = 16;
 
 /// Objects in one registry; a further one is refused and counted in `beans_refused`.
 pub const BEANS_MAX: usize = 100_000;
+
+// ---- management service -------------------------------------------------------------------------------------------
+
+/// Bytes of a question about managed objects; a longer one is malformed.
+pub const GET_REQUEST_BYTES_MAX: usize = 16 * 1024;
+
+/// Attributes that one question may name; more are malformed.
+pub const GET_ATTRIBUTES_MAX: usize = 128;
+
+/// Bytes of an answer, below a session frame with its envelope; what does not fit comes with the next page.
+pub const GET_ANSWER_BYTES_MAX: usize = 60 * 1024;
+
+/// Bytes of one message on a subscription pipe: a full batch with the record that filled it. A longer one ends the pipe.
+pub const PUSH_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes at which a batch is closed, so that one is never long on its way before others.
+pub const BATCH_BYTES_MAX: usize = 32 * 1024;
+
+/// Records at which a batch is closed.
+pub const BATCH_RECORDS_MAX: usize = 512;
+
+/// How long a record waits in an open batch while a manager is attached.
+pub const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// Batches of one subscription that are not acknowledged yet, kept to be sent again. While there are so many, further
+/// records wait in the consumer's queue.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
+
+/// Objects on one page of an answer; the rest comes with the next.
+pub const GET_PAGE_BEANS_MAX: usize = 1024;
+
+/// Records of an application that are registered as objects, the last ones; an older one is unregistered.
+pub const RECORD_BEANS_KEPT: usize = 1024;
+
+/// Records of the bean consumer's pool beyond those that are registered: room for a burst. Beyond, the oldest that wait
+/// are dropped and counted in `dropped` of the application.
+pub const RECORD_BEANS_SPARE: usize = 1024;
+
+/// Subscriptions that one agent serves; a further one is told so and counted in `subscriptions_refused`.
+pub const SUBSCRIPTIONS_MAX: usize = 8;
+
+/// Subscriptions of one manager at one agent; a further one ends the manager's oldest.
+pub const SUBSCRIPTIONS_PER_MANAGER_MAX: usize = 2;
+
+/// Records that wait for a subscription whose window is closed or whose manager is away; beyond, the oldest are dropped,
+/// and the next batch says how many.
+pub const SUBSCRIPTION_RECORDS_MAX: usize = 16 * 1024;
+
+/// How long a subscription is kept for a manager whose pipe broke; then what it did not get is counted in
+/// `records_unclaimed`.
+pub const SUBSCRIPTION_KEPT: Duration = Duration::from_secs(60);
+
+/// Pipes whose first message is waited for; beyond, openers wait and are then told *busy* by the overlay.
+pub const SUBSCRIBING_MAX: usize = 16;
+
+/// How long the first message of a pipe is waited for; then the pipe is closed and counted in `subscribing_failed`.
+pub const SUBSCRIBING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one message may take to be handed to the transport; then its pipe counts as broken.
+pub const PUSH_SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an agent that ends waits for its managers to take and acknowledge the rest.
+pub const AGENT_FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// How long others may keep an agent's advertisement after the last renewal: the time in which a killed agent is forgotten.
+pub const AGENT_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(120);
+
+/// Time between two tries to publish an agent's advertisement when a rendezvous did not take it.
+pub const AGENT_PUBLISH_RETRY: Duration = Duration::from_secs(5);
+
+/// Agents that one manager follows; further ones are not subscribed to and counted in `agents_beyond`.
+pub const AGENTS_MAX: usize = 1024;
+
+/// Time between two looks for agents while a manager collects.
+pub const AGENTS_LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long one look for agents may take.
+pub const AGENTS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Deadline of one question about managed objects, reaching the peer included.
+pub const GET_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between two tries to subscribe to an agent that doesn't answer; the first retry comes after a fifth of it.
+pub const SUBSCRIBE_RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// How long an agent that can't be reached is tried again before it is left to the next look for agents.
+pub const AGENT_GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
+
+/// How long the agents may take to flush at the end of a collection; those that did not are counted in `unflushed`.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Batches that wait for the record sink; when full, agents wait for their acknowledgements.
+pub const SINK_QUEUE: usize = 64;

@@ -1,20 +1,54 @@
 //! A peer-to-peer overlay with the JXTA vocabulary (peer, group, pipe, advertisement, rendezvous) over libp2p.
 //!
-//! A `Peer` joins `PeerGroup`s. In a group it publishes and discovers [`Advertisement`]s, and binds or
+//! A [`Peer`] joins [`PeerGroup`]s. In a group it publishes and discovers [`Advertisement`]s, and binds or
 //! connects pipes: [`InputPipe`]/[`OutputPipe`] (unicast) and [`BidiPipe`] (bidirectional). Questions with an
 //! answer go through the resolver: [`Peer::register_handler`] and [`Peer::query`]. A rendezvous lets peers find
 //! each other; without one, peers that know an address of each other still talk.
 //!
 //! Every operation ends in a result, a typed error or a deadline, and everything a remote peer can feed has a
 //! bound in [`limits`]. What is dropped is counted in [`Meters`].
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use overlay::{Genesis, Peer, PipeId};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let anne = Peer::builder().listen("/ip4/127.0.0.1/tcp/0".parse()?).spawn().await?;
+//! let bert = Peer::builder().spawn().await?;
+//!
+//! // Both join the open group "echo", in which Anne binds a pipe.
+//! let genesis = Genesis::open("echo");
+//! let pipe = PipeId::derive(&genesis.id(), "echo");
+//! let mut listener = anne.join(&genesis).bind(pipe)?;
+//!
+//! // Bert knows an address of Anne's; through a rendezvous he would find it by her id.
+//! bert.dial(anne.id(), anne.addresses(), Duration::from_secs(5)).await?;
+//! let mut to_anne = bert.join(&genesis).connect(anne.id(), pipe).await?;
+//! to_anne.send("hello").await?;
+//!
+//! let mut from_bert = listener.accept().await.ok_or("anne has ended")?;
+//! let heard = from_bert.recv().await?.ok_or("bert has gone")?;
+//! assert_eq!((from_bert.remote(), &heard[..]), (bert.id(), &b"hello"[..]));
+//! from_bert.send(heard).await?;
+//! assert_eq!(to_anne.recv().await?.as_deref(), Some(&b"hello"[..]));
+//! # Ok(())
+//! # }
+//! ```
 
 mod advertisement;
 mod core;
 mod error;
+mod event;
+mod group;
 mod id;
 pub mod identity;
 pub mod limits;
 mod meters;
+mod net;
+mod peer;
+mod pipe;
 pub mod protocol;
 pub mod wire;
 
@@ -28,6 +62,11 @@ pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, IdentityError, LeaseError, ParseIdError,
     PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,
 };
+pub use crate::event::{Events, PeerEvent};
+pub use crate::group::{Discovery, PeerGroup, Published};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;
+pub use crate::net::{Queries, Query};
+pub use crate::peer::{Peer, PeerBuilder};
+pub use crate::pipe::{BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender};

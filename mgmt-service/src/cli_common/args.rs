@@ -15,33 +15,15 @@ use super::policy::ManagePolicy;
 #[command(next_help_heading = "Options of every command")]
 pub struct CommonArgs {
     /// Where the identity and everything kept lives [default: the platform's data directory]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "JUXTA_DATA_DIR",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "DIR", env = "JUXTA_DATA_DIR", hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
 
     /// Settings as TOML; flags and environment go before it
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "JUXTA_CONFIG",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "JUXTA_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
 
     /// The name others see; kept in the data directory
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "JUXTA_NAME",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "NAME", env = "JUXTA_NAME", hide_env_values = true)]
     pub name: Option<String>,
 
     /// Address to listen on, port 0 means any (repeatable)
@@ -71,23 +53,11 @@ pub struct CommonArgs {
     pub no_mdns: bool,
 
     /// Who may manage this peer: off or open [default: off]
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHO",
-        env = "JUXTA_MANAGE",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "WHO", env = "JUXTA_MANAGE", hide_env_values = true)]
     pub manage: Option<ManagePolicy>,
 
     /// Which log events go to stderr, as in info,overlay=debug (also RUST_LOG)
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        env = "JUXTA_LOG",
-        hide_env_values = true
-    )]
+    #[arg(long, global = true, value_name = "FILTER", env = "JUXTA_LOG", hide_env_values = true)]
     pub log: Option<String>,
 }
 
@@ -150,14 +120,7 @@ mod tests {
 
     #[test]
     fn repeatable_flags_collect() {
-        let line = parse(&[
-            "run",
-            "--listen",
-            "/ip4/127.0.0.1/tcp/0",
-            "--listen",
-            "/ip6/::1/tcp/0",
-        ])
-        .unwrap();
+        let line = parse(&["run", "--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip6/::1/tcp/0"]).unwrap();
         assert_eq!(line.common.listen.len(), 2);
     }
 
@@ -166,22 +129,13 @@ mod tests {
         let wrong: [(&[&str], &str); 4] = [
             (&[], "no command given"),
             (&["rum"], "unrecognized subcommand 'rum'"),
-            (
-                &["run", "--listen", "here"],
-                "invalid value 'here' for '--listen <MULTIADDR>'",
-            ),
-            (
-                &["run", "--manage", "all"],
-                "invalid value 'all' for '--manage <WHO>'",
-            ),
+            (&["run", "--listen", "here"], "invalid value 'here' for '--listen <MULTIADDR>'"),
+            (&["run", "--manage", "all"], "invalid value 'all' for '--manage <WHO>'"),
         ];
         for (words, said) in wrong {
             let error = CommonArgs::usage_error("peer", &parse(words).unwrap_err()).expect("an error");
             let text = error.to_string();
-            assert!(
-                text.starts_with(said) && text.ends_with("see `peer --help`"),
-                "{text}"
-            );
+            assert!(text.starts_with(said) && text.ends_with("see `peer --help`"), "{text}");
             assert!(!text.contains('\n'));
         }
     }

@@ -44,15 +44,7 @@ pub struct CommonConfig {
 
 impl CommonConfig {
     /// The names of the keys above.
-    const KEYS: [&str; 7] = [
-        "data-dir",
-        "name",
-        "listen",
-        "rendezvous",
-        "no-mdns",
-        "manage",
-        "log",
-    ];
+    const KEYS: [&str; 7] = ["data-dir", "name", "listen", "rendezvous", "no-mdns", "manage", "log"];
 }
 
 /// A program without keys of its own: `read_config::<NoKeys>`.
@@ -65,30 +57,17 @@ pub struct NoKeys {}
 /// # Errors
 /// [`ConfigError`], which names the file and, for a mistake inside, line and column.
 pub fn read_config<P: DeserializeOwned>(file: &Path) -> Result<(CommonConfig, P), ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable {
-        file: file.to_owned(),
-        source,
-    };
+    let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
     let mut text = String::new();
     let limit = CONFIG_BYTES_MAX.saturating_add(1);
-    File::open(file)
-        .and_then(|opened| opened.take(limit).read_to_string(&mut text))
-        .map_err(unreadable)?;
+    File::open(file).and_then(|opened| opened.take(limit).read_to_string(&mut text)).map_err(unreadable)?;
     if text.len() as u64 > CONFIG_BYTES_MAX {
-        return Err(ConfigError::TooLarge {
-            file: file.to_owned(),
-            max: CONFIG_BYTES_MAX,
-        });
+        return Err(ConfigError::TooLarge { file: file.to_owned(), max: CONFIG_BYTES_MAX });
     }
     split::<P>(&text).map_err(|error| {
         let (line, column) = error.span().map_or((1, 1), |span| place(&text, span.start));
         let reason = error.message().lines().collect::<Vec<_>>().join("; ");
-        ConfigError::Malformed {
-            file: file.to_owned(),
-            line,
-            column,
-            reason,
-        }
+        ConfigError::Malformed { file: file.to_owned(), line, column, reason }
     })
 }
 
@@ -128,10 +107,8 @@ where
     T: FromStr<Err: fmt::Display>,
 {
     let texts = Vec::<String>::deserialize(deserializer)?;
-    let parse = |text: String| {
-        text.parse()
-            .map_err(|error| D::Error::custom(format_args!("{text:?}: {error}")))
-    };
+    let parse =
+        |text: String| text.parse().map_err(|error| D::Error::custom(format_args!("{text:?}: {error}")));
     texts.into_iter().map(parse).collect()
 }
 
@@ -153,9 +130,7 @@ mod tests {
 
     fn place_of(text: &str) -> (usize, usize, String) {
         match read(text) {
-            Err(ConfigError::Malformed {
-                line, column, reason, ..
-            }) => (line, column, reason),
+            Err(ConfigError::Malformed { line, column, reason, .. }) => (line, column, reason),
             other => panic!("{other:?}"),
         }
     }
@@ -184,10 +159,7 @@ mod tests {
         let (line, _, reason) = place_of("leases = 1\nleasse = 2");
         assert!(line == 2 && reason.contains("leasse"), "{line}: {reason}");
         let (line, column, reason) = place_of("leases = 1\nlisten = [\"there\"]");
-        assert!(
-            line == 2 && column >= 1 && reason.contains("there"),
-            "{line}:{column}: {reason}"
-        );
+        assert!(line == 2 && column >= 1 && reason.contains("there"), "{line}:{column}: {reason}");
         assert_eq!(place_of("leases = \"x\"").0, 1);
         assert_eq!(place_of("name = ").0, 1);
     }

@@ -34,10 +34,7 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::InUse`] when another process holds it, [`DataDirError::Io`] when it can't be made.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
-        let failed = |source: io::Error| DataDirError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source: io::Error| DataDirError::Io { path: path.to_owned(), source };
         create_private(path).map_err(failed)?;
         let lock = OpenOptions::new()
             .write(true)
@@ -46,13 +43,8 @@ impl DataDir {
             .open(path.join(LOCK_FILE))
             .map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse {
-                path: path.to_owned(),
-            }),
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
@@ -75,10 +67,7 @@ impl DataDir {
     /// [`DataDirError::Name`] for an empty, long or unprintable name, [`DataDirError::Io`].
     pub fn name(&self, given: Option<&str>) -> Result<Option<String>, DataDirError> {
         let file = self.path.join(NAME_FILE);
-        let failed = |source: io::Error| DataDirError::Io {
-            path: file.clone(),
-            source,
-        };
+        let failed = |source: io::Error| DataDirError::Io { path: file.clone(), source };
         let kept = match fs::read_to_string(&file) {
             Ok(kept) => Some(kept.trim_end_matches('\n').to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -154,10 +143,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let open = DataDir::open(place.path()).unwrap();
         for name in ["", "  ", "a\u{1b}[2J", &"x".repeat(NAME_BYTES_MAX + 1)] {
-            assert!(
-                matches!(open.name(Some(name)), Err(DataDirError::Name { .. })),
-                "{name:?}"
-            );
+            assert!(matches!(open.name(Some(name)), Err(DataDirError::Name { .. })), "{name:?}");
         }
         assert_eq!(open.name(None).unwrap(), None);
     }

@@ -12,9 +12,8 @@ use crate::limits::DURATION_MAX;
 /// # Errors
 /// [`DurationError`] names what is wrong with the text.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let duration = humantime::parse_duration(text.trim()).map_err(|error| DurationError::Malformed {
-        reason: error.to_string(),
-    })?;
+    let duration = humantime::parse_duration(text.trim())
+        .map_err(|error| DurationError::Malformed { reason: error.to_string() })?;
     match duration {
         Duration::ZERO => Err(DurationError::Zero),
         long if long > DURATION_MAX => Err(DurationError::TooLong),
@@ -38,10 +37,7 @@ mod tests {
         assert_eq!(parse_duration("0s"), Err(DurationError::Zero));
         assert_eq!(parse_duration("400days"), Err(DurationError::TooLong));
         for text in ["", "45", "soon", "-3s", "99999999999999999999s"] {
-            assert!(
-                matches!(parse_duration(text), Err(DurationError::Malformed { .. })),
-                "{text}"
-            );
+            assert!(matches!(parse_duration(text), Err(DurationError::Malformed { .. })), "{text}");
         }
     }
 }

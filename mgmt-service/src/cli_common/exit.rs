@@ -41,9 +41,7 @@ impl CliError {
     /// A failure with `code` and a sentence.
     #[must_use]
     pub fn new(code: ExitCode, message: impl fmt::Display) -> Self {
-        let message = message
-            .to_string()
-            .replace(|character: char| character.is_control(), " ");
+        let message = message.to_string().replace(|character: char| character.is_control(), " ");
         Self { code, message }
     }
 

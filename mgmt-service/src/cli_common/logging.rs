@@ -13,10 +13,7 @@ use crate::error::LoggingError;
 pub fn init_logging(filter: &str) -> Result<(), LoggingError> {
     let filter = EnvFilter::builder()
         .parse(filter)
-        .map_err(|error| LoggingError::Filter {
-            filter: filter.to_owned(),
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| LoggingError::Filter { filter: filter.to_owned(), reason: error.to_string() })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -25,10 +25,7 @@ pub fn write_completions(mut command: Command, shell: Shell, out: &mut dyn Write
 pub fn write_man(command: Command, out: &mut dyn Write) -> io::Result<()> {
     let mut pages = vec![clap_mangen::Man::new(command.clone())];
     let name = command.get_name().to_owned();
-    for subcommand in command
-        .get_subcommands()
-        .filter(|subcommand| !subcommand.is_hide_set())
-    {
+    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
         let title = format!("{name}-{}", subcommand.get_name());
         pages.push(clap_mangen::Man::new(subcommand.clone().display_name(title)));
     }

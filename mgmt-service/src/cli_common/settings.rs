@@ -69,23 +69,11 @@ impl Settings {
         Ok(Self {
             data_dir,
             name: args.name.or(file.name),
-            listen: if args.listen.is_empty() {
-                file.listen
-            } else {
-                args.listen
-            },
-            rendezvous: if args.rendezvous.is_empty() {
-                file.rendezvous
-            } else {
-                args.rendezvous
-            },
+            listen: if args.listen.is_empty() { file.listen } else { args.listen },
+            rendezvous: if args.rendezvous.is_empty() { file.rendezvous } else { args.rendezvous },
             mdns: !(args.no_mdns || file.no_mdns),
             manage: args.manage.or(file.manage),
-            log: args
-                .log
-                .or(rust_log)
-                .or(file.log)
-                .unwrap_or_else(|| log_default.to_owned()),
+            log: args.log.or(rust_log).or(file.log).unwrap_or_else(|| log_default.to_owned()),
         })
     }
 }
@@ -96,34 +84,19 @@ mod tests {
     use super::*;
 
     fn merged(args: CommonArgs, file: CommonConfig, rust_log: Option<&str>) -> Settings {
-        let args = CommonArgs {
-            data_dir: args.data_dir.or(Some("/d".into())),
-            ..args
-        };
+        let args = CommonArgs { data_dir: args.data_dir.or(Some("/d".into())), ..args };
         Settings::merge(args, file, rust_log.map(str::to_owned), "peer", "warn").unwrap()
     }
 
     #[test]
     fn what_was_said_beats_the_file_and_the_file_beats_the_default() {
-        let file = CommonConfig {
-            log: Some("info".into()),
-            name: Some("file".into()),
-            ..CommonConfig::default()
-        };
-        let said = CommonArgs {
-            log: Some("debug".into()),
-            ..CommonArgs::default()
-        };
+        let file =
+            CommonConfig { log: Some("info".into()), name: Some("file".into()), ..CommonConfig::default() };
+        let said = CommonArgs { log: Some("debug".into()), ..CommonArgs::default() };
         assert_eq!(merged(said.clone(), file.clone(), Some("trace")).log, "debug");
-        assert_eq!(
-            merged(CommonArgs::default(), file.clone(), Some("trace")).log,
-            "trace"
-        );
+        assert_eq!(merged(CommonArgs::default(), file.clone(), Some("trace")).log, "trace");
         assert_eq!(merged(CommonArgs::default(), file.clone(), None).log, "info");
-        assert_eq!(
-            merged(CommonArgs::default(), CommonConfig::default(), None).log,
-            "warn"
-        );
+        assert_eq!(merged(CommonArgs::default(), CommonConfig::default(), None).log, "warn");
         assert_eq!(merged(said, file, None).name.as_deref(), Some("file"));
     }
 
@@ -131,14 +104,8 @@ mod tests {
     fn a_said_list_replaces_the_list_of_the_file() {
         let here: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
         let there: Multiaddr = "/ip4/127.0.0.1/tcp/2".parse().unwrap();
-        let file = CommonConfig {
-            rendezvous: vec![there.clone()],
-            ..CommonConfig::default()
-        };
-        let said = CommonArgs {
-            rendezvous: vec![here.clone()],
-            ..CommonArgs::default()
-        };
+        let file = CommonConfig { rendezvous: vec![there.clone()], ..CommonConfig::default() };
+        let said = CommonArgs { rendezvous: vec![here.clone()], ..CommonArgs::default() };
         assert_eq!(merged(said, file.clone(), None).rendezvous, [here]);
         assert_eq!(merged(CommonArgs::default(), file, None).rendezvous, [there]);
     }
@@ -147,16 +114,10 @@ mod tests {
     fn a_broken_file_is_wrong_usage_in_one_sentence() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "nmae = \"x\"").unwrap();
-        let args = CommonArgs {
-            config: Some(file.path().to_owned()),
-            ..CommonArgs::default()
-        };
+        let args = CommonArgs { config: Some(file.path().to_owned()), ..CommonArgs::default() };
         let error = Settings::layer::<NoKeys>(args, "peer", "warn").unwrap_err();
         assert_eq!(error.code as u8, 2);
         let text = error.to_string();
-        assert!(
-            text.contains("nmae") && text.contains("line 1") && !text.contains('\n'),
-            "{text}"
-        );
+        assert!(text.contains("nmae") && text.contains("line 1") && !text.contains('\n'), "{text}");
     }
 }

@@ -44,10 +44,7 @@ impl Signals {
     /// When the operating system refuses the handlers.
     pub fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// The next signal.
@@ -105,11 +102,7 @@ mod tests {
     async fn a_signal_sent_before_recv_is_not_lost() {
         let mut signals = Signals::install().unwrap();
         let pid = std::process::id().to_string();
-        let status = tokio::process::Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .await
-            .unwrap();
+        let status = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
         assert!(status.success());
         assert_eq!(signals.recv().await, Signal::Terminate);
     }

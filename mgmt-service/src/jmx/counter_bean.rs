@@ -19,18 +19,13 @@ impl CounterBean {
         description: &'static str,
         read: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            description,
-            read: Box::new(read),
-        }
+        Self { description, read: Box::new(read) }
     }
 }
 
 impl fmt::Debug for CounterBean {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CounterBean")
-            .field("description", &self.description)
-            .finish_non_exhaustive()
+        f.debug_struct("CounterBean").field("description", &self.description).finish_non_exhaustive()
     }
 }
 
@@ -70,12 +65,7 @@ mod tests {
         count.store(u64::MAX, Ordering::Relaxed);
         assert_eq!(bean.attribute("records"), Some(AttributeValue::Int(i64::MAX)));
         assert_eq!(bean.attribute("missing"), None);
-        let names: Vec<_> = bean
-            .info()
-            .attributes
-            .into_iter()
-            .map(|attribute| attribute.name)
-            .collect();
+        let names: Vec<_> = bean.info().attributes.into_iter().map(|attribute| attribute.name).collect();
         assert_eq!(names, ["records", "dropped"]);
     }
 }

@@ -7,6 +7,7 @@ mod counter_bean;
 mod glob;
 mod object_name;
 mod pattern;
+mod record_bean;
 mod server;
 mod syntax;
 
@@ -14,4 +15,5 @@ pub use bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
 pub use counter_bean::CounterBean;
 pub use object_name::ObjectName;
 pub use pattern::ObjectNamePattern;
+pub use record_bean::{RecordBean, RecordBeans, record_name};
 pub use server::{BeanServer, Found, Registration};

@@ -35,24 +35,17 @@ impl ObjectName {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let mut keys: Vec<(Arc<str>, Arc<str>)> = keys
-            .into_iter()
-            .map(|(key, value)| (key.as_ref().into(), value.as_ref().into()))
-            .collect();
+        let mut keys: Vec<(Arc<str>, Arc<str>)> =
+            keys.into_iter().map(|(key, value)| (key.as_ref().into(), value.as_ref().into())).collect();
         keys.sort();
         if !is_domain(domain) {
-            return Err(ObjectNameError::Domain {
-                domain: domain.to_owned(),
-            });
+            return Err(ObjectNameError::Domain { domain: domain.to_owned() });
         }
         if let Some((key, _)) = keys.iter().find(|(key, _)| !is_key(key)) {
             return Err(ObjectNameError::Key { key: key.to_string() });
         }
-        if let Some((key, _)) = keys
-            .iter()
-            .zip(keys.iter().skip(1))
-            .find(|(left, right)| left.0 == right.0)
-            .map(|pair| pair.0)
+        if let Some((key, _)) =
+            keys.iter().zip(keys.iter().skip(1)).find(|(left, right)| left.0 == right.0).map(|pair| pair.0)
         {
             return Err(ObjectNameError::Key { key: key.to_string() });
         }
@@ -60,18 +53,11 @@ impl ObjectName {
             return Err(ObjectNameError::NoKeys);
         }
         if keys.len() > OBJECT_NAME_KEYS_MAX {
-            return Err(ObjectNameError::TooManyKeys {
-                max: OBJECT_NAME_KEYS_MAX,
-            });
+            return Err(ObjectNameError::TooManyKeys { max: OBJECT_NAME_KEYS_MAX });
         }
-        let name = Self(Arc::new(Parts {
-            domain: domain.into(),
-            keys,
-        }));
+        let name = Self(Arc::new(Parts { domain: domain.into(), keys }));
         if name.to_string().len() > OBJECT_NAME_BYTES_MAX {
-            return Err(ObjectNameError::TooLong {
-                max: OBJECT_NAME_BYTES_MAX,
-            });
+            return Err(ObjectNameError::TooLong { max: OBJECT_NAME_BYTES_MAX });
         }
         Ok(name)
     }
@@ -85,11 +71,7 @@ impl ObjectName {
     /// The value of `key`, unquoted.
     #[must_use]
     pub fn key(&self, key: &str) -> Option<&str> {
-        self.0
-            .keys
-            .iter()
-            .find(|(known, _)| &**known == key)
-            .map(|(_, value)| &**value)
+        self.0.keys.iter().find(|(known, _)| &**known == key).map(|(_, value)| &**value)
     }
 
     /// Every key with its unquoted value, in the order of the alphabet.
@@ -112,10 +94,7 @@ impl FromStr for ObjectName {
     fn from_str(text: &str) -> Result<Self, ObjectNameError> {
         let parsed = parse(text)?;
         if let Some(at) = parsed.wildcard_at {
-            return Err(ObjectNameError::Malformed {
-                at,
-                reason: "a name has no wildcard",
-            });
+            return Err(ObjectNameError::Malformed { at, reason: "a name has no wildcard" });
         }
         let domain = parsed.domain.as_literal().unwrap_or_default();
         let literal = |(key, value): &(String, super::glob::Glob)| {
@@ -172,10 +151,7 @@ mod tests {
         let name: ObjectName = "p1:dest=p2,corr=00ff".parse().unwrap();
         assert_eq!(name, "p1:corr=00ff,dest=p2".parse().unwrap());
         assert_eq!(name.to_string(), "p1:corr=00ff,dest=p2");
-        assert_eq!(
-            (name.domain(), name.key("dest"), name.key("none")),
-            ("p1", Some("p2"), None)
-        );
+        assert_eq!((name.domain(), name.key("dest"), name.key("none")), ("p1", Some("p2"), None));
     }
 
     #[test]
@@ -211,35 +187,15 @@ mod tests {
         let long = "x".repeat(OBJECT_NAME_BYTES_MAX);
         assert_eq!(
             ObjectName::new("d", [("a", &long)]),
-            Err(ObjectNameError::TooLong {
-                max: OBJECT_NAME_BYTES_MAX
-            })
+            Err(ObjectNameError::TooLong { max: OBJECT_NAME_BYTES_MAX })
         );
-        assert!(matches!(
-            format!("d:a={long}").parse::<ObjectName>(),
-            Err(ObjectNameError::TooLong { .. })
-        ));
+        assert!(matches!(format!("d:a={long}").parse::<ObjectName>(), Err(ObjectNameError::TooLong { .. })));
         let keys = (0..=OBJECT_NAME_KEYS_MAX).map(|key| (format!("k{key}"), "v"));
-        assert!(matches!(
-            ObjectName::new("d", keys),
-            Err(ObjectNameError::TooManyKeys { .. })
-        ));
-        assert!(matches!(
-            ObjectName::new("d:e", [("a", "b")]),
-            Err(ObjectNameError::Domain { .. })
-        ));
-        assert!(matches!(
-            ObjectName::new("d", [("a=", "b")]),
-            Err(ObjectNameError::Key { .. })
-        ));
-        assert!(matches!(
-            ObjectName::new("d", [("a", "b"), ("a", "c")]),
-            Err(ObjectNameError::Key { .. })
-        ));
-        assert_eq!(
-            ObjectName::new("d", [("a", "b"); 0]),
-            Err(ObjectNameError::NoKeys)
-        );
+        assert!(matches!(ObjectName::new("d", keys), Err(ObjectNameError::TooManyKeys { .. })));
+        assert!(matches!(ObjectName::new("d:e", [("a", "b")]), Err(ObjectNameError::Domain { .. })));
+        assert!(matches!(ObjectName::new("d", [("a=", "b")]), Err(ObjectNameError::Key { .. })));
+        assert!(matches!(ObjectName::new("d", [("a", "b"), ("a", "c")]), Err(ObjectNameError::Key { .. })));
+        assert_eq!(ObjectName::new("d", [("a", "b"); 0]), Err(ObjectNameError::NoKeys));
     }
 
     proptest! {

@@ -26,21 +26,14 @@ impl ObjectNamePattern {
     /// `*:*`, which every name matches.
     #[must_use]
     pub fn everything() -> Self {
-        Self {
-            domain: Glob::new(vec![super::glob::Token::Any]),
-            keys: Vec::new(),
-            open: true,
-        }
+        Self { domain: Glob::new(vec![super::glob::Token::Any]), keys: Vec::new(), open: true }
     }
 
     /// Whether `name` matches. Cost: the length of the name times that of the longest glob.
     #[must_use]
     pub fn matches(&self, name: &ObjectName) -> bool {
         (self.open || self.keys.len() == name.keys().len())
-            && self
-                .keys
-                .iter()
-                .all(|(key, glob)| name.key(key).is_some_and(|value| glob.matches(value)))
+            && self.keys.iter().all(|(key, glob)| name.key(key).is_some_and(|value| glob.matches(value)))
             && self.domain.matches(name.domain())
     }
 
@@ -51,13 +44,12 @@ impl ObjectNamePattern {
 
     /// Every key with the value it must have, `None` where several match.
     pub(super) fn keys(&self) -> impl Iterator<Item = (&str, Option<String>)> {
-        self.keys
-            .iter()
-            .map(|(key, glob)| (key.as_str(), glob.as_literal()))
+        self.keys.iter().map(|(key, glob)| (key.as_str(), glob.as_literal()))
     }
 
     /// Whether every name matches.
-    pub(super) fn is_everything(&self) -> bool {
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
         self.open && self.keys.is_empty() && self.domain.is_everything()
     }
 }
@@ -66,10 +58,7 @@ impl From<&ObjectName> for ObjectNamePattern {
     fn from(name: &ObjectName) -> Self {
         Self {
             domain: Glob::literal(name.domain()),
-            keys: name
-                .keys()
-                .map(|(key, value)| (key.to_owned(), Glob::literal(value)))
-                .collect(),
+            keys: name.keys().map(|(key, value)| (key.to_owned(), Glob::literal(value))).collect(),
             open: false,
         }
     }
@@ -80,11 +69,7 @@ impl FromStr for ObjectNamePattern {
 
     fn from_str(text: &str) -> Result<Self, ObjectNameError> {
         let parsed = parse(text)?;
-        Ok(Self {
-            domain: parsed.domain,
-            keys: parsed.keys,
-            open: parsed.open,
-        })
+        Ok(Self { domain: parsed.domain, keys: parsed.keys, open: parsed.open })
     }
 }
 
@@ -128,10 +113,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, name: &str) -> bool {
-        pattern
-            .parse::<ObjectNamePattern>()
-            .unwrap()
-            .matches(&name.parse().unwrap())
+        pattern.parse::<ObjectNamePattern>().unwrap().matches(&name.parse().unwrap())
     }
 
     #[test]
@@ -148,14 +130,7 @@ mod tests {
         ] {
             assert!(matches(pattern, name), "{pattern}");
         }
-        for pattern in [
-            "p1:dest=p2",
-            "p2:*",
-            "*:dest=?,*",
-            "*:type=*,*",
-            "*:dest=*,corr=*,more=*",
-            "P1:*",
-        ] {
+        for pattern in ["p1:dest=p2", "p2:*", "*:dest=?,*", "*:type=*,*", "*:dest=*,corr=*,more=*", "P1:*"] {
             assert!(!matches(pattern, name), "{pattern}");
         }
         assert!(matches(r#"d:a="x,\*?""#, r#"d:a="x,\*y""#) && !matches(r#"d:a="x,\*?""#, "d:a=\"x,zy\""));

@@ -50,12 +50,7 @@ impl BeanServer {
     /// An empty registry for at most `beans_max` objects.
     #[must_use]
     pub fn with_capacity_max(beans_max: usize) -> Self {
-        Self {
-            registry: Arc::new(RwLock::new(Registry {
-                beans_max,
-                ..Registry::default()
-            })),
-        }
+        Self { registry: Arc::new(RwLock::new(Registry { beans_max, ..Registry::default() })) }
     }
 
     /// Registers an object under a name that no other has.
@@ -68,10 +63,7 @@ impl BeanServer {
         bean: Arc<dyn DynamicBean>,
     ) -> Result<Registration, RegisterError> {
         let serial = self.write().insert(name, bean)?;
-        Ok(Registration {
-            server: self.clone(),
-            serial,
-        })
+        Ok(Registration { server: self.clone(), serial })
     }
 
     /// The object of this name.
@@ -139,9 +131,7 @@ impl Default for BeanServer {
 
 impl fmt::Debug for BeanServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BeanServer")
-            .field("beans", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("BeanServer").field("beans", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -214,11 +204,7 @@ impl Registry {
     fn page(&self, pattern: &ObjectNamePattern, after: u64, limit: usize) -> Vec<Found> {
         let later = (Bound::Excluded(after), Bound::Unbounded);
         let matching = |(serial, (name, bean)): (&u64, &(ObjectName, Arc<dyn DynamicBean>))| {
-            let found = || Found {
-                serial: *serial,
-                name: name.clone(),
-                bean: bean.clone(),
-            };
+            let found = || Found { serial: *serial, name: name.clone(), bean: bean.clone() };
             pattern.matches(name).then(found)
         };
         if pattern.is_everything() {
@@ -238,9 +224,7 @@ impl Registry {
 
     /// The smallest indexed set that holds every match.
     fn smallest_set(&self, pattern: &ObjectNamePattern) -> Candidates<'_> {
-        let domain = pattern
-            .literal_domain()
-            .map(|domain| Trait::Domain(domain.into()));
+        let domain = pattern.literal_domain().map(|domain| Trait::Domain(domain.into()));
         let keys = pattern.keys().map(|(key, value)| match value {
             Some(value) => Trait::Pair(key.into(), value.into()),
             None => Trait::Key(key.into()),

@@ -27,15 +27,9 @@ pub(super) struct Parsed {
 /// Reads a name or a pattern.
 pub(super) fn parse(text: &str) -> Result<Parsed, ObjectNameError> {
     if text.len() > OBJECT_NAME_BYTES_MAX {
-        return Err(ObjectNameError::TooLong {
-            max: OBJECT_NAME_BYTES_MAX,
-        });
+        return Err(ObjectNameError::TooLong { max: OBJECT_NAME_BYTES_MAX });
     }
-    let mut reader = Reader {
-        chars: text.chars().peekable(),
-        at: 1,
-        wildcard_at: None,
-    };
+    let mut reader = Reader { chars: text.chars().peekable(), at: 1, wildcard_at: None };
     let domain = reader.domain()?;
     let mut keys: Vec<(String, Glob)> = Vec::new();
     let mut open = false;
@@ -53,9 +47,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ObjectNameError> {
                 return Err(malformed(start, "the key stands twice"));
             }
             if keys.len() == OBJECT_NAME_KEYS_MAX {
-                return Err(ObjectNameError::TooManyKeys {
-                    max: OBJECT_NAME_KEYS_MAX,
-                });
+                return Err(ObjectNameError::TooManyKeys { max: OBJECT_NAME_KEYS_MAX });
             }
             keys.push((key, reader.value()?));
         }
@@ -66,12 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ObjectNameError> {
         }
     }
     keys.sort_by(|(left, _), (right, _)| left.cmp(right));
-    Ok(Parsed {
-        domain,
-        keys,
-        open,
-        wildcard_at: reader.wildcard_at,
-    })
+    Ok(Parsed { domain, keys, open, wildcard_at: reader.wildcard_at })
 }
 
 /// Whether text may be a domain: not empty, no colon, wildcard or line break.
@@ -179,10 +166,7 @@ impl Reader<'_> {
             }
         }
         if value.is_empty() {
-            return Err(malformed(
-                start,
-                "the value is empty (an empty value is written \"\")",
-            ));
+            return Err(malformed(start, "the value is empty (an empty value is written \"\")"));
         }
         Ok(Glob::new(value))
     }

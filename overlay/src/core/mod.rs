@@ -3,12 +3,14 @@
 mod address_book;
 mod cache;
 mod deadlines;
+mod event;
 mod lease_keeper;
 mod publications;
 
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
+pub use event::PeerEvent;
 
 pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
-pub(crate) use publications::{Due, Publications};
+pub(crate) use publications::Publications;

@@ -16,11 +16,7 @@ fn pattern(text: &str) -> ObjectNamePattern {
 }
 
 fn names(server: &BeanServer, text: &str) -> Vec<String> {
-    server
-        .query(&pattern(text))
-        .into_iter()
-        .map(|(name, _)| name.to_string())
-        .collect()
+    server.query(&pattern(text)).into_iter().map(|(name, _)| name.to_string()).collect()
 }
 
 #[test]
@@ -40,19 +36,10 @@ fn an_object_is_there_as_long_as_its_registration() {
 fn a_name_is_given_once_and_the_table_is_bounded() {
     let server = BeanServer::with_capacity_max(2);
     let _one = server.register(name("p:n=1"), bean()).unwrap();
-    assert!(matches!(
-        server.register(name("p:n=1"), bean()),
-        Err(RegisterError::NameTaken { .. })
-    ));
+    assert!(matches!(server.register(name("p:n=1"), bean()), Err(RegisterError::NameTaken { .. })));
     let two = server.register(name("p:n=2"), bean()).unwrap();
-    assert!(matches!(
-        server.register(name("p:n=3"), bean()),
-        Err(RegisterError::Full { max: 2 })
-    ));
-    assert_eq!(
-        server.counters(),
-        [("beans", 2), ("beans_registered", 2), ("beans_refused", 2)]
-    );
+    assert!(matches!(server.register(name("p:n=3"), bean()), Err(RegisterError::Full { max: 2 })));
+    assert_eq!(server.counters(), [("beans", 2), ("beans_registered", 2), ("beans_refused", 2)]);
     two.unregister();
     let _three = server.register(name("p:n=3"), bean()).unwrap();
 }
@@ -60,18 +47,14 @@ fn a_name_is_given_once_and_the_table_is_bounded() {
 #[test]
 fn pages_skip_and_repeat_nothing_while_objects_come_and_go() {
     let server = BeanServer::new();
-    let mut held: Vec<_> = (0..10)
-        .map(|n| server.register(name(&format!("p:n={n}")), bean()).unwrap())
-        .collect();
+    let mut held: Vec<_> =
+        (0..10).map(|n| server.register(name(&format!("p:n={n}")), bean()).unwrap()).collect();
     let first = server.query_page(&pattern("p:*"), 0, 4);
     held.drain(..3);
     let _late = server.register(name("p:n=late"), bean()).unwrap();
     let rest = server.query_page(&pattern("p:*"), first.last().unwrap().serial, 100);
-    let seen: Vec<_> = first
-        .iter()
-        .chain(&rest)
-        .map(|found| found.name.key("n").unwrap().to_owned())
-        .collect();
+    let seen: Vec<_> =
+        first.iter().chain(&rest).map(|found| found.name.key("n").unwrap().to_owned()).collect();
     assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "late"]);
 }
 

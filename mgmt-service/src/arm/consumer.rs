@@ -1,0 +1,57 @@
+//! A consumer: who receives every record of an application (paper §4.1), such as a CSV file or beans.
+
+use std::sync::Arc;
+
+use super::agent::Agent;
+use super::queue::{PooledRecord, RecordQueue};
+
+/// A subscription to the records of an application. Dropping it unsubscribes.
+#[derive(Debug)]
+pub struct Consumer {
+    agent: Arc<Agent>,
+    queue: Arc<RecordQueue>,
+}
+
+impl Consumer {
+    pub(super) fn new(agent: Arc<Agent>, queue: Arc<RecordQueue>) -> Self {
+        Self { agent, queue }
+    }
+
+    /// The record that has waited longest; none when none waits. Never blocks.
+    #[must_use]
+    pub fn get(&self) -> Option<PooledRecord> {
+        self.queue.get()
+    }
+
+    /// Waits for a record.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: a record is taken only in the poll that returns it.
+    pub async fn recv(&self) -> PooledRecord {
+        self.queue.recv().await
+    }
+
+    /// Records that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether no record waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Records that this consumer lost because it did not keep up.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.agent.unsubscribe(&self.queue);
+    }
+}

@@ -1,0 +1,178 @@
+//! Records as managed objects, named `<peer>:dest=<receiver>,corr=<correlator>` (paper §5.1, §5.2).
+//!
+//! In: records on loan from a consumer's pool. Out: registered objects, the last ones of each application. When a newer
+//! record needs the place, the oldest is unregistered and goes back into its pool.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
+use super::object_name::ObjectName;
+use super::server::{BeanServer, Registration};
+use crate::arm::{ArmRecord, PooledRecord};
+use crate::error::{ObjectNameError, RegisterError};
+
+/// The name under which a record is managed. Both peers stand with their PeerId: names of people are not unique.
+///
+/// # Errors
+/// None for records of this crate; the type can't say so.
+pub fn record_name(record: &ArmRecord) -> Result<ObjectName, ObjectNameError> {
+    let keys = [("dest", record.dest.to_string()), ("corr", record.correlator.to_string())];
+    ObjectName::new(&record.peer.to_string(), keys)
+}
+
+/// A record that can be asked; its attributes are those that its kind of transaction has measured.
+#[derive(Debug)]
+pub struct RecordBean {
+    record: PooledRecord,
+}
+
+impl DynamicBean for RecordBean {
+    fn info(&self) -> BeanInfo {
+        let attribute = |(name, description)| {
+            let info =
+                || AttributeInfo { name: Cow::Borrowed(name), description: Cow::Borrowed(description) };
+            value(&self.record, name).map(|_| info())
+        };
+        BeanInfo {
+            description: Cow::Borrowed("one measured transaction"),
+            attributes: ATTRIBUTES.into_iter().filter_map(attribute).collect(),
+        }
+    }
+
+    fn attribute(&self, name: &str) -> Option<AttributeValue> {
+        value(&self.record, name)
+    }
+}
+
+/// The last records of an application as managed objects.
+#[derive(Debug)]
+pub struct RecordBeans {
+    server: BeanServer,
+    kept: VecDeque<Registration>,
+    kept_max: usize,
+}
+
+impl RecordBeans {
+    /// Keeps the last `kept_max` records registered at `server`. The consumer whose records they are needs a pool that is
+    /// larger than that.
+    #[must_use]
+    pub fn new(server: BeanServer, kept_max: usize) -> Self {
+        Self { server, kept: VecDeque::with_capacity(kept_max), kept_max }
+    }
+
+    /// Registers a record; the oldest makes room for it.
+    ///
+    /// # Errors
+    /// When the registry refuses it, which the registry counts; the record goes back into its pool.
+    pub fn add(&mut self, record: PooledRecord) -> Result<(), RegisterError> {
+        while self.kept.len() >= self.kept_max.max(1) {
+            self.kept.pop_front();
+        }
+        let name = record_name(&record)?;
+        let registration = self.server.register(name, Arc::new(RecordBean { record }))?;
+        self.kept.push_back(registration);
+        Ok(())
+    }
+
+    /// How many records are registered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether none is registered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+}
+
+/// What a record says under the name of a column; nothing when it was not measured.
+fn value(record: &ArmRecord, name: &str) -> Option<AttributeValue> {
+    let text = |text: &str| (!text.is_empty()).then(|| AttributeValue::from(text));
+    match name {
+        "at" => text(&record.at()),
+        "peer" => text(&record.peer.to_string()),
+        "transaction" => text(&record.transaction),
+        "dest" => text(&record.dest.to_string()),
+        "dest_status" => text(record.dest_status.as_str()),
+        "corr" => text(&record.correlator.to_string()),
+        "status" => text(record.status.as_str()),
+        "response_us" => record.response_us.map(AttributeValue::from),
+        "hold_us" => record.hold_us.map(AttributeValue::from),
+        "path" => text(record.path.as_str()),
+        "reason" => text(record.reason.as_str()),
+        _ => None,
+    }
+}
+
+/// The columns of a record with what they mean.
+const ATTRIBUTES: [(&str, &str); 11] = [
+    ("at", "when it started, RFC 3339"),
+    ("peer", "who measured"),
+    ("transaction", "what was measured"),
+    ("dest", "who was asked"),
+    ("dest_status", "the status that the answer gave"),
+    ("corr", "the correlator, the same in question and answer"),
+    ("status", "good, aborted, failed or unknown"),
+    ("response_us", "microseconds from question to answer"),
+    ("hold_us", "microseconds that the other side took to answer"),
+    ("path", "direct or relayed"),
+    ("reason", "why it failed"),
+];
+
+#[cfg(test)]
+mod tests {
+    use overlay::PeerId;
+
+    use super::*;
+    use crate::arm::{Correlator, Overflow, RecordQueue, Status};
+    use crate::jmx::ObjectNamePattern;
+
+    fn record(n: u64) -> ArmRecord {
+        let peer = PeerId::random();
+        ArmRecord {
+            correlator: Correlator(n),
+            transaction: "presence.ping".into(),
+            status: Status::Good,
+            response_us: Some(850),
+            ..ArmRecord::empty(peer)
+        }
+    }
+
+    fn everything() -> ObjectNamePattern {
+        "*:dest=*,*".parse().unwrap()
+    }
+
+    #[test]
+    fn the_last_records_are_registered_and_the_oldest_goes_back_into_its_pool() {
+        let queue = Arc::new(RecordQueue::new(PeerId::random(), 4, Overflow::DropNewest));
+        let server = BeanServer::new();
+        let mut beans = RecordBeans::new(server.clone(), 3);
+        for n in 1..=10 {
+            queue.push(&record(n));
+            beans.add(queue.get().unwrap()).unwrap();
+        }
+        let found = server.query(&everything());
+        let correlators: Vec<_> =
+            found.iter().map(|(name, _)| name.key("corr").unwrap().to_owned()).collect();
+        assert_eq!(correlators, ["0000000000000008", "0000000000000009", "000000000000000a"]);
+        assert_eq!((beans.len(), queue.dropped()), (3, 0));
+        drop((found, beans));
+        assert!(server.is_empty());
+    }
+
+    #[test]
+    fn a_record_has_the_columns_as_attributes_and_only_those_that_were_measured() {
+        let queue = Arc::new(RecordQueue::new(PeerId::random(), 1, Overflow::DropNewest));
+        queue.push(&record(1));
+        let bean = RecordBean { record: queue.get().unwrap() };
+        assert_eq!(bean.attribute("response_us"), Some(AttributeValue::Int(850)));
+        assert_eq!((bean.attribute("hold_us"), bean.attribute("secret")), (None, None));
+        let names: Vec<_> = bean.info().attributes.into_iter().map(|attribute| attribute.name).collect();
+        assert_eq!(names, ["at", "peer", "transaction", "dest", "corr", "status", "response_us"]);
+        assert_eq!(ATTRIBUTES.map(|(name, _)| name), ArmRecord::COLUMNS);
+    }
+}

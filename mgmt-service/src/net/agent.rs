@@ -1,0 +1,237 @@
+//! The management agent of a peer: answers questions about its objects and pushes its records (paper §5).
+//!
+//! In: a policy, objects, an application that measures. Out: an advertisement by which managers find it, answers, batches.
+//! One task accepts; each subscription is a task of its own, so that a slow manager holds up nobody.
+
+mod subscriber;
+mod subscriptions;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use overlay::{
+    Advertisement, AdvertisementKind, Lifetime, Peer, PeerGroup, PipeListener, Queries, Query, RefuseReason,
+};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use self::subscriptions::{Subscriptions, read_subscribe};
+use super::counters::AgentCounters;
+use crate::arm::{Application, Consumer, Overflow};
+use crate::cli_common::ManagePolicy;
+use crate::error::AgentError;
+use crate::jmx::{BeanServer, CounterBean, DynamicBean, ObjectName, RecordBeans, Registration};
+use crate::limits::{
+    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, RECORD_BEANS_KEPT, RECORD_BEANS_SPARE, SUBSCRIBING_MAX,
+};
+use crate::protocol::{GetRequest, HANDLER, pipe_id};
+
+/// A peer's management agent. Dropping it ends it at once; [`Self::shutdown`] lets managers take the rest first.
+#[derive(Debug)]
+pub struct ManagementAgent {
+    /// None with [`ManagePolicy::Off`].
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    publishing: JoinHandle<()>,
+    recording: Option<JoinHandle<()>>,
+}
+
+impl ManagementAgent {
+    /// Starts the agent of `peer`, shown to managers as `name`; needs a tokio runtime.
+    ///
+    /// With [`ManagePolicy::Off`] nothing is registered or published. With [`ManagePolicy::Open`] any peer of the net
+    /// group may read: the objects of `beans` (to which the agent's own counters, the overlay's and the application's are
+    /// added as `juxta:type=agent`, `=overlay`, `=arm`), and the records of `application`, the last of which become objects.
+    ///
+    /// # Errors
+    /// [`AgentError`] when the peer has an agent already or `application` has too many consumers.
+    pub fn spawn(
+        peer: &Peer,
+        name: &str,
+        application: Option<Application>,
+        beans: BeanServer,
+        policy: ManagePolicy,
+    ) -> Result<Self, AgentError> {
+        if policy == ManagePolicy::Off {
+            return Ok(Self { running: None });
+        }
+        tracing::warn!(peer = %peer.id(), "management is open: any peer may read what this one measures");
+        let group = peer.net_group();
+        let queries = peer.register_handler(HANDLER)?;
+        let listener = group.bind(pipe_id(&group.id(), &peer.id()))?;
+        let counters = Arc::new(AgentCounters::default());
+        let registrations = register_counters(peer, application.as_ref(), &beans, &counters)?;
+        let recording = match &application {
+            Some(application) => {
+                let pool = RECORD_BEANS_KEPT + RECORD_BEANS_SPARE;
+                let consumer = application.subscribe(pool, Overflow::DropOldest)?;
+                let records = RecordBeans::new(beans.clone(), RECORD_BEANS_KEPT);
+                Some(tokio::spawn(keep_records(consumer, records, counters.clone())))
+            }
+            None => None,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let publishing = tokio::spawn(publish(group.clone(), advertisement(name), counters.clone()));
+        let subscriptions = Subscriptions::new(application, counters.clone(), stopped.clone());
+        let agent = Serving { group, queries, listener, beans, counters, subscriptions, _registrations: registrations };
+        let serving = tokio::spawn(agent.run(stopped));
+        Ok(Self { running: Some(Running { stop, serving, publishing, recording }) })
+    }
+
+    /// Ends the agent: subscribed managers get what there is, within a second.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the agent at once.
+    pub async fn shutdown(mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        // Nobody listens when the task has ended already, which is what is wanted.
+        let _ = running.stop.send(true);
+        running.publishing.abort();
+        if let Err(error) = (&mut running.serving).await
+            && error.is_panic()
+        {
+            tracing::error!(%error, "management agent failed");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.publishing.abort();
+        if let Some(recording) = &self.recording {
+            recording.abort();
+        }
+    }
+}
+
+/// The accepting task.
+struct Serving {
+    group: PeerGroup,
+    queries: Queries,
+    listener: PipeListener,
+    beans: BeanServer,
+    counters: Arc<AgentCounters>,
+    subscriptions: Subscriptions,
+    _registrations: Vec<Registration>,
+}
+
+impl Serving {
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        let mut subscribing = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                query = self.queries.recv() => match query {
+                    Some(query) => self.answer(query),
+                    None => break,
+                },
+                pipe = self.listener.accept(), if subscribing.len() < SUBSCRIBING_MAX => match pipe {
+                    Some(pipe) => subscribing.push(read_subscribe(pipe)),
+                    None => break,
+                },
+                Some(subscribed) = subscribing.next() => match subscribed {
+                    Some(attach) => self.subscriptions.attach(attach),
+                    None => self.counters.subscribing_failed.add(1),
+                },
+                () = self.subscriptions.reap() => {}
+                _ = stopped.changed() => break,
+            }
+        }
+        self.subscriptions.join().await;
+    }
+
+    fn answer(&self, query: Query) {
+        if query.group != self.group.id() {
+            self.counters.gets_refused.add(1);
+            return query.refuse(RefuseReason::NotMember);
+        }
+        let answer = GetRequest::decode(&query.body).and_then(|request| request.answer(&self.beans).encode());
+        match answer {
+            Ok(bytes) => {
+                self.counters.gets.add(1);
+                query.reply(Bytes::from(bytes));
+            }
+            Err(error) => {
+                tracing::debug!(peer = %query.from, reason = %error, "management query refused");
+                self.counters.gets_refused.add(1);
+                query.refuse(RefuseReason::Malformed);
+            }
+        }
+    }
+}
+
+/// Registers what the agent, the overlay and the application count.
+fn register_counters(
+    peer: &Peer,
+    application: Option<&Application>,
+    beans: &BeanServer,
+    counters: &Arc<AgentCounters>,
+) -> Result<Vec<Registration>, AgentError> {
+    let register = |kind: &str, bean: CounterBean| -> Result<Registration, AgentError> {
+        let bean: Arc<dyn DynamicBean> = Arc::new(bean);
+        Ok(beans.register(ObjectName::new(DOMAIN, [("type", kind)])?, bean)?)
+    };
+    let own = {
+        let (counters, beans) = (counters.clone(), beans.clone());
+        move || counters.snapshot().into_iter().chain(beans.counters()).collect()
+    };
+    let meters = peer.meters();
+    let mut registrations = vec![
+        register("agent", CounterBean::new("the management agent", own))?,
+        register("overlay", CounterBean::new("the overlay's meters", move || meters.snapshot()))?,
+    ];
+    if let Some(application) = application.cloned() {
+        let counting = move || application.counters();
+        registrations.push(register("arm", CounterBean::new("measured transactions", counting))?);
+    }
+    Ok(registrations)
+}
+
+/// What managers find an agent by.
+fn advertisement(name: &str) -> Advertisement {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy());
+    Advertisement::new(AdvertisementKind::Service)
+        .key(HANDLER)
+        .attribute("service", SERVICE)
+        .attribute("name", name)
+        .attribute("application", program.unwrap_or_default().into_owned())
+}
+
+/// Publishes until a rendezvous has it; the overlay renews it from then on, and pushes it with each new lease.
+async fn publish(group: PeerGroup, advertisement: Advertisement, counters: Arc<AgentCounters>) {
+    let lifetime = Lifetime::while_alive(AGENT_ADVERTISEMENT_LIFETIME);
+    loop {
+        match group.publish(advertisement.clone(), lifetime).await {
+            Ok(_) | Err(overlay::PublishError::Closed) => return,
+            Err(error) => {
+                counters.publications_failed.add(1);
+                tracing::debug!(reason = %error, "agent advertisement not published yet");
+            }
+        }
+        tokio::time::sleep(AGENT_PUBLISH_RETRY).await;
+    }
+}
+
+/// Makes each record an object; the consumer's pool gets it back when a newer one needs its place.
+async fn keep_records(consumer: Consumer, mut records: RecordBeans, counters: Arc<AgentCounters>) {
+    loop {
+        if let Err(error) = records.add(consumer.recv().await) {
+            counters.record_beans_refused.add(1);
+            tracing::trace!(reason = %error, "record not registered");
+        }
+    }
+}
+
+/// The domain of the objects that every agent has.
+const DOMAIN: &str = "juxta";
+
+/// The value of the attribute `service` of every agent's advertisement.
+pub(super) const SERVICE: &str = "mgmt-agent";

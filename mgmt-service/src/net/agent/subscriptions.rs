@@ -1,0 +1,163 @@
+//! The subscriptions of one agent: which are served, and to which a new pipe belongs.
+//!
+//! In: pipes with their first message. Out: a task for each subscription, which outlives its pipes. Bounded in all and
+//! for each manager.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use overlay::{BidiPipe, PeerId};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::super::counters::AgentCounters;
+use super::subscriber::{Attach, Subscriber};
+use crate::arm::{Application, Overflow};
+use crate::limits::{
+    SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT, SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
+};
+use crate::protocol::{FromAgent, FromManager};
+
+/// A manager and the number it chose: only the same manager can take a subscription over.
+type Key = (PeerId, u64);
+
+/// A pipe whose manager has said what it wants.
+pub(super) struct Subscribed {
+    key: Key,
+    attach: Attach,
+}
+
+/// The table of one agent's subscriptions.
+pub(super) struct Subscriptions {
+    application: Option<Application>,
+    counters: Arc<AgentCounters>,
+    stopped: watch::Receiver<bool>,
+    served: HashMap<Key, Served>,
+    started: u64,
+    tasks: JoinSet<(Key, u64)>,
+    /// Pipes that are being told that there is no room.
+    refusals: JoinSet<()>,
+}
+
+struct Served {
+    /// Tells the task of a new pipe; dropping it ends the task.
+    attaches: mpsc::Sender<Attach>,
+    /// Grows from one subscription to the next.
+    serial: u64,
+}
+
+impl Subscriptions {
+    pub(super) fn new(
+        application: Option<Application>,
+        counters: Arc<AgentCounters>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        let (tasks, refusals) = (JoinSet::new(), JoinSet::new());
+        Self { application, counters, stopped, served: HashMap::new(), started: 0, tasks, refusals }
+    }
+
+    /// Gives the pipe to the subscription that it continues, or starts one.
+    pub(super) fn attach(&mut self, Subscribed { key, attach }: Subscribed) {
+        let attach = match self.served.get(&key) {
+            Some(served) => match served.attaches.try_send(attach) {
+                Ok(()) => return,
+                // Another pipe of the same manager is being taken over: this one closes, the manager tries again.
+                Err(mpsc::error::TrySendError::Full(_)) => return,
+                Err(mpsc::error::TrySendError::Closed(attach)) => attach,
+            },
+            None => attach,
+        };
+        self.served.remove(&key);
+        self.end_oldest_of(key.0);
+        if self.served.len() >= SUBSCRIPTIONS_MAX {
+            return self.refuse(attach.pipe);
+        }
+        let consumer = match &self.application {
+            None => None,
+            Some(application) => match application.subscribe(SUBSCRIPTION_RECORDS_MAX, Overflow::DropOldest) {
+                Ok(consumer) => Some(consumer),
+                Err(_) => return self.refuse(attach.pipe),
+            },
+        };
+        let Ok(boot) = getrandom::u64() else { return self.refuse(attach.pipe) };
+        let (attaches, receiver) = mpsc::channel(1);
+        let subscriber =
+            Subscriber::new(boot, consumer, attach, receiver, self.stopped.clone(), self.counters.clone());
+        self.started += 1;
+        let serial = self.started;
+        self.tasks.spawn(async move {
+            subscriber.run().await;
+            (key, serial)
+        });
+        self.served.insert(key, Served { attaches, serial });
+        self.counters.subscriptions.set(self.served.len() as u64);
+    }
+
+    /// Removes a subscription that has ended; waits for one.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(super) async fn reap(&mut self) {
+        match self.tasks.join_next().await {
+            Some(Ok((key, serial))) => {
+                if self.served.get(&key).is_some_and(|served| served.serial == serial) {
+                    self.served.remove(&key);
+                }
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "subscription failed");
+                self.served.retain(|_, served| !served.attaches.is_closed());
+            }
+            None => std::future::pending().await,
+        }
+        self.counters.subscriptions.set(self.served.len() as u64);
+    }
+
+    /// Waits for all to say farewell, which each does when the agent stops.
+    pub(super) async fn join(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+        self.served.clear();
+        self.counters.subscriptions.set(0);
+    }
+
+    /// Makes room within what one manager may have: its oldest subscription ends.
+    fn end_oldest_of(&mut self, manager: PeerId) {
+        let own = self.served.iter().filter(|((peer, _), _)| *peer == manager);
+        let mut own: Vec<(u64, Key)> = own.map(|(key, served)| (served.serial, *key)).collect();
+        own.sort_unstable();
+        let excess = (own.len() + 1).saturating_sub(SUBSCRIPTIONS_PER_MANAGER_MAX);
+        for (_, key) in own.into_iter().take(excess) {
+            self.served.remove(&key);
+        }
+    }
+
+    /// Tells a manager that there is no room, beside everything else: it may be slow to hear it.
+    fn refuse(&mut self, mut pipe: BidiPipe) {
+        self.counters.subscriptions_refused.add(1);
+        while self.refusals.try_join_next().is_some() {}
+        let Ok(full) = FromAgent::encode_full() else { return };
+        if self.refusals.len() >= SUBSCRIBING_MAX {
+            return;
+        }
+        self.refusals.spawn(async move {
+            let telling = async {
+                pipe.send(full).await.ok()?;
+                pipe.close().await.ok()
+            };
+            // One that does not even take a few bytes finds its pipe closed.
+            let _ = tokio::time::timeout(SUBSCRIBING_TIMEOUT, telling).await;
+        });
+    }
+}
+
+/// Waits for a pipe's first message; `None` when it does not come in time or is no subscription.
+pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
+    let first = tokio::time::timeout(SUBSCRIBING_TIMEOUT, pipe.recv()).await.ok()?.ok()??;
+    match FromManager::decode(&first) {
+        Ok(FromManager::Subscribe { subscription, pattern, resume_from }) => {
+            let key = (pipe.remote(), subscription);
+            Some(Subscribed { key, attach: Attach { pipe, pattern, resume_from } })
+        }
+        _ => None,
+    }
+}

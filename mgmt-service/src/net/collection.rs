@@ -1,0 +1,225 @@
+//! A collection: a manager's subscriptions to every agent, and the one sink that they fill.
+//!
+//! In: agents as they appear. Out: committed records, a summary. One task looks for agents, one task follows each of them,
+//! one thread commits. Ended by [`Collection::stop`], by its sink's failure, or at once by dropping it.
+
+mod collector;
+mod sink;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use overlay::PeerId;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use self::collector::Collector;
+use self::sink::SinkHandle;
+use super::counters::CollectionCounters;
+use super::manager::{AgentInfo, Manager};
+use crate::jmx::ObjectNamePattern;
+use crate::limits::{AGENTS_LOOKUP_INTERVAL, AGENTS_LOOKUP_TIMEOUT, AGENTS_MAX, FLUSH_TIMEOUT};
+use crate::subscription::Inbox;
+
+pub use sink::RecordSink;
+
+/// Records being collected. Dropping it ends it at once; what agents sent and was not committed, they keep for a while.
+#[derive(Debug)]
+pub struct Collection {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<()>,
+    failure: oneshot::Receiver<std::io::Error>,
+}
+
+/// What a collection has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CollectionSummary {
+    /// Agents that delivered at least one batch.
+    pub agents: u64,
+    /// Records committed.
+    pub records: u64,
+    /// Records that agents lost because they were not taken in time.
+    pub dropped: u64,
+    /// Agents that did not flush in time at the end.
+    pub unflushed: u64,
+}
+
+/// How a collection ended.
+#[derive(Debug)]
+pub struct CollectionEnd {
+    /// What it has brought.
+    pub summary: CollectionSummary,
+    /// What the sink failed with, if it did; then later records were not committed.
+    pub failure: Option<std::io::Error>,
+}
+
+/// What the tasks of one collection share.
+#[derive(Debug, Default)]
+struct Shared {
+    counters: CollectionCounters,
+    agents: Mutex<Agents>,
+}
+
+#[derive(Debug, Default)]
+struct Agents {
+    /// As last advertised, at most `AGENTS_MAX`.
+    known: HashMap<PeerId, AgentInfo>,
+    /// What each has delivered. Outlives its task, so that one that comes back goes on where it was.
+    inboxes: HashMap<PeerId, Inbox>,
+}
+
+impl Collection {
+    pub(super) fn start(manager: Manager, pattern: ObjectNamePattern, sink: Box<dyn RecordSink>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let (sink, failure) = SinkHandle::start(sink);
+        let shared = Arc::new(Shared::default());
+        let lookout = Lookout { manager, pattern, sink, stopped, shared: shared.clone(), following: JoinSet::new() };
+        Self { shared, stop, running: tokio::spawn(lookout.run()), failure }
+    }
+
+    /// The agents found so far, gone ones included.
+    #[must_use]
+    pub fn agents(&self) -> Vec<AgentInfo> {
+        self.shared.lock().known.values().cloned().collect()
+    }
+
+    /// What has been collected so far.
+    #[must_use]
+    pub fn summary(&self) -> CollectionSummary {
+        let agents = self.shared.lock();
+        CollectionSummary {
+            agents: agents.inboxes.values().filter(|inbox| inbox.resume_from() != (0, 0)).count() as u64,
+            records: self.shared.counters.records.get(),
+            dropped: agents.inboxes.values().map(Inbox::dropped).sum(),
+            unflushed: self.shared.counters.unflushed.get(),
+        }
+    }
+
+    /// What the collection counts, by name.
+    #[must_use]
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.shared.counters.snapshot()
+    }
+
+    /// Waits until the sink fails; for ever while it does not.
+    ///
+    /// # Cancel safety
+    /// Safe until it has answered.
+    pub async fn failed(&mut self) -> std::io::Error {
+        match (&mut self.failure).await {
+            Ok(error) => error,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Asks all agents to flush, commits what they send within `FLUSH_TIMEOUT`, and ends.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the collection at once.
+    pub async fn stop(mut self) -> CollectionEnd {
+        // Nobody listens when the task has ended already, which is what is wanted.
+        let _ = self.stop.send(true);
+        if let Err(error) = (&mut self.running).await
+            && error.is_panic()
+        {
+            tracing::error!(%error, "collection failed");
+        }
+        CollectionEnd { summary: self.summary(), failure: self.failure.try_recv().ok() }
+    }
+}
+
+impl Drop for Collection {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+impl Shared {
+    // No user code runs under the lock, so a poisoned one still holds whole tables.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Agents> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that looks for agents and starts to follow each.
+struct Lookout {
+    manager: Manager,
+    pattern: ObjectNamePattern,
+    sink: SinkHandle,
+    stopped: watch::Receiver<bool>,
+    shared: Arc<Shared>,
+    following: JoinSet<PeerId>,
+}
+
+impl Lookout {
+    async fn run(mut self) {
+        let Ok(subscription) = getrandom::u64() else {
+            tracing::error!("the operating system gives no random numbers");
+            return;
+        };
+        let mut followed = std::collections::HashSet::new();
+        let mut looks = interval(AGENTS_LOOKUP_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = self.stopped.changed() => break,
+                Some(ended) = self.following.join_next() => match ended {
+                    Ok(peer) => {
+                        followed.remove(&peer);
+                    }
+                    Err(error) => tracing::error!(%error, "following an agent failed"),
+                },
+                agents = look(&self.manager, &mut looks) => {
+                    for agent in agents {
+                        if self.remember(&agent) && followed.insert(agent.peer) {
+                            self.follow(agent.peer, subscription);
+                        }
+                    }
+                }
+            }
+            self.shared.counters.agents.set(self.following.len() as u64);
+        }
+        // Each task flushes on its own; what is not done in time is cut off.
+        let ended = timeout(FLUSH_TIMEOUT, async { while self.following.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            self.shared.counters.unflushed.add(self.following.len() as u64);
+            self.following.shutdown().await;
+        }
+        self.sink.close().await;
+    }
+
+    /// Notes what an agent says of itself; false for one beyond the bound.
+    fn remember(&self, agent: &AgentInfo) -> bool {
+        let mut agents = self.shared.lock();
+        if agents.known.len() >= AGENTS_MAX && !agents.known.contains_key(&agent.peer) {
+            self.shared.counters.agents_beyond.add(1);
+            return false;
+        }
+        agents.known.insert(agent.peer, agent.clone());
+        true
+    }
+
+    fn follow(&mut self, agent: PeerId, subscription: u64) {
+        let collector = Collector {
+            group: self.manager.peer().net_group(),
+            agent,
+            subscription,
+            pattern: self.pattern.clone(),
+            sink: self.sink.clone(),
+            stopped: self.stopped.clone(),
+            shared: self.shared.clone(),
+        };
+        self.following.spawn(async move {
+            collector.run().await;
+            agent
+        });
+    }
+}
+
+/// The agents that the next look finds.
+async fn look(manager: &Manager, looks: &mut tokio::time::Interval) -> Vec<AgentInfo> {
+    looks.tick().await;
+    manager.agents(AGENTS_LOOKUP_TIMEOUT).await
+}

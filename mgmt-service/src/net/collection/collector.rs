@@ -1,0 +1,162 @@
+//! Following one agent: subscribe, commit its batches, acknowledge; again when the pipe breaks.
+//!
+//! In: the agent's messages. Out: commits. A batch is committed once, whatever pipes break (at-least-once delivery, and
+//! the numbers in [`Inbox`]). Ends when the agent stays unreachable; the next look for agents starts it again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use overlay::{BidiPipe, PeerGroup, PeerId};
+use tokio::sync::watch;
+
+use super::Shared;
+use super::sink::SinkHandle;
+use crate::jmx::ObjectNamePattern;
+use crate::limits::{AGENT_GIVEN_UP_AFTER, GET_TIMEOUT, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX};
+use crate::protocol::{FromAgent, FromManager, RecordBatch, pipe_id};
+use crate::subscription::Verdict;
+
+/// What follows one agent.
+pub(super) struct Collector {
+    pub(super) group: PeerGroup,
+    pub(super) agent: PeerId,
+    pub(super) subscription: u64,
+    pub(super) pattern: ObjectNamePattern,
+    pub(super) sink: SinkHandle,
+    pub(super) stopped: watch::Receiver<bool>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Why a pipe is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// Everything was flushed and acknowledged: the end.
+    Flushed,
+    /// It broke, or the agent broke the protocol: try again.
+    Broken,
+    /// The agent has no room: try again later.
+    Full,
+    /// The sink has failed: the end.
+    SinkFailed,
+}
+
+impl Collector {
+    pub(super) async fn run(mut self) {
+        let (mut retry, mut unreachable_since) = (SUBSCRIBE_RETRY_MAX / 5, Instant::now());
+        loop {
+            let opened = tokio::select! {
+                opened = self.open() => opened,
+                _ = self.stopped.changed() => return,
+            };
+            if let Some(pipe) = opened {
+                match self.receive(pipe).await {
+                    Over::Flushed | Over::SinkFailed => return,
+                    Over::Broken => self.shared.counters.pipes_broken.add(1),
+                    Over::Full => self.shared.counters.agents_full.add(1),
+                }
+                (retry, unreachable_since) = (SUBSCRIBE_RETRY_MAX / 5, Instant::now());
+            } else if unreachable_since.elapsed() >= AGENT_GIVEN_UP_AFTER {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(retry) => retry = (retry * 2).min(SUBSCRIBE_RETRY_MAX),
+                _ = self.stopped.changed() => return,
+            }
+        }
+    }
+
+    /// A pipe to the agent on which the subscription has been asked for.
+    async fn open(&self) -> Option<BidiPipe> {
+        let resume_from = self.shared.lock().inboxes.entry(self.agent).or_default().resume_from();
+        let subscription = self.subscription;
+        let subscribe = FromManager::Subscribe { subscription, pattern: self.pattern.clone(), resume_from };
+        let first = subscribe.encode().ok()?;
+        let pipe = pipe_id(&self.group.id(), &self.agent);
+        match self.group.connect_with(self.agent, pipe, Some(first), GET_TIMEOUT).await {
+            Ok(pipe) => Some(pipe),
+            Err(error) => {
+                tracing::debug!(peer = %self.agent, reason = %error, "agent not reached");
+                None
+            }
+        }
+    }
+
+    /// Commits what comes until the pipe is over.
+    async fn receive(&mut self, mut pipe: BidiPipe) -> Over {
+        let mut flushing = *self.stopped.borrow();
+        if flushing && self.say(&mut pipe, &FromManager::Flush).await.is_none() {
+            return Over::Broken;
+        }
+        loop {
+            let received = tokio::select! {
+                received = pipe.recv() => received,
+                _ = self.stopped.changed(), if !flushing => {
+                    flushing = true;
+                    match self.say(&mut pipe, &FromManager::Flush).await {
+                        Some(()) => continue,
+                        None => return Over::Broken,
+                    }
+                }
+            };
+            let Ok(Some(bytes)) = received else { return Over::Broken };
+            match FromAgent::decode(self.agent, &bytes) {
+                Ok(FromAgent::Batch(batch)) => {
+                    if let Some(over) = self.take(&mut pipe, batch).await {
+                        return over;
+                    }
+                }
+                Ok(FromAgent::Flushed { .. }) if flushing => {
+                    self.unsubscribe(&mut pipe).await;
+                    return Over::Flushed;
+                }
+                Ok(FromAgent::Flushed { .. }) => {}
+                Ok(FromAgent::Full) => return Over::Full,
+                Err(error) => {
+                    tracing::debug!(peer = %self.agent, reason = %error, "agent breaks the protocol");
+                    return Over::Broken;
+                }
+            }
+        }
+    }
+
+    /// Commits a batch and acknowledges it; why the pipe is over, when it is.
+    async fn take(&self, pipe: &mut BidiPipe, batch: RecordBatch) -> Option<Over> {
+        let RecordBatch { boot, seq, dropped, records } = batch;
+        let verdict = self.shared.lock().inboxes.entry(self.agent).or_default().judge(boot, seq);
+        let counters = &self.shared.counters;
+        match verdict {
+            Verdict::Gap => return Some(Over::Broken),
+            Verdict::Duplicate => counters.batches_again.add(1),
+            Verdict::New => {
+                let count = records.len() as u64;
+                if !self.sink.commit(records).await {
+                    return Some(Over::SinkFailed);
+                }
+                self.shared.lock().inboxes.entry(self.agent).or_default().committed(boot, seq, dropped);
+                counters.records.add(count);
+                counters.batches.add(1);
+            }
+        }
+        match self.say(pipe, &FromManager::Ack { seq }).await {
+            Some(()) => None,
+            None => Some(Over::Broken),
+        }
+    }
+
+    /// Ends the subscription at the agent, so that it keeps nothing for this manager.
+    async fn unsubscribe(&self, pipe: &mut BidiPipe) {
+        if self.say(pipe, &FromManager::Unsubscribe).await.is_some() {
+            // The agent closes its side when it has read this; a second is plenty.
+            let closing = async {
+                pipe.close().await.ok()?;
+                pipe.recv().await.ok()
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
+        }
+    }
+
+    async fn say(&self, pipe: &mut BidiPipe, message: &FromManager) -> Option<()> {
+        let bytes = message.encode().ok()?;
+        tokio::time::timeout(PUSH_SEND_TIMEOUT, pipe.send(bytes)).await.ok()?.ok()
+    }
+}

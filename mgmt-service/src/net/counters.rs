@@ -1,0 +1,89 @@
+//! What an agent and a collection count: relaxed atomics, read by name.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Declares counters once: field, and what it counts.
+macro_rules! counters {
+    ($(#[$type_doc:meta])* $type:ident { $($(#[$doc:meta])* $name:ident),+ $(,)? }) => {
+        $(#[$type_doc])*
+        #[derive(Debug, Default)]
+        pub(super) struct $type {
+            $($(#[$doc])* pub(super) $name: Count,)+
+        }
+
+        impl $type {
+            /// All of them with their names, in a fixed order.
+            pub(super) fn snapshot(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.get()),)+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// What an agent counts; the attributes of `juxta:type=agent`.
+    AgentCounters {
+        /// Questions answered.
+        gets,
+        /// Questions that could not be read, or came from another group.
+        gets_refused,
+        /// Subscriptions served now, those whose manager is away included.
+        subscriptions,
+        /// Subscriptions refused because there were too many.
+        subscriptions_refused,
+        /// Pipes whose first message did not come or was no subscription.
+        subscribing_failed,
+        /// Pipes that broke, or were ended because a manager broke the protocol.
+        pipes_broken,
+        /// Messages handed to managers: batches, those sent again included, and answers to a flush.
+        messages_sent,
+        /// Records put into batches.
+        records_batched,
+        /// Records lost because a manager stayed away too long.
+        records_unclaimed,
+        /// Records that could not become objects.
+        record_beans_refused,
+        /// Tries to publish the advertisement that failed.
+        publications_failed,
+    }
+}
+
+counters! {
+    /// What a collection counts.
+    CollectionCounters {
+        /// Agents subscribed to now.
+        agents,
+        /// Agents found beyond the bound.
+        agents_beyond,
+        /// Agents that answered that they have no room.
+        agents_full,
+        /// Pipes that broke, or were ended because an agent broke the protocol.
+        pipes_broken,
+        /// Records committed.
+        records,
+        /// Batches committed.
+        batches,
+        /// Batches that came again.
+        batches_again,
+        /// Agents that did not flush in time at the end.
+        unflushed,
+    }
+}
+
+/// One counter or gauge.
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(super) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

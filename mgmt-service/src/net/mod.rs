@@ -1,0 +1,14 @@
+//! The management service over the overlay: the agent at each peer, the manager that collects.
+//!
+//! In: a peer, its measurements and objects. Out: answers, batches, commits. The only place of this crate where clocks are
+//! read and tasks are started; the rules are in `subscription` and `protocol`.
+#![expect(clippy::disallowed_methods, reason = "this is the shell: it reads clocks and starts tasks")]
+
+mod agent;
+mod collection;
+mod counters;
+mod manager;
+
+pub use agent::ManagementAgent;
+pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink};
+pub use manager::{AgentInfo, Manager};

@@ -1,0 +1,213 @@
+//! What travels on a subscription pipe: a manager subscribes, acknowledges and flushes; an agent pushes batches.
+//!
+//! In: messages. Out: bytes and back. Every message has at most `PUSH_BYTES_MAX` bytes.
+
+use bytes::Bytes;
+use overlay::PeerId;
+use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
+
+use super::VERSION;
+use super::batch::RecordBatch;
+use crate::jmx::ObjectNamePattern;
+use crate::limits::PUSH_BYTES_MAX;
+
+/// What a manager says on the pipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromManager {
+    /// The first message: which records, and where an earlier pipe of the same subscription ended.
+    Subscribe {
+        /// Random, chosen by the manager; together with its PeerId it names the subscription.
+        subscription: u64,
+        /// Names of the records that are wanted.
+        pattern: ObjectNamePattern,
+        /// The boot and the number of the last batch that was committed; zeros at first.
+        resume_from: (u64, u64),
+    },
+    /// Every batch up to this number is committed.
+    Ack {
+        /// The number.
+        seq: u64,
+    },
+    /// Send what there is at once, then say [`FromAgent::Flushed`].
+    Flush,
+    /// The subscription is over; nothing is kept for it.
+    Unsubscribe,
+}
+
+impl FromManager {
+    /// The message as bytes.
+    ///
+    /// # Errors
+    /// None for patterns within their bound.
+    pub fn encode(&self) -> Result<Bytes, WireError> {
+        match self {
+            Self::Subscribe { subscription, pattern, resume_from: (boot, seq) } => {
+                let body = (*subscription, pattern.to_string(), *boot, *seq, Ext::new());
+                encode_kind(VERSION, SUBSCRIBE, &body, PUSH_BYTES_MAX)
+            }
+            Self::Ack { seq } => encode_kind(VERSION, ACK, &(*seq, Ext::new()), PUSH_BYTES_MAX),
+            Self::Flush => encode_kind(VERSION, FLUSH, &Ext::new(), PUSH_BYTES_MAX),
+            Self::Unsubscribe => encode_kind(VERSION, UNSUBSCRIBE, &Ext::new(), PUSH_BYTES_MAX),
+        }
+        .map(Bytes::from)
+    }
+
+    /// The message in `bytes`.
+    ///
+    /// # Errors
+    /// As [`WireError`] says; a pattern that can't be read is malformed.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let (kind, body) = split_kind(VERSION, bytes)?;
+        match kind {
+            SUBSCRIBE => {
+                let (subscription, pattern, boot, seq, _ext): (u64, String, u64, u64, Ext) =
+                    decode(body, PUSH_BYTES_MAX)?;
+                let pattern = pattern.parse().map_err(|_| WireError::Malformed)?;
+                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq) })
+            }
+            ACK => {
+                let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
+                Ok(Self::Ack { seq })
+            }
+            FLUSH => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Flush),
+            UNSUBSCRIBE => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Unsubscribe),
+            got => Err(WireError::UnknownKind { got }),
+        }
+    }
+}
+
+/// What an agent says on the pipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FromAgent {
+    /// Records; built by a [`BatchBuilder`](super::BatchBuilder).
+    Batch(RecordBatch),
+    /// All that there was when [`FromManager::Flush`] came has been sent.
+    Flushed {
+        /// The number of the last batch sent so far; 0 when there was none.
+        seq: u64,
+    },
+    /// The subscription is not accepted: the agent has as many as it may.
+    Full,
+}
+
+impl FromAgent {
+    /// The bytes of [`FromAgent::Flushed`].
+    ///
+    /// # Errors
+    /// None.
+    pub fn encode_flushed(seq: u64) -> Result<Bytes, WireError> {
+        encode_kind(VERSION, FLUSHED, &(seq, Ext::new()), PUSH_BYTES_MAX).map(Bytes::from)
+    }
+
+    /// The bytes of [`FromAgent::Full`].
+    ///
+    /// # Errors
+    /// None.
+    pub fn encode_full() -> Result<Bytes, WireError> {
+        encode_kind(VERSION, FULL, &Ext::new(), PUSH_BYTES_MAX).map(Bytes::from)
+    }
+
+    /// The message in `bytes`, which came from `peer`.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub fn decode(peer: PeerId, bytes: &[u8]) -> Result<Self, WireError> {
+        let (kind, body) = split_kind(VERSION, bytes)?;
+        match kind {
+            BATCH => RecordBatch::decode(peer, body).map(Self::Batch),
+            FLUSHED => {
+                let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
+                Ok(Self::Flushed { seq })
+            }
+            FULL => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Full),
+            got => Err(WireError::UnknownKind { got }),
+        }
+    }
+}
+
+const SUBSCRIBE: u16 = 1;
+const ACK: u16 = 2;
+pub(super) const BATCH: u16 = 3;
+const FLUSH: u16 = 4;
+const FLUSHED: u16 = 5;
+const FULL: u16 = 6;
+const UNSUBSCRIBE: u16 = 7;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn subscribe() -> FromManager {
+        FromManager::Subscribe { subscription: 300, pattern: "*:*".parse().unwrap(), resume_from: (2, 3) }
+    }
+
+    #[test]
+    fn golden_bytes_of_what_a_manager_says() {
+        let golden: [(FromManager, &[u8]); 4] = [
+            (subscribe(), &[1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 0]),
+            (FromManager::Ack { seq: 9 }, &[1, 2, 0, 9, 0]),
+            (FromManager::Flush, &[1, 4, 0, 0]),
+            (FromManager::Unsubscribe, &[1, 7, 0, 0]),
+        ];
+        for (message, bytes) in golden {
+            assert_eq!(message.encode().unwrap(), bytes);
+            assert_eq!(FromManager::decode(bytes), Ok(message));
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_what_an_agent_says() {
+        let peer = PeerId::random();
+        assert_eq!(FromAgent::encode_flushed(9).unwrap(), &[1, 5, 0, 9, 0][..]);
+        assert_eq!(FromAgent::decode(peer, &[1, 5, 0, 9, 0]), Ok(FromAgent::Flushed { seq: 9 }));
+        assert_eq!(FromAgent::encode_full().unwrap(), &[1, 6, 0, 0][..]);
+        assert_eq!(FromAgent::decode(peer, &[1, 6, 0, 0]), Ok(FromAgent::Full));
+    }
+
+    #[test]
+    fn a_later_field_is_skipped_by_this_reader() {
+        let ack = [1, 2, 0, 9, 1, 7, 2, 0xaa, 0xbb];
+        assert_eq!(FromManager::decode(&ack), Ok(FromManager::Ack { seq: 9 }));
+    }
+
+    #[test]
+    fn other_versions_kinds_and_oversize_are_errors() {
+        assert_eq!(FromManager::decode(&[2, 2, 0, 9, 0]), Err(WireError::UnknownVersion { got: 2 }));
+        assert_eq!(FromManager::decode(&[1, 3, 0, 9, 0]), Err(WireError::UnknownKind { got: 3 }));
+        let mut long = vec![1, 4, 0];
+        long.resize(PUSH_BYTES_MAX + 4, 0);
+        assert!(matches!(FromManager::decode(&long), Err(WireError::TooLarge { .. })));
+        let peer = PeerId::random();
+        assert_eq!(FromAgent::decode(peer, &[1, 1, 0]), Err(WireError::UnknownKind { got: 1 }));
+        assert_eq!(FromAgent::decode(peer, &[]), Err(WireError::Truncated));
+    }
+
+    proptest! {
+        #[test]
+        fn truncated_and_trailing_bytes_are_errors(cut in 0usize..13, tail in 1usize..4) {
+            let ack = FromManager::Ack { seq: 9 };
+            for message in [subscribe(), ack, FromManager::Flush, FromManager::Unsubscribe] {
+                let mut bytes = message.encode().unwrap().to_vec();
+                prop_assert!(FromManager::decode(&bytes[..cut.min(bytes.len() - 1)]).is_err());
+                bytes.extend(vec![0; tail]);
+                prop_assert!(FromManager::decode(&bytes).is_err());
+            }
+            for bytes in [FromAgent::encode_flushed(9).unwrap(), FromAgent::encode_full().unwrap()] {
+                let peer = PeerId::random();
+                prop_assert!(FromAgent::decode(peer, &bytes[..cut.min(bytes.len() - 1)]).is_err());
+                let mut bytes = bytes.to_vec();
+                bytes.extend(vec![0; tail]);
+                prop_assert!(FromAgent::decode(peer, &bytes).is_err());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(kind in 0u8..8, noise: Vec<u8>) {
+            let mut bytes = vec![VERSION, kind, 0];
+            bytes.extend(noise);
+            let _ = (FromManager::decode(&bytes), FromAgent::decode(PeerId::random(), &bytes));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The two ends of a subscription to records, as pure rules: numbered batches, acknowledged after the commit.
+//!
+//! Pure: the caller supplies `now` and moves bytes.
+
+mod inbox;
+mod outbox;
+
+pub use inbox::{Inbox, Verdict};
+pub use outbox::Outbox;

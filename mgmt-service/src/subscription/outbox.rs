@@ -1,0 +1,183 @@
+//! The agent's end of a subscription: records become numbered batches that are kept until they are acknowledged.
+//!
+//! In: records, acknowledgements, pipes that come and break, the passing of time. Out: messages to send.
+//! At most `BATCHES_IN_FLIGHT_MAX` batches are kept; while there are so many and the open one is full, `wants_record` is
+//! false and records stay in the consumer's own bounded queue.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::arm::ArmRecord;
+use crate::error::AckError;
+use crate::limits::{BATCH_AGE_MAX, BATCHES_IN_FLIGHT_MAX};
+use crate::protocol::{BatchBuilder, FromAgent};
+
+/// What a subscription has yet to send, and what it may have to send again.
+#[derive(Debug)]
+pub struct Outbox {
+    boot: u64,
+    /// The number of the last closed batch.
+    last_seq: u64,
+    open: BatchBuilder,
+    /// When the first record came into the open batch.
+    opened_at: Option<Instant>,
+    /// Closed and not acknowledged, in the order of their numbers.
+    kept: VecDeque<Kept>,
+    /// How many of `kept` went out on the present pipe.
+    sent: usize,
+    flush: Flush,
+}
+
+/// A closed batch.
+#[derive(Debug)]
+struct Kept {
+    seq: u64,
+    records: usize,
+    bytes: Bytes,
+}
+
+/// How far a manager's wish to have everything now has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    No,
+    /// Records may still wait in the consumer's queue.
+    Draining,
+    /// Everything is in `open` or `kept`.
+    Closing,
+}
+
+impl Outbox {
+    /// An empty outbox; `boot` is random and new for each.
+    #[must_use]
+    pub fn new(boot: u64) -> Self {
+        Self {
+            boot,
+            last_seq: 0,
+            open: BatchBuilder::default(),
+            opened_at: None,
+            kept: VecDeque::with_capacity(BATCHES_IN_FLIGHT_MAX),
+            sent: 0,
+            flush: Flush::No,
+        }
+    }
+
+    /// A new pipe is there, whose manager has committed up to `resume_from` (boot, number): what it lacks goes out again.
+    pub fn attach(&mut self, resume_from: (u64, u64)) {
+        let (boot, seq) = resume_from;
+        if boot == self.boot {
+            self.forget(seq);
+        }
+        self.sent = 0;
+        self.flush = Flush::No;
+    }
+
+    /// Whether a record can be taken now.
+    #[must_use]
+    pub fn wants_record(&self) -> bool {
+        !self.open.is_full()
+    }
+
+    /// Takes a record; only when [`Self::wants_record`].
+    pub fn push(&mut self, now: Instant, record: &ArmRecord) {
+        debug_assert!(self.wants_record(), "records beyond the bound stay in the consumer's queue");
+        self.opened_at.get_or_insert(now);
+        self.open.push(record);
+    }
+
+    /// The manager wants everything now; [`Self::drained`] must follow.
+    pub fn flush(&mut self) {
+        self.flush = Flush::Draining;
+    }
+
+    /// Whether [`Self::drained`] is waited for.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.flush == Flush::Draining
+    }
+
+    /// Nothing waits in the consumer's queue any more.
+    pub fn drained(&mut self) {
+        if self.flush == Flush::Draining {
+            self.flush = Flush::Closing;
+        }
+    }
+
+    /// Every batch up to `seq` is committed.
+    ///
+    /// # Errors
+    /// [`AckError`] for a number that was not sent on this pipe.
+    pub fn ack(&mut self, seq: u64) -> Result<(), AckError> {
+        let sent = self.sent.checked_sub(1).and_then(|last| self.kept.get(last)).map(|kept| kept.seq);
+        if sent.is_none_or(|sent| seq > sent) && seq > self.acknowledged() {
+            return Err(AckError { seq });
+        }
+        self.forget(seq);
+        Ok(())
+    }
+
+    /// The next message to send, while there is a pipe; `dropped` is what the subscription has lost so far.
+    pub fn poll_send(&mut self, now: Instant, dropped: u64) -> Option<Bytes> {
+        self.close_if_due(now, dropped);
+        if let Some(kept) = self.kept.get(self.sent) {
+            self.sent += 1;
+            return Some(kept.bytes.clone());
+        }
+        if self.flush == Flush::Closing && self.open.is_empty() {
+            self.flush = Flush::No;
+            return FromAgent::encode_flushed(self.last_seq).ok();
+        }
+        None
+    }
+
+    /// When the open batch is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let room = self.kept.len() < BATCHES_IN_FLIGHT_MAX;
+        self.opened_at.filter(|_| room).map(|opened| opened + BATCH_AGE_MAX)
+    }
+
+    /// Records that are in batches and not acknowledged.
+    #[must_use]
+    pub fn unacknowledged_records(&self) -> usize {
+        self.open.len() + self.kept.iter().map(|kept| kept.records).sum::<usize>()
+    }
+
+    /// Whether nothing is left that a manager should have.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.open.is_empty() && self.kept.is_empty()
+    }
+
+    /// The highest number that is acknowledged.
+    fn acknowledged(&self) -> u64 {
+        self.kept.front().map_or(self.last_seq, |kept| kept.seq.saturating_sub(1))
+    }
+
+    fn close_if_due(&mut self, now: Instant, dropped: u64) {
+        let old = self.opened_at.is_some_and(|opened| now.saturating_duration_since(opened) >= BATCH_AGE_MAX);
+        let due = self.open.is_full() || old || self.flush == Flush::Closing;
+        if !due || self.open.is_empty() || self.kept.len() >= BATCHES_IN_FLIGHT_MAX {
+            return;
+        }
+        self.last_seq += 1;
+        self.opened_at = None;
+        let records = self.open.len();
+        let closed = self.open.close(self.boot, self.last_seq, dropped);
+        debug_assert!(closed.is_ok(), "a batch that closes when full fits its message");
+        if let Ok(bytes) = closed {
+            self.kept.push_back(Kept { seq: self.last_seq, records, bytes });
+        }
+    }
+
+    fn forget(&mut self, seq: u64) {
+        while self.kept.front().is_some_and(|kept| kept.seq <= seq) {
+            self.kept.pop_front();
+            self.sent = self.sent.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

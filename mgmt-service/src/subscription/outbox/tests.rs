@@ -1,0 +1,152 @@
+#![expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+
+use std::time::Duration;
+
+use overlay::PeerId;
+
+use super::*;
+use crate::limits::BATCH_RECORDS_MAX;
+use crate::protocol::RecordBatch;
+
+struct World {
+    outbox: Outbox,
+    now: Instant,
+    peer: PeerId,
+    pushed: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world =
+            Self { outbox: Outbox::new(7), now: Instant::now(), peer: PeerId::random(), pushed: 0 };
+        world.outbox.attach((0, 0));
+        world
+    }
+
+    /// Offers records until `count` are taken or no more are wanted; the number taken.
+    fn push(&mut self, count: usize) -> usize {
+        for taken in 0..count {
+            if !self.outbox.wants_record() {
+                return taken;
+            }
+            let record = ArmRecord { at_ms: self.pushed, ..ArmRecord::empty(self.peer) };
+            self.outbox.push(self.now, &record);
+            self.pushed += 1;
+        }
+        count
+    }
+
+    fn sent(&mut self) -> Option<FromAgent> {
+        let bytes = self.outbox.poll_send(self.now, 3)?;
+        Some(FromAgent::decode(self.peer, &bytes).unwrap())
+    }
+
+    fn batch(&mut self) -> RecordBatch {
+        match self.sent() {
+            Some(FromAgent::Batch(batch)) => batch,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_record_leaves_a_second_after_it_came_at_the_latest() {
+    let mut world = World::new();
+    world.push(1);
+    assert_eq!(world.sent(), None);
+    let due = world.outbox.poll_timeout().unwrap();
+    assert_eq!(due - world.now, Duration::from_secs(1));
+    world.now += Duration::from_millis(500);
+    world.push(1);
+    assert_eq!(world.outbox.poll_timeout(), Some(due));
+    world.now = due;
+    let batch = world.batch();
+    assert_eq!((batch.boot, batch.seq, batch.dropped, batch.records.len()), (7, 1, 3, 2));
+    assert_eq!((world.sent(), world.outbox.poll_timeout()), (None, None));
+}
+
+#[test]
+fn a_full_batch_leaves_at_once() {
+    let mut world = World::new();
+    assert_eq!(world.push(BATCH_RECORDS_MAX + 1), BATCH_RECORDS_MAX);
+    assert_eq!(world.batch().records.len(), BATCH_RECORDS_MAX);
+    assert!(world.outbox.wants_record());
+}
+
+#[test]
+fn without_acknowledgement_the_window_closes_and_an_acknowledgement_opens_it() {
+    let mut world = World::new();
+    for seq in 1..=BATCHES_IN_FLIGHT_MAX as u64 {
+        world.push(BATCH_RECORDS_MAX);
+        assert_eq!(world.batch().seq, seq);
+    }
+    assert_eq!(world.push(2 * BATCH_RECORDS_MAX), BATCH_RECORDS_MAX);
+    assert_eq!((world.sent(), world.outbox.wants_record(), world.outbox.poll_timeout()), (None, false, None));
+    world.outbox.ack(2).unwrap();
+    assert_eq!(world.batch().seq, BATCHES_IN_FLIGHT_MAX as u64 + 1);
+    assert!(world.outbox.wants_record());
+}
+
+#[test]
+fn a_manager_that_comes_back_gets_what_it_has_not_committed() {
+    let mut world = World::new();
+    for _ in 0..3 {
+        world.push(BATCH_RECORDS_MAX);
+        world.batch();
+    }
+    assert_eq!(world.outbox.unacknowledged_records(), 3 * BATCH_RECORDS_MAX);
+    world.outbox.ack(1).unwrap();
+    assert_eq!(world.outbox.unacknowledged_records(), 2 * BATCH_RECORDS_MAX);
+    // The pipe broke after the manager had committed 2, before its acknowledgement arrived.
+    world.outbox.attach((7, 2));
+    let batch = world.batch();
+    assert_eq!((batch.seq, batch.records[0].at_ms), (3, 2 * BATCH_RECORDS_MAX as u64));
+    assert_eq!(world.sent(), None);
+    // Another boot's number says nothing about this one.
+    world.outbox.attach((8, 99));
+    assert_eq!(world.batch().seq, 3);
+}
+
+#[test]
+fn flush_sends_what_there_is_then_says_so() {
+    let mut world = World::new();
+    world.push(2);
+    world.outbox.flush();
+    assert!(world.outbox.is_draining());
+    assert_eq!(world.sent(), None);
+    world.push(1);
+    world.outbox.drained();
+    assert_eq!(world.batch().records.len(), 3);
+    assert_eq!(world.sent(), Some(FromAgent::Flushed { seq: 1 }));
+    assert_eq!(world.sent(), None);
+    world.outbox.ack(1).unwrap();
+    assert!(world.outbox.is_settled());
+}
+
+#[test]
+fn flush_waits_for_the_window_and_loses_nothing() {
+    let mut world = World::new();
+    for _ in 0..BATCHES_IN_FLIGHT_MAX {
+        world.push(BATCH_RECORDS_MAX);
+        world.batch();
+    }
+    world.push(1);
+    world.outbox.flush();
+    world.outbox.drained();
+    assert_eq!(world.sent(), None);
+    world.outbox.ack(1).unwrap();
+    let last = world.batch();
+    assert_eq!(last.records.len(), 1);
+    assert_eq!(world.sent(), Some(FromAgent::Flushed { seq: last.seq }));
+}
+
+#[test]
+fn an_acknowledgement_of_what_was_not_sent_is_an_error() {
+    let mut world = World::new();
+    assert_eq!(world.outbox.ack(1), Err(AckError { seq: 1 }));
+    world.push(BATCH_RECORDS_MAX);
+    world.batch();
+    assert_eq!(world.outbox.ack(2), Err(AckError { seq: 2 }));
+    assert_eq!((world.outbox.ack(1), world.outbox.ack(1)), (Ok(()), Ok(())));
+    assert_eq!(world.outbox.ack(u64::MAX), Err(AckError { seq: u64::MAX }));
+}

@@ -1,0 +1,45 @@
+//! What happens to a peer that its application may want to know.
+
+use std::time::Duration;
+
+use libp2p::PeerId;
+
+/// News of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// The first connection with a peer is up.
+    Connected {
+        /// The other peer.
+        peer: PeerId,
+    },
+    /// The last connection with a peer is gone.
+    Disconnected {
+        /// The other peer.
+        peer: PeerId,
+    },
+    /// The first session with a peer is open: it speaks our protocols.
+    SessionOpened {
+        /// The other peer.
+        peer: PeerId,
+    },
+    /// The last session with a peer is gone.
+    SessionLost {
+        /// The other peer.
+        peer: PeerId,
+    },
+    /// A rendezvous has granted a lease.
+    LeaseGranted {
+        /// The rendezvous.
+        rendezvous: PeerId,
+        /// How long it holds unless renewed.
+        ttl: Duration,
+    },
+    /// A lease has ended against this peer's will; it is asked for again.
+    LeaseLost {
+        /// The rendezvous.
+        rendezvous: PeerId,
+        /// What happened.
+        reason: String,
+    },
+}

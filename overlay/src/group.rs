@@ -1,0 +1,207 @@
+//! The peer group: where advertisements are published and found, and pipes are bound and connected.
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, FuturesUnordered};
+use futures::{Stream, StreamExt};
+use libp2p::PeerId;
+use tokio::sync::oneshot;
+
+use crate::advertisement::{Advertisement, DiscoveryQuery, Lifetime, SignedAdvertisement};
+use crate::error::{BindError, ConnectError, PublishError, QueryError};
+use crate::id::{AdvertisementId, GroupId, PipeId};
+use crate::limits::OPEN_TIMEOUT;
+use crate::net::{Binding, Command, FrameStream, Handle, open_pipe, push, within};
+use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener};
+use crate::protocol::pipe::{Header, PipeKind};
+
+/// One peer's view of a group. Clones are the same view.
+#[derive(Debug, Clone)]
+pub struct PeerGroup {
+    handle: Handle,
+    id: GroupId,
+}
+
+/// How a publication began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// What names the advertisement.
+    pub id: AdvertisementId,
+    /// Rendezvous that hold it now. With 0 no lease held: it is pushed as soon as one does.
+    pub acknowledged_by: usize,
+}
+
+impl PeerGroup {
+    pub(crate) fn new(handle: Handle, id: GroupId) -> Self {
+        Self { handle, id }
+    }
+
+    /// The group's id.
+    pub fn id(&self) -> GroupId {
+        self.id
+    }
+
+    /// The id of the peer whose view this is.
+    pub fn peer_id(&self) -> PeerId {
+        self.handle.shared.id
+    }
+
+    /// Publishes in this group for as long as `lifetime` says; renewed in time, and pushed to each rendezvous that
+    /// grants a lease later. The same kind and key replaces. Returns when each leased rendezvous has answered.
+    ///
+    /// # Errors
+    /// [`PublishError`]. After [`PublishError::Rendezvous`] it is still published here and tried again.
+    pub async fn publish(
+        &self,
+        advertisement: Advertisement,
+        lifetime: Lifetime,
+    ) -> Result<Published, PublishError> {
+        let advertisement = Advertisement { group: self.id, ..advertisement };
+        let (reply, signed) = oneshot::channel();
+        let command = Command::Publish { advertisement, lifetime, reply };
+        self.handle.commands.send(command).await.map_err(|_| PublishError::Closed)?;
+        let signed = signed.await.map_err(|_| PublishError::Closed)??;
+        let envelope = [signed.to_bytes()];
+        let pushes = self.handle.leased().into_iter().map(|rendezvous| self.push_to(rendezvous, &envelope));
+        let results: Vec<_> = pushes.collect::<FuturesUnordered<_>>().collect().await;
+        let acknowledged_by = results.iter().filter(|result| result.is_ok()).count();
+        match results.into_iter().find_map(Result::err) {
+            Some(error) if acknowledged_by == 0 => {
+                self.handle.shared.meters.publications_failed.add(1);
+                Err(PublishError::Rendezvous(error))
+            }
+            _ => Ok(Published { id: signed.id(), acknowledged_by }),
+        }
+    }
+
+    /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer,
+    /// verified, each once. Ends at the threshold, when all have answered, or at the deadline.
+    pub fn discover(&self, query: DiscoveryQuery) -> Discovery {
+        let (group, query) = (self.clone(), query.group(self.id));
+        let deadline = query.deadline;
+        let threshold = query.threshold;
+        let local = {
+            let (group, query) = (group.clone(), query.clone());
+            stream::once(async move { group.find_locally(query).await }).flat_map(stream::iter)
+        };
+        let remote =
+            stream::once(async move { group.handle.find_remotely(&query).await }).flat_map(stream::iter);
+        let mut seen = HashSet::new();
+        let fresh = local.chain(remote).filter(move |signed| {
+            let fresh = seen.insert(signed.id());
+            async move { fresh }
+        });
+        let until = Box::pin(tokio::time::sleep(deadline));
+        Discovery { found: fresh.take(threshold).take_until(until).boxed() }
+    }
+
+    /// Binds a unicast pipe at this peer: many senders, one receiver.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind_unicast(&self, pipe: PipeId) -> Result<InputPipe, BindError> {
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Unicast).map(InputPipe::new)
+    }
+
+    /// Connects to the unicast pipe that `to` binds. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the deadline is [`OPEN_TIMEOUT`].
+    pub async fn connect_unicast(&self, to: PeerId, pipe: PipeId) -> Result<OutputPipe, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Unicast, None, OPEN_TIMEOUT).await?;
+        Ok(OutputPipe::new(to, frames))
+    }
+
+    /// Binds a bidirectional pipe at this peer; each that connects makes a [`BidiPipe`].
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind(&self, pipe: PipeId) -> Result<PipeListener, BindError> {
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Bidirectional)
+            .map(PipeListener::new)
+    }
+
+    /// Connects to the bidirectional pipe that `to` binds, reaching the peer if needed. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the deadline is [`OPEN_TIMEOUT`].
+    pub async fn connect(&self, to: PeerId, pipe: PipeId) -> Result<BidiPipe, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Bidirectional, None, OPEN_TIMEOUT).await?;
+        Ok(BidiPipe::new(to, frames))
+    }
+
+    /// Like [`connect`](Self::connect) with a first message that rides with the open, and a deadline.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; then the message was not received.
+    pub async fn connect_with(
+        &self,
+        to: PeerId,
+        pipe: PipeId,
+        first: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<BidiPipe, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Bidirectional, first, deadline).await?;
+        Ok(BidiPipe::new(to, frames))
+    }
+
+    async fn open(
+        &self,
+        to: PeerId,
+        pipe: PipeId,
+        kind: PipeKind,
+        first: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<FrameStream<libp2p::swarm::Stream>, ConnectError> {
+        let opening = async {
+            self.handle.reach_session(to).await?;
+            let header = Header { group: self.id, pipe, kind };
+            let frames = open_pipe(&self.handle.commands, to, header, first, deadline).await?;
+            self.handle.shared.meters.pipes_out.add(1);
+            Ok(frames)
+        };
+        within(deadline, opening).await
+    }
+
+    async fn push_to(&self, rendezvous: PeerId, envelopes: &[Bytes]) -> Result<(), QueryError> {
+        let session = self.handle.shared.sessions.of(&rendezvous).ok_or(QueryError::Closed)?;
+        let pushing = push(&session, envelopes, &self.handle.shared.meters);
+        let pushed = tokio::time::timeout(OPEN_TIMEOUT, pushing).await;
+        match pushed.unwrap_or(Err(QueryError::TimedOut { after: OPEN_TIMEOUT }))? {
+            answer if answer.refused > 0 => Err(QueryError::Refused(crate::error::RefuseReason::Policy)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn find_locally(&self, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
+        let (reply, found) = oneshot::channel();
+        if self.handle.commands.send(Command::Find { query, reply }).await.is_err() {
+            return Vec::new();
+        }
+        found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
+    }
+}
+
+/// Answers to a query as they come, each once.
+pub struct Discovery {
+    found: BoxStream<'static, SignedAdvertisement>,
+}
+
+impl Stream for Discovery {
+    type Item = SignedAdvertisement;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<SignedAdvertisement>> {
+        self.found.poll_next_unpin(cx)
+    }
+}
+
+impl std::fmt::Debug for Discovery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Discovery").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,49 @@
+//! The swarm's behaviours: ours for substreams, and libp2p's for limits, identify and keep-alive pings.
+
+use std::sync::Arc;
+
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{identify, ping};
+use tokio::sync::mpsc;
+
+use super::substream;
+use crate::limits::Limits;
+use crate::meters::Meters;
+
+/// All behaviours of one peer.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    pub(crate) substream: substream::Behaviour,
+}
+
+impl Behaviour {
+    /// The behaviours of the peer with this key.
+    pub(crate) fn new(
+        keypair: &Keypair,
+        agent: String,
+        limits: &Limits,
+        accept: mpsc::Sender<substream::Inbound>,
+        meters: Arc<Meters>,
+    ) -> Self {
+        let connections = ConnectionLimits::default()
+            .with_max_established(Some(limits.connections))
+            .with_max_established_per_peer(Some(limits.connections_per_peer))
+            .with_max_pending_incoming(Some(limits.connections_pending))
+            .with_max_pending_outgoing(Some(limits.connections_pending));
+        let identify = identify::Config::new(IDENTIFY.to_owned(), keypair.public()).with_agent_version(agent);
+        Self {
+            limits: connection_limits::Behaviour::new(connections),
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping::Config::new()),
+            substream: substream::Behaviour::new(accept, meters),
+        }
+    }
+}
+
+/// What peers of this overlay call their network in identify.
+const IDENTIFY: &str = "/juxta/1";

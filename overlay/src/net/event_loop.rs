@@ -1,0 +1,243 @@
+//! The event loop: the one owner of the swarm. It waits in its `select!` and nowhere else, moves what happens to
+//! the rules in `core`, and does what they say. No message of a pipe passes here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use futures::StreamExt;
+use libp2p::swarm::{ConnectionId, Swarm};
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::behaviour::Behaviour;
+use super::command::Command;
+use super::lease;
+use super::session::{Opens, SessionHandle};
+use super::shared::Shared;
+use super::substream::{Inbound, OpenError};
+use super::waiting::Waiting;
+use crate::advertisement::{
+    Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
+};
+use crate::core::{AddressBook, AdvertisementCache, CacheLimits, LeaseKeeper, Publications};
+use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
+
+mod commands;
+mod leases;
+mod swarm_events;
+
+/// Owns the swarm, the rules and the tasks of one peer.
+pub(crate) struct EventLoop {
+    swarm: Swarm<Behaviour>,
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    inbound: mpsc::Receiver<Inbound>,
+    /// Sessions that came up, told by their tasks.
+    opened: mpsc::Receiver<(PeerId, SessionHandle)>,
+    session_opens: Opens,
+    tasks: JoinSet<Ended>,
+    waiting: Waiting,
+    leases: LeaseKeeper,
+    publications: Publications,
+    cache: AdvertisementCache,
+    book: AddressBook,
+    attributes: BTreeMap<String, Value>,
+    /// Unanswered keep-alive pings in a row.
+    unanswered_pings: HashMap<ConnectionId, u32>,
+    /// Sequence of the newest advertisement signed here.
+    sequence: u64,
+}
+
+/// What a task of the event loop ended with.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// A session is over, or never was; its connection is of no use.
+    Session { peer: PeerId, connection: ConnectionId },
+    /// A lease request was answered, or not.
+    Lease { rendezvous: PeerId, result: Result<std::time::Duration, String> },
+    /// Something that leaves nothing to do.
+    Done,
+}
+
+impl EventLoop {
+    pub(crate) fn new(
+        swarm: Swarm<Behaviour>,
+        shared: Arc<Shared>,
+        (commands, inbound): (mpsc::Receiver<Command>, mpsc::Receiver<Inbound>),
+        rendezvous: Vec<(PeerId, Multiaddr)>,
+        attributes: BTreeMap<String, Value>,
+        limits: &Limits,
+        listened: Vec<Multiaddr>,
+    ) -> Self {
+        let mut book = AddressBook::default();
+        let peers: Vec<_> = rendezvous.iter().map(|(peer, _)| *peer).collect();
+        rendezvous.into_iter().for_each(|(peer, address)| book.add(peer, address));
+        let cache = AdvertisementCache::new(CacheLimits {
+            total: limits.advertisements,
+            per_publisher: limits.advertisements / 4 + 1,
+            bytes: limits.advertisements.saturating_mul(ADVERTISEMENT_BYTES_MAX / 8),
+        });
+        let (session_opens, opened) = mpsc::channel(INBOUND_QUEUE);
+        let mut event_loop = Self {
+            opened,
+            session_opens,
+            swarm,
+            shared,
+            commands,
+            inbound,
+            tasks: JoinSet::new(),
+            waiting: Waiting::default(),
+            leases: LeaseKeeper::new(Instant::now(), peers),
+            publications: Publications::default(),
+            cache,
+            book,
+            attributes,
+            unanswered_pings: HashMap::new(),
+            sequence: 0,
+        };
+        for address in listened {
+            event_loop.on_new_address(address);
+        }
+        event_loop
+    }
+
+    /// Runs until it is told to end, or the last handle is dropped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let timeout = self.next_timeout();
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_swarm_event(event),
+                command = self.commands.recv() => match command {
+                    None => return,
+                    Some(Command::Shutdown { reply }) => return self.end(reply).await,
+                    Some(command) => self.on_command(command),
+                },
+                Some(inbound) = self.inbound.recv() => self.on_inbound(inbound),
+                Some((peer, session)) = self.opened.recv() => self.waiting.settle(&peer, &Ok(session)),
+                Some(ended) = self.tasks.join_next() => self.on_ended(ended),
+                () = sleep_until(timeout) => {}
+            }
+            self.let_time_pass(Instant::now());
+        }
+    }
+
+    /// Tells the rendezvous, then drops everything.
+    async fn end(mut self, reply: oneshot::Sender<()>) {
+        let mut farewells = JoinSet::new();
+        for rendezvous in self.leases.leased() {
+            if let Some(session) = self.shared.sessions.of(&rendezvous) {
+                farewells.spawn(lease::farewell(session));
+            }
+        }
+        loop {
+            tokio::select! {
+                _ = self.swarm.select_next_some() => {}
+                farewell = farewells.join_next() => if farewell.is_none() { break },
+            }
+        }
+        drop(self);
+        // Who asked may have gone away.
+        let _ = reply.send(());
+    }
+
+    fn let_time_pass(&mut self, now: Instant) {
+        self.cache.expire(now);
+        self.shared.meters.advertisements_evicted.set(self.cache.evicted());
+        let due = self.publications.handle_timeout(now);
+        let signed: Vec<_> =
+            due.into_iter().filter_map(|due| self.sign(due.advertisement, due.lifetime).ok()).collect();
+        if !signed.is_empty() {
+            self.push_to_all(&signed);
+        }
+        self.leases.handle_timeout(now);
+        self.follow_lease_effects(now);
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let timeouts =
+            [self.cache.poll_timeout(), self.publications.poll_timeout(), self.leases.poll_timeout()];
+        timeouts.into_iter().flatten().min()
+    }
+
+    fn on_ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        match ended {
+            Ok(Ended::Session { peer, connection }) => {
+                self.swarm.close_connection(connection);
+                if self.shared.sessions.of(&peer).is_none() {
+                    self.leases.session_lost(Instant::now(), peer);
+                    let error = OpenError::Unreachable("it opened no session with us".to_owned());
+                    self.waiting.settle(&peer, &Err(error));
+                }
+            }
+            Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),
+            Ok(Ended::Done) => {}
+            Err(error) => {
+                tracing::error!(reason = %error, "a task of the overlay ended by a panic");
+                self.shared.meters.task_panics.add(1);
+            }
+        }
+    }
+
+    /// Signs an advertisement of this peer with the next sequence; it grows over restarts, as the clock does.
+    fn sign(
+        &mut self,
+        advertisement: Advertisement,
+        lifetime: Lifetime,
+    ) -> Result<SignedAdvertisement, crate::error::AdvertisementError> {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        self.sequence = wall_ms.max(self.sequence.saturating_add(1));
+        SignedAdvertisement::sign(advertisement, lifetime, self.sequence, &self.shared.keypair)
+    }
+
+    /// Takes a new address of ours into what this peer advertises of itself.
+    fn on_new_address(&mut self, address: Multiaddr) {
+        let complete = match address.clone().with_p2p(self.shared.id) {
+            Ok(complete) | Err(complete) => complete,
+        };
+        let mut addresses = self.shared.addresses.write();
+        if addresses.contains(&complete) {
+            return;
+        }
+        addresses.push(complete);
+        addresses.sort_by_key(is_loopback);
+        drop(addresses);
+        self.advertise_myself();
+    }
+
+    fn advertise_myself(&mut self) {
+        let Ok(body) = encode_addresses(&self.shared.addresses.read()) else { return };
+        let mut advertisement = Advertisement::new(AdvertisementKind::Peer)
+            .attribute("peer", self.shared.id.to_string())
+            .body(body);
+        let own = self.attributes.iter().map(|(name, value)| (name.clone(), value.clone()));
+        advertisement.attributes.extend(own);
+        let lifetime = Lifetime::while_alive(PEER_ADVERTISEMENT_LIFETIME);
+        let now = Instant::now();
+        if !self.publications.keep(now, advertisement.clone(), lifetime) {
+            return;
+        }
+        if let Ok(signed) = self.sign(advertisement, lifetime) {
+            self.push_to_all(&[signed]);
+        }
+    }
+}
+
+/// Loopback addresses come last: they help nobody on another machine.
+fn is_loopback(address: &Multiaddr) -> bool {
+    use libp2p::multiaddr::Protocol;
+    address.iter().any(|part| match part {
+        Protocol::Ip4(ip) => ip.is_loopback(),
+        Protocol::Ip6(ip) => ip.is_loopback(),
+        _ => false,
+    })
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

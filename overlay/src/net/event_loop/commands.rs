@@ -1,0 +1,124 @@
+//! What handles ask of the event loop, done.
+
+use std::time::Instant;
+
+use libp2p::swarm::DialError;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::oneshot;
+
+use super::EventLoop;
+use crate::advertisement::{Advertisement, Lifetime, SignedAdvertisement, addresses_of};
+use crate::core::CacheRefused;
+use crate::error::PublishError;
+use crate::limits::PUBLICATIONS_MAX;
+use crate::net::command::Command;
+use crate::net::session::SessionHandle;
+use crate::net::spawn::innermost;
+use crate::net::substream::OpenError;
+
+impl EventLoop {
+    pub(super) fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Open { peer, request } => self.swarm.behaviour_mut().substream.open(peer, None, request),
+            Command::Session { peer, addresses, reply } => self.session_with(peer, addresses, reply),
+            Command::AddAddress { peer, address } => self.book.add(peer, address),
+            Command::Publish { advertisement, lifetime, reply } => {
+                // Who asked may have gone away; the publication stands.
+                let _ = reply.send(self.publish(advertisement, lifetime));
+            }
+            Command::Find { query, reply } => {
+                let _ = reply.send(self.cache.find(Instant::now(), &query));
+            }
+            Command::Learn { found } => found.into_iter().for_each(|signed| self.learn(signed)),
+            Command::Close { peer } => {
+                // Not connected is what was asked for.
+                let _ = self.swarm.disconnect_peer_id(peer);
+            }
+            // Handled where the loop ends.
+            Command::Shutdown { .. } => {}
+        }
+    }
+
+    /// Gives a session with `peer` to `reply` as soon as there is one, dialing if there is no connection.
+    pub(super) fn session_with(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        reply: oneshot::Sender<Result<SessionHandle, OpenError>>,
+    ) {
+        addresses.into_iter().rev().for_each(|address| self.book.add(peer, address));
+        if let Some(session) = self.shared.sessions.of(&peer) {
+            let _ = reply.send(Ok(session));
+            return;
+        }
+        self.waiting.add(peer, reply);
+        if !self.swarm.behaviour().substream.is_connected(&peer) {
+            self.dial(peer);
+        }
+    }
+
+    fn dial(&mut self, peer: PeerId) {
+        let addresses = self.book.of(&peer);
+        if peer == self.shared.id || addresses.is_empty() {
+            let reason = if addresses.is_empty() { "no address is known" } else { "it is this peer itself" };
+            return self.waiting.settle(&peer, &Err(OpenError::Unreachable(reason.to_owned())));
+        }
+        let condition = PeerCondition::DisconnectedAndNotDialing;
+        let options = DialOpts::peer_id(peer).addresses(addresses).condition(condition).build();
+        match self.swarm.dial(options) {
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
+            Err(error) => self.on_dial_failed(peer, &error),
+        }
+    }
+
+    pub(super) fn on_dial_failed(&mut self, peer: PeerId, error: &DialError) {
+        self.shared.meters.dials_failed.add(1);
+        if self.swarm.behaviour().substream.is_connected(&peer) {
+            return;
+        }
+        let reason = match error {
+            DialError::Transport(tries) => {
+                let tries: Vec<_> =
+                    tries.iter().map(|(address, error)| format!("{address}: {}", innermost(error))).collect();
+                tries.join("; ")
+            }
+            other => innermost(other),
+        };
+        self.waiting.settle(&peer, &Err(OpenError::Unreachable(reason)));
+    }
+
+    fn publish(
+        &mut self,
+        advertisement: Advertisement,
+        lifetime: Lifetime,
+    ) -> Result<SignedAdvertisement, PublishError> {
+        let now = Instant::now();
+        let signed = self.sign(advertisement.clone(), lifetime)?;
+        if !self.publications.keep(now, advertisement, lifetime) {
+            return Err(PublishError::Full { max: PUBLICATIONS_MAX });
+        }
+        // The local cache may be full of others'; what is published here is kept in any case.
+        let _ = self.cache.insert(now, signed.clone(), lifetime.local.min(lifetime.remote));
+        Ok(signed)
+    }
+
+    /// Keeps what was found elsewhere, and where the peers among it can be reached.
+    fn learn(&mut self, signed: SignedAdvertisement) {
+        let peer = signed.publisher();
+        if peer == self.shared.id {
+            return;
+        }
+        for address in addresses_of(&signed).into_iter().rev() {
+            self.book.add(peer, address);
+        }
+        let keep_for = signed.lifetime().remote.min(CACHED_FOR_MAX);
+        match self.cache.insert(Instant::now(), signed, keep_for) {
+            Ok(_) | Err(CacheRefused::Stale) => {}
+            Err(_) => self.shared.meters.advertisements_rejected.add(1),
+        }
+    }
+}
+
+/// How long what was found is believed without asking again; a dead peer's advertisements must not linger.
+const CACHED_FOR_MAX: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,0 +1,132 @@
+//! What libp2p tells the event loop.
+
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::{ConnectionId, ListenError, SwarmEvent};
+use libp2p::{PeerId, identify, ping};
+use tokio::sync::oneshot;
+
+use super::{Ended, EventLoop};
+use crate::core::PeerEvent;
+use crate::limits::{ADDRESSES_PER_PEER_MAX, INBOUND_NEGOTIATING_MAX, PING_FAILURES_MAX};
+use crate::net::behaviour::BehaviourEvent;
+use crate::net::substream::{Happened, Inbound, OpenRequest, SESSION};
+use crate::net::{pipe_stream, session};
+
+impl EventLoop {
+    pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Substream(happened)) => self.on_happened(happened),
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) => {
+                for address in info.listen_addrs.into_iter().take(ADDRESSES_PER_PEER_MAX) {
+                    self.learn_address(peer_id, address);
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(&event),
+            SwarmEvent::NewListenAddr { address, .. } => self.on_new_address(address),
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                endpoint: ConnectedPoint::Dialer { address, .. },
+                ..
+            } => {
+                self.book.add(peer_id, address);
+            }
+            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                self.unanswered_pings.remove(&connection_id);
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+                self.on_dial_failed(peer, &error);
+            }
+            SwarmEvent::IncomingConnectionError { error: ListenError::Denied { .. }, .. } => {
+                self.shared.meters.connections_refused.add(1);
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps an address that a peer says of itself behind those where it was reached.
+    fn learn_address(&mut self, peer: PeerId, address: libp2p::Multiaddr) {
+        let known = self.book.of(&peer);
+        if known.len() < ADDRESSES_PER_PEER_MAX && !known.contains(&address) {
+            self.book.add(peer, address);
+            known.into_iter().rev().for_each(|known| self.book.add(peer, known));
+        }
+    }
+
+    fn on_happened(&mut self, happened: Happened) {
+        let meters = &self.shared.meters;
+        match happened {
+            Happened::Connected { peer, connection, dialer, first } => {
+                meters.connections.add(1);
+                if first {
+                    self.shared.tell(PeerEvent::Connected { peer });
+                }
+                if dialer {
+                    self.open_session(peer, connection);
+                }
+            }
+            Happened::Disconnected { peer, last } => {
+                meters.connections.sub(1);
+                if last {
+                    self.shared.tell(PeerEvent::Disconnected { peer });
+                }
+            }
+        }
+    }
+
+    /// Opens the session of a connection that this side dialed.
+    fn open_session(&mut self, peer: PeerId, connection: ConnectionId) {
+        let (reply, opened) = oneshot::channel();
+        let request = OpenRequest { protocol: SESSION, reply };
+        self.swarm.behaviour_mut().substream.open(peer, Some(connection), request);
+        let shared = self.shared.clone();
+        let opens = self.session_opens.clone();
+        self.tasks.spawn(async move {
+            match opened.await {
+                Ok(Ok(stream)) => session::run(peer, stream, shared, opens).await,
+                _ => shared.meters.sessions_failed.add(1),
+            }
+            Ended::Session { peer, connection }
+        });
+    }
+
+    pub(super) fn on_inbound(&mut self, inbound: Inbound) {
+        if self.tasks.len()
+            >= INBOUND_NEGOTIATING_MAX.saturating_add(self.swarm.network_info().num_peers() * 8)
+        {
+            self.shared.meters.inbound_overflow.add(1);
+            return;
+        }
+        let shared = self.shared.clone();
+        if inbound.protocol == SESSION {
+            let (peer, connection) = (inbound.peer, inbound.connection);
+            let opens = self.session_opens.clone();
+            self.tasks.spawn(async move {
+                session::run(peer, inbound.stream, shared, opens).await;
+                Ended::Session { peer, connection }
+            });
+        } else {
+            self.tasks.spawn(async move {
+                pipe_stream::negotiate(inbound, shared).await;
+                Ended::Done
+            });
+        }
+    }
+
+    /// Closes a connection that has not answered for long: its peer is gone without a word.
+    fn on_ping(&mut self, event: &ping::Event) {
+        let failures = self.unanswered_pings.entry(event.connection).or_default();
+        match &event.result {
+            Ok(_) => *failures = 0,
+            Err(ping::Failure::Unsupported) => {}
+            Err(_) => *failures += 1,
+        }
+        if *failures >= PING_FAILURES_MAX {
+            self.shared.meters.connections_dead.add(1);
+            self.swarm.close_connection(event.connection);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Length-delimited frames over a substream: an unsigned varint, then that many bytes.
+//!
+//! [`ReadFrames`] and [`WriteFrames`] are the two halves' states without the substream, so that a pipe can hold
+//! both over one substream, or each over a half of it. A length is checked before its frame is allocated, and
+//! a frame grows by what arrived.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{RecvError, SendError};
+use crate::limits::PIPE_BUFFER_BYTES;
+use crate::wire::{WireError, frame_len, put_frame_len};
+
+/// What has been read and is not a whole frame yet.
+#[derive(Debug)]
+pub(crate) struct ReadFrames {
+    buffer: BytesMut,
+    scratch: Box<[u8]>,
+    frame_bytes_max: usize,
+}
+
+impl ReadFrames {
+    /// Frames of at most `frame_bytes_max`, read `read_bytes` at a time.
+    pub(crate) fn new(frame_bytes_max: usize, read_bytes: usize) -> Self {
+        Self { buffer: BytesMut::new(), scratch: vec![0; read_bytes].into_boxed_slice(), frame_bytes_max }
+    }
+
+    /// From now on frames of at most `frame_bytes_max`.
+    pub(crate) fn set_frame_bytes_max(&mut self, frame_bytes_max: usize) {
+        self.frame_bytes_max = frame_bytes_max;
+    }
+
+    /// The next frame, `None` at a clean end. Losing the future loses nothing that was read.
+    pub(crate) fn poll_frame<S: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, RecvError>> {
+        loop {
+            if let Some(frame) = self.take_frame()? {
+                return Poll::Ready(Ok(Some(frame)));
+            }
+            match ready!(Pin::new(&mut *io).poll_read(cx, &mut self.scratch)) {
+                Err(_) => return Poll::Ready(Err(RecvError::Reset)),
+                Ok(0) if self.buffer.is_empty() => return Poll::Ready(Ok(None)),
+                Ok(0) => return Poll::Ready(Err(WireError::Truncated.into())),
+                Ok(len) => self.buffer.extend_from_slice(self.scratch.get(..len).unwrap_or_default()),
+            }
+        }
+    }
+
+    /// A whole frame out of what has been read.
+    fn take_frame(&mut self) -> Result<Option<Bytes>, WireError> {
+        let Some((len, prefix)) = frame_len(&self.buffer, self.frame_bytes_max)? else { return Ok(None) };
+        if self.buffer.len() < prefix + len {
+            return Ok(None);
+        }
+        self.buffer.advance(prefix);
+        Ok(Some(self.buffer.split_to(len).freeze()))
+    }
+}
+
+/// What has been accepted for sending and not been handed to the transport yet.
+#[derive(Debug, Default)]
+pub(crate) struct WriteFrames {
+    buffer: BytesMut,
+}
+
+impl WriteFrames {
+    /// Whether there is room for another frame; writes until there is.
+    pub(crate) fn poll_ready<S: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_write_out(io, cx) }
+    }
+
+    /// Whether another frame may be put without waiting.
+    pub(crate) fn has_room(&self) -> bool {
+        self.buffer.len() < PIPE_BUFFER_BYTES
+    }
+
+    /// Accepts a frame of at most `max` bytes.
+    ///
+    /// # Errors
+    /// [`SendError::TooLarge`]; then nothing has changed.
+    pub(crate) fn put(&mut self, frame: &[u8], max: usize) -> Result<(), SendError> {
+        if frame.len() > max {
+            return Err(SendError::TooLarge { len: frame.len(), max });
+        }
+        put_frame_len(frame.len(), &mut self.buffer);
+        self.buffer.extend_from_slice(frame);
+        Ok(())
+    }
+
+    /// Hands everything to the transport.
+    pub(crate) fn poll_flush<S: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        ready!(self.poll_write_out(io, cx))?;
+        Pin::new(io).poll_flush(cx).map_err(|_| self.closed())
+    }
+
+    /// Hands everything to the transport and ends this direction.
+    pub(crate) fn poll_close<S: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        ready!(self.poll_write_out(io, cx))?;
+        Pin::new(io).poll_close(cx).map_err(|_| self.closed())
+    }
+
+    fn poll_write_out<S: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        while !self.buffer.is_empty() {
+            match ready!(Pin::new(&mut *io).poll_write(cx, &self.buffer)) {
+                Ok(0) | Err(_) => return Poll::Ready(Err(self.closed())),
+                Ok(len) => self.buffer.advance(len),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn closed(&self) -> SendError {
+        SendError::Closed { unconfirmed: self.buffer.len() }
+    }
+}
+
+/// Both halves over one substream.
+#[derive(Debug)]
+pub(crate) struct FrameStream<S> {
+    pub(crate) io: S,
+    pub(crate) reads: ReadFrames,
+    pub(crate) writes: WriteFrames,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
+    /// Frames of at most `frame_bytes_max` over `io`.
+    pub(crate) fn new(io: S, frame_bytes_max: usize, read_bytes: usize) -> Self {
+        Self { io, reads: ReadFrames::new(frame_bytes_max, read_bytes), writes: WriteFrames::default() }
+    }
+
+    /// The next frame, `None` at a clean end. Cancel-safe.
+    pub(crate) async fn recv(&mut self) -> Result<Option<Bytes>, RecvError> {
+        std::future::poll_fn(|cx| self.reads.poll_frame(&mut self.io, cx)).await
+    }
+
+    /// Hands everything that was put to the transport. Cancel-safe.
+    pub(crate) async fn flush(&mut self) -> Result<(), SendError> {
+        std::future::poll_fn(|cx| self.writes.poll_flush(&mut self.io, cx)).await
+    }
+
+    /// Hands everything to the transport and ends the sending direction.
+    pub(crate) async fn close(&mut self) -> Result<(), SendError> {
+        std::future::poll_fn(|cx| self.writes.poll_close(&mut self.io, cx)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use futures::io::Cursor;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read_all(bytes: Vec<u8>, max: usize, read_bytes: usize) -> Result<Vec<Bytes>, RecvError> {
+        let (mut io, mut reads) = (Cursor::new(bytes), ReadFrames::new(max, read_bytes));
+        let mut frames = Vec::new();
+        while let Some(frame) = block_on(std::future::poll_fn(|cx| reads.poll_frame(&mut io, cx)))? {
+            frames.push(frame);
+        }
+        Ok(frames)
+    }
+
+    fn written(frames: &[Vec<u8>]) -> Vec<u8> {
+        let mut writes = WriteFrames::default();
+        frames.iter().for_each(|frame| writes.put(frame, 1 << 20).unwrap());
+        writes.buffer.to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_out_as_they_went_in_however_they_are_cut(
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
+            read_bytes in 1usize..64,
+        ) {
+            let read = read_all(written(&frames), 300, read_bytes).unwrap();
+            prop_assert_eq!(read, frames.into_iter().map(Bytes::from).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn a_stream_that_ends_within_a_frame_is_an_error(frame in prop::collection::vec(any::<u8>(), 1..300)) {
+            let bytes = written(&[frame]);
+            for len in 1..bytes.len() {
+                prop_assert_eq!(read_all(bytes[..len].to_vec(), 300, 64), Err(WireError::Truncated.into()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_oversize_frame_is_refused_both_ways_before_it_is_held() {
+        let mut writes = WriteFrames::default();
+        assert_eq!(writes.put(&[0; 11], 10), Err(SendError::TooLarge { len: 11, max: 10 }));
+        assert!(writes.buffer.is_empty());
+        let announced = vec![0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert!(matches!(read_all(announced, 10, 64), Err(RecvError::Garbage(WireError::TooLarge { .. }))));
+    }
+}

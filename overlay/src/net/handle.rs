@@ -1,0 +1,87 @@
+//! What every handle of a peer holds: the way to its event loop, and what it shares with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::command::Command;
+use super::lease::find;
+use super::pipe_stream::open_error;
+use super::session::SessionHandle;
+use super::shared::Shared;
+use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisement};
+use crate::error::ConnectError;
+
+/// A peer, as its public handles see it. When the last clone is dropped, the event loop ends.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+impl Handle {
+    /// The rendezvous whose lease holds.
+    pub(crate) fn leased(&self) -> Vec<PeerId> {
+        self.shared.leases.borrow().held.clone()
+    }
+
+    /// A session with `to`, looking it up at the rendezvous when its remembered addresses don't do.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub(crate) async fn reach_session(&self, to: PeerId) -> Result<SessionHandle, ConnectError> {
+        if let Some(session) = self.shared.sessions.of(&to) {
+            return Ok(session);
+        }
+        let unreachable = match self.session(to, Vec::new()).await {
+            Err(error @ ConnectError::Unreachable { .. }) => error,
+            other => return other,
+        };
+        let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
+        if self.find_remotely(&query).await.is_empty() {
+            return Err(unreachable);
+        }
+        self.session(to, Vec::new()).await
+    }
+
+    /// A session with `peer`, dialing it at `addresses` and those remembered.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub(crate) async fn session(
+        &self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> Result<SessionHandle, ConnectError> {
+        let (reply, session) = oneshot::channel();
+        let command = Command::Session { peer, addresses, reply };
+        self.commands.send(command).await.map_err(|_| ConnectError::Closed)?;
+        session.await.map_err(|_| ConnectError::Closed)?.map_err(open_error)
+    }
+
+    /// Asks all leased rendezvous; what they answer is kept here for a while.
+    pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
+        let sessions = self.leased().into_iter().filter_map(|peer| self.shared.sessions.of(&peer));
+        let meters = &self.shared.meters;
+        let asked = sessions.map(|session| async move { find(&session, query, meters).await });
+        let answers: Vec<_> = asked.collect::<FuturesUnordered<_>>().collect().await;
+        let found: Vec<_> = answers.into_iter().flatten().flatten().collect();
+        if !found.is_empty() {
+            // A peer that has ended needs no memory.
+            let _ = self.commands.send(Command::Learn { found: found.clone() }).await;
+        }
+        found
+    }
+}
+
+/// What `doing` comes to, or that it took too long.
+pub(crate) async fn within<T>(
+    deadline: Duration,
+    doing: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    tokio::time::timeout(deadline, doing).await.unwrap_or(Err(ConnectError::TimedOut { after: deadline }))
+}

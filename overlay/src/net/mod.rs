@@ -1,0 +1,28 @@
+//! The shell: the one place with sockets, tasks and clocks. It moves inputs to the rules in `core` and their
+//! effects to libp2p.
+#![expect(clippy::disallowed_methods, reason = "the shell reads the clock and starts the overlay's tasks")]
+
+mod behaviour;
+mod bindings;
+mod command;
+mod event_loop;
+mod frame;
+mod handle;
+mod lease;
+mod pipe_stream;
+mod resolver;
+mod session;
+mod shared;
+mod spawn;
+mod substream;
+mod waiting;
+
+pub use resolver::{Queries, Query};
+
+pub(crate) use bindings::Binding;
+pub(crate) use command::Command;
+pub(crate) use frame::{FrameStream, ReadFrames, WriteFrames};
+pub(crate) use handle::{Handle, within};
+pub(crate) use lease::push;
+pub(crate) use pipe_stream::open_pipe;
+pub(crate) use spawn::{PeerConfig, spawn};

@@ -1,0 +1,154 @@
+//! The answering side of the resolver (JXTA): handlers by name, and the questions that wait for them.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::Stream;
+use libp2p::PeerId;
+use tokio::sync::mpsc;
+
+use super::session::SessionHandle;
+use super::shared::{Shared, Table};
+use crate::error::{AlreadyRegistered, RefuseReason};
+use crate::id::GroupId;
+use crate::limits::{HANDLER_NAME_BYTES_MAX, HANDLER_QUEUE};
+use crate::meters::Meters;
+use crate::protocol::session::Outcome;
+
+/// The handlers registered at this peer.
+#[derive(Debug, Default)]
+pub(crate) struct Handlers(Table<HashMap<String, mpsc::Sender<Query>>>);
+
+impl Handlers {
+    /// Passes a question on; answers it at once when nobody is there or the queue is full.
+    pub(crate) fn dispatch(
+        &self,
+        name: &str,
+        slot: ReplySlot,
+        meters: &Meters,
+        query_for: impl FnOnce(ReplySlot) -> Query,
+    ) {
+        let Some(handler) = self.0.read().get(name).cloned() else {
+            meters.queries_refused.add(1);
+            return slot.answer(Outcome::NoHandler, Bytes::new());
+        };
+        match handler.try_reserve() {
+            Ok(permit) => permit.send(query_for(slot)),
+            Err(_) => {
+                meters.queries_busy.add(1);
+                slot.answer(Outcome::Busy, Bytes::new());
+            }
+        }
+    }
+}
+
+/// The questions to one handler. Dropping it unregisters the name.
+#[derive(Debug)]
+pub struct Queries {
+    name: String,
+    shared: Arc<Shared>,
+    queue: mpsc::Receiver<Query>,
+}
+
+impl Queries {
+    /// Registers `name`.
+    ///
+    /// # Errors
+    /// [`AlreadyRegistered`], also for a name that is too long.
+    pub(crate) fn register(shared: Arc<Shared>, name: &str) -> Result<Self, AlreadyRegistered> {
+        let mut table = shared.handlers.0.write();
+        if name.len() > HANDLER_NAME_BYTES_MAX || table.contains_key(name) {
+            return Err(AlreadyRegistered { name: name.to_owned() });
+        }
+        let (sender, queue) = mpsc::channel(HANDLER_QUEUE);
+        table.insert(name.to_owned(), sender);
+        drop(table);
+        Ok(Self { name: name.to_owned(), shared, queue })
+    }
+
+    /// The next question. Never ends while the peer lives. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<Query> {
+        self.queue.recv().await
+    }
+}
+
+impl Stream for Queries {
+    type Item = Query;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Query>> {
+        self.queue.poll_recv(cx)
+    }
+}
+
+impl Drop for Queries {
+    fn drop(&mut self) {
+        self.shared.handlers.0.write().remove(&self.name);
+    }
+}
+
+/// A question of another peer. Dropping it unanswered tells the asker that the handler failed.
+#[derive(Debug)]
+pub struct Query {
+    /// Who asks; proven by the connection.
+    pub from: PeerId,
+    /// In which group.
+    pub group: GroupId,
+    /// What.
+    pub body: Bytes,
+    slot: ReplySlot,
+}
+
+impl Query {
+    pub(crate) fn new(from: PeerId, group: GroupId, body: Bytes, slot: ReplySlot) -> Self {
+        Self { from, group, body, slot }
+    }
+
+    /// Answers. An answer beyond a session frame (64 KiB with its envelope) reads as *failed* at the asker.
+    /// An asker that doesn't read its answers loses its session.
+    pub fn reply(self, body: impl Into<Bytes>) {
+        self.slot.answer(Outcome::Answered, body.into());
+    }
+
+    /// Says no.
+    pub fn refuse(self, reason: RefuseReason) {
+        self.slot.answer(Outcome::Refused(reason), Bytes::new());
+    }
+}
+
+/// The right to answer one question, once.
+#[derive(Debug)]
+pub(crate) struct ReplySlot {
+    number: u64,
+    session: Option<SessionHandle>,
+    /// Counts the questions of a session that are not answered yet.
+    _unanswered: Arc<()>,
+    meters: Arc<Meters>,
+}
+
+impl ReplySlot {
+    pub(crate) fn new(number: u64, session: SessionHandle, unanswered: Arc<()>, meters: Arc<Meters>) -> Self {
+        Self { number, session: Some(session), _unanswered: unanswered, meters }
+    }
+
+    /// Answers.
+    pub(crate) fn answer(mut self, outcome: Outcome, body: Bytes) {
+        self.give(outcome, body);
+    }
+
+    fn give(&mut self, outcome: Outcome, body: Bytes) {
+        let Some(session) = self.session.take() else { return };
+        if !session.answer(self.number, outcome, body) {
+            self.meters.answers_undeliverable.add(1);
+            session.end();
+        }
+    }
+}
+
+impl Drop for ReplySlot {
+    fn drop(&mut self) {
+        self.give(Outcome::Failed, Bytes::new());
+    }
+}

@@ -1,0 +1,131 @@
+//! What the event loop, the session tasks and the handles share: tables behind short locks, none on the data path.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{broadcast, watch};
+
+use super::bindings::Bindings;
+use super::resolver::Handlers;
+use super::session::SessionHandle;
+use crate::core::PeerEvent;
+use crate::id::GroupId;
+use crate::limits::{EVENT_QUEUE, GROUPS_MAX, SESSIONS_PER_PEER_MAX};
+use crate::meters::Meters;
+
+/// The state of one peer that more than one task reads.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) keypair: Keypair,
+    pub(crate) id: PeerId,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) sessions: Sessions,
+    pub(crate) handlers: Handlers,
+    pub(crate) bindings: Bindings,
+    pub(crate) events: broadcast::Sender<PeerEvent>,
+    pub(crate) leases: watch::Sender<Leases>,
+    pub(crate) addresses: Table<Vec<Multiaddr>>,
+    groups: Table<HashSet<GroupId>>,
+}
+
+/// How the leases stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Leases {
+    /// Rendezvous whose lease holds.
+    pub(crate) held: Vec<PeerId>,
+    /// What the last failed try ended in.
+    pub(crate) last_failure: Option<String>,
+}
+
+impl Shared {
+    pub(crate) fn new(keypair: Keypair) -> Self {
+        let id = keypair.public().to_peer_id();
+        Self {
+            keypair,
+            id,
+            meters: Arc::default(),
+            sessions: Sessions::default(),
+            handlers: Handlers::default(),
+            bindings: Bindings::default(),
+            events: broadcast::Sender::new(EVENT_QUEUE),
+            leases: watch::Sender::default(),
+            addresses: Table::default(),
+            groups: Table::new(HashSet::from([GroupId::net()])),
+        }
+    }
+
+    /// Tells whoever listens.
+    pub(crate) fn tell(&self, event: PeerEvent) {
+        // Nobody listening is fine.
+        let _ = self.events.send(event);
+    }
+
+    /// From now on this peer is in `group`; beyond [`GROUPS_MAX`] it is not.
+    pub(crate) fn join(&self, group: GroupId) {
+        let mut groups = self.groups.write();
+        if groups.len() < GROUPS_MAX {
+            groups.insert(group);
+        }
+    }
+
+    /// Whether this peer is in `group`.
+    pub(crate) fn is_member(&self, group: &GroupId) -> bool {
+        self.groups.read().contains(group)
+    }
+}
+
+/// The live sessions of each peer, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Table<HashMap<PeerId, Vec<SessionHandle>>>);
+
+impl Sessions {
+    /// A session with `peer`, if there is one.
+    pub(crate) fn of(&self, peer: &PeerId) -> Option<SessionHandle> {
+        self.0.read().get(peer)?.first().cloned()
+    }
+
+    /// Takes `session` in: whether it is the first of its peer, or `None` when the peer has enough.
+    pub(crate) fn add(&self, peer: PeerId, session: SessionHandle) -> Option<bool> {
+        let mut table = self.0.write();
+        let sessions = table.entry(peer).or_default();
+        if sessions.len() >= SESSIONS_PER_PEER_MAX {
+            return None;
+        }
+        sessions.push(session);
+        Some(sessions.len() == 1)
+    }
+
+    /// Takes `session` out: whether it was the last of its peer.
+    pub(crate) fn remove(&self, peer: &PeerId, session: &SessionHandle) -> bool {
+        let mut table = self.0.write();
+        let Some(sessions) = table.get_mut(peer) else { return false };
+        sessions.retain(|known| !known.is(session));
+        let last = sessions.is_empty();
+        if last {
+            table.remove(peer);
+        }
+        last
+    }
+}
+
+/// A table behind a lock that is held for a look-up or a change, never while waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Table<T>(RwLock<T>);
+
+impl<T> Table<T> {
+    pub(crate) fn new(table: T) -> Self {
+        Self(RwLock::new(table))
+    }
+
+    /// To look up. A panic elsewhere while writing does not spread: each change is one step.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To change.
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,163 @@
+//! The part of the substream behaviour that lives with one connection.
+//!
+//! In: requests to open, substreams from the remote. Out: substreams, handed to the task that asked or to the
+//! acceptor. When the acceptor's queue is full, the opener of a pipe is told *busy*.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use libp2p::swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+};
+use libp2p::swarm::{
+    ConnectionHandler, ConnectionHandlerEvent, ConnectionId, Stream, StreamUpgradeError, SubstreamProtocol,
+};
+use libp2p::{PeerId, StreamProtocol};
+use tokio::sync::{mpsc, oneshot};
+
+use super::upgrade::Protocols;
+use super::{PIPE, SESSION};
+use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX};
+use crate::meters::Meters;
+use crate::net::frame::FrameStream;
+use crate::protocol::pipe::Acceptance;
+
+/// Open a substream and give it to who waits at `reply`.
+#[derive(Debug)]
+pub(crate) struct OpenRequest {
+    pub(crate) protocol: StreamProtocol,
+    pub(crate) reply: oneshot::Sender<Result<Stream, OpenError>>,
+}
+
+/// Why a substream was not opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OpenError {
+    /// The peer can't be reached; what the dials ended in.
+    Unreachable(String),
+    /// Not in time.
+    TimedOut,
+    /// The remote doesn't speak the protocol, or the connection closed.
+    Closed,
+    /// Too many opens wait for the same peer.
+    Busy,
+}
+
+/// A substream that the remote opened.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    pub(crate) peer: PeerId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) protocol: StreamProtocol,
+    pub(crate) stream: Stream,
+}
+
+/// Handles the substreams of one connection.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    peer: PeerId,
+    connection: ConnectionId,
+    wanted: VecDeque<OpenRequest>,
+    opening: usize,
+    accept: mpsc::Sender<Inbound>,
+    refusals: FuturesUnordered<BoxFuture<'static, ()>>,
+    meters: Arc<Meters>,
+}
+
+impl Handler {
+    pub(crate) fn new(
+        peer: PeerId,
+        connection: ConnectionId,
+        accept: mpsc::Sender<Inbound>,
+        meters: Arc<Meters>,
+    ) -> Self {
+        let (wanted, refusals) = (VecDeque::new(), FuturesUnordered::new());
+        Self { peer, connection, wanted, opening: 0, accept, refusals, meters }
+    }
+
+    fn accept(&mut self, stream: Stream, protocol: StreamProtocol) {
+        let inbound = Inbound { peer: self.peer, connection: self.connection, protocol, stream };
+        let Err(refused) = self.accept.try_send(inbound) else { return };
+        let inbound = match refused {
+            mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => inbound,
+        };
+        if inbound.protocol == PIPE && self.refusals.len() < REFUSALS_MAX {
+            self.meters.pipes_busy.add(1);
+            self.refusals.push(Box::pin(say_busy(inbound.stream)));
+        } else {
+            self.meters.inbound_overflow.add(1);
+        }
+    }
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = OpenRequest;
+    type ToBehaviour = std::convert::Infallible;
+    type InboundProtocol = Protocols;
+    type OutboundProtocol = Protocols;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = OpenRequest;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Protocols, ()> {
+        SubstreamProtocol::new(Protocols(vec![SESSION, PIPE]), ()).with_timeout(OPEN_TIMEOUT)
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        self.opening > 0 || !self.wanted.is_empty() || !self.refusals.is_empty()
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Protocols, OpenRequest, std::convert::Infallible>> {
+        while let Poll::Ready(Some(())) = self.refusals.poll_next_unpin(cx) {}
+        while let Some(request) = self.wanted.pop_front() {
+            if request.reply.is_closed() {
+                continue;
+            }
+            self.opening += 1;
+            let upgrade = Protocols(vec![request.protocol.clone()]);
+            let protocol = SubstreamProtocol::new(upgrade, request).with_timeout(OPEN_TIMEOUT);
+            return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
+        }
+        Poll::Pending
+    }
+
+    fn on_behaviour_event(&mut self, request: OpenRequest) {
+        self.wanted.push_back(request);
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Protocols, Protocols, (), OpenRequest>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol: (stream, protocol),
+                ..
+            }) => self.accept(stream, protocol),
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
+                self.opening -= 1;
+                // An asker that has gone away drops the stream, which resets it.
+                let _ = info.reply.send(Ok(protocol));
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                self.opening -= 1;
+                let error = match error {
+                    StreamUpgradeError::Timeout => OpenError::TimedOut,
+                    _ => OpenError::Closed,
+                };
+                let _ = info.reply.send(Err(error));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tells the opener of a pipe that there is no room now.
+async fn say_busy(stream: Stream) {
+    let mut frames = FrameStream::new(stream, PIPE_HEADER_BYTES_MAX, 64);
+    let Ok(acceptance) = Acceptance::Busy.encode() else { return };
+    if frames.writes.put(&acceptance, PIPE_HEADER_BYTES_MAX).is_ok() {
+        let _ = frames.close().await;
+    }
+}

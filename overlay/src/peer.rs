@@ -1,0 +1,225 @@
+//! The peer: the handle that everything starts from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::oneshot;
+
+use crate::advertisement::Value;
+use crate::error::{AlreadyRegistered, ConnectError, LeaseError, QueryError, SpawnError};
+use crate::event::Events;
+use crate::group::PeerGroup;
+use crate::id::{Genesis, GroupId};
+use crate::limits::Limits;
+use crate::meters::Meters;
+use crate::net::{Command, Handle, PeerConfig, Queries, spawn, within};
+
+/// What a peer is to be; [`spawn`](Self::spawn) starts it.
+#[derive(Debug)]
+pub struct PeerBuilder {
+    config: PeerConfig,
+}
+
+impl PeerBuilder {
+    /// With this identity; without, a new one that is gone with the process.
+    /// [`identity::load_or_create`](crate::identity::load_or_create) keeps one in a file.
+    pub fn keypair(mut self, keypair: Keypair) -> Self {
+        self.config.keypair = keypair;
+        self
+    }
+
+    /// Listening at this address too; port 0 means any. Without any, others can't dial this peer.
+    pub fn listen(mut self, address: Multiaddr) -> Self {
+        self.config.listen.push(address);
+        self
+    }
+
+    /// Leasing from this rendezvous too; the address ends in `/p2p/<peer id>`.
+    pub fn rendezvous(mut self, address: Multiaddr) -> Self {
+        self.config.rendezvous.push(address);
+        self
+    }
+
+    /// With these limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// With this name and version of the program, told to connected peers.
+    pub fn agent(mut self, agent: impl Into<String>) -> Self {
+        self.config.agent = agent.into();
+        self
+    }
+
+    /// With this attribute in the advertisement that the peer publishes of itself.
+    pub fn peer_attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.config.attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// Starts the peer; returns when all addresses are listened on. Leases come later, see
+    /// [`Peer::wait_leased`].
+    ///
+    /// # Errors
+    /// [`SpawnError`] for an address that can't be listened on, or a rendezvous address without peer id.
+    pub async fn spawn(self) -> Result<Peer, SpawnError> {
+        spawn(self.config).await.map(|handle| Peer { handle })
+    }
+}
+
+/// A running peer. Clones are the same peer; it ends at once when the last clone and all that was made of it are
+/// dropped, or politely by [`shutdown`](Self::shutdown).
+#[derive(Debug, Clone)]
+pub struct Peer {
+    handle: Handle,
+}
+
+impl Peer {
+    /// A peer to be.
+    pub fn builder() -> PeerBuilder {
+        PeerBuilder {
+            config: PeerConfig {
+                keypair: Keypair::generate_ed25519(),
+                listen: Vec::new(),
+                rendezvous: Vec::new(),
+                limits: Limits::default(),
+                agent: concat!("juxta/", env!("CARGO_PKG_VERSION")).to_owned(),
+                attributes: BTreeMap::new(),
+            },
+        }
+    }
+
+    /// This peer's id: the hash of its public key, proven to each peer it talks to.
+    pub fn id(&self) -> PeerId {
+        self.handle.shared.id
+    }
+
+    /// Where this peer can be dialed, complete with `/p2p/<peer id>`; loopback addresses last.
+    pub fn addresses(&self) -> Vec<Multiaddr> {
+        self.handle.shared.addresses.read().clone()
+    }
+
+    /// The group that every peer is in.
+    pub fn net_group(&self) -> PeerGroup {
+        PeerGroup::new(self.handle.clone(), GroupId::net())
+    }
+
+    /// Joins an open group.
+    pub fn join(&self, genesis: &Genesis) -> PeerGroup {
+        let id = genesis.id();
+        self.handle.shared.join(id);
+        PeerGroup::new(self.handle.clone(), id)
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> Events {
+        Events::new(self.handle.shared.events.subscribe(), self.handle.shared.meters.clone())
+    }
+
+    /// What this peer counts.
+    pub fn meters(&self) -> Arc<Meters> {
+        self.handle.shared.meters.clone()
+    }
+
+    /// Rendezvous whose lease holds now.
+    pub fn leased(&self) -> Vec<PeerId> {
+        self.handle.shared.leases.borrow().held.clone()
+    }
+
+    /// Waits for the first lease and says whose it is; returns at once while one holds. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`LeaseError::TimedOut`] with what the last try ended in.
+    pub async fn wait_leased(&self, deadline: Duration) -> Result<PeerId, LeaseError> {
+        let mut leases = self.handle.shared.leases.subscribe();
+        let waiting = leases.wait_for(|leases| !leases.held.is_empty());
+        if let Ok(held) = tokio::time::timeout(deadline, waiting).await {
+            let held = held.map_err(|_| LeaseError::Closed)?;
+            return held.held.first().copied().ok_or(LeaseError::Closed);
+        }
+        let last = self.handle.shared.leases.borrow().last_failure.clone();
+        Err(LeaseError::TimedOut { after: deadline, last: last.unwrap_or_else(|| "no answer".to_owned()) })
+    }
+
+    /// Remembers where `peer` may be dialed.
+    pub async fn add_address(&self, peer: PeerId, address: Multiaddr) {
+        // A peer that has ended has nothing to remember.
+        let _ = self.handle.commands.send(Command::AddAddress { peer, address }).await;
+    }
+
+    /// Makes sure that there is a session with `peer`, dialing it at `addresses` and those remembered. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn dial(
+        &self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        deadline: Duration,
+    ) -> Result<(), ConnectError> {
+        within(deadline, self.handle.session(peer, addresses)).await.map(drop)
+    }
+
+    /// Makes sure that there is a session with `peer`: an open one, else by dialing what is remembered, else by
+    /// what the rendezvous know of it. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn reach(&self, peer: PeerId, deadline: Duration) -> Result<(), ConnectError> {
+        within(deadline, self.handle.reach_session(peer)).await.map(drop)
+    }
+
+    /// Registers a handler for questions of the resolver (JXTA).
+    ///
+    /// # Errors
+    /// [`AlreadyRegistered`], also for a name beyond
+    /// [`HANDLER_NAME_BYTES_MAX`](crate::limits::HANDLER_NAME_BYTES_MAX).
+    pub fn register_handler(&self, name: &str) -> Result<Queries, AlreadyRegistered> {
+        Queries::register(self.handle.shared.clone(), name)
+    }
+
+    /// Asks the handler `name` of the peer `to`, in a group that both are in. Needs no substream of its own: the
+    /// session carries question and answer. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn query(
+        &self,
+        to: PeerId,
+        group: &GroupId,
+        name: &str,
+        body: impl Into<Bytes>,
+        deadline: Duration,
+    ) -> Result<Bytes, QueryError> {
+        self.handle.shared.meters.queries_out.add(1);
+        let asking = async {
+            let session = self.handle.reach_session(to).await.map_err(|error| match error {
+                ConnectError::Busy => QueryError::Busy,
+                ConnectError::Closed => QueryError::Closed,
+                other => QueryError::Unreachable(other.to_string()),
+            })?;
+            session.ask(*group, name, body.into()).await
+        };
+        tokio::time::timeout(deadline, asking).await.unwrap_or(Err(QueryError::TimedOut { after: deadline }))
+    }
+
+    /// Closes all connections with `peer`.
+    pub async fn close(&self, peer: PeerId) {
+        // A peer that has ended has none.
+        let _ = self.handle.commands.send(Command::Close { peer }).await;
+    }
+
+    /// Ends politely: leases are cancelled (at most a second), then all connections are closed.
+    pub async fn shutdown(&self) {
+        let (reply, ended) = oneshot::channel();
+        if self.handle.commands.send(Command::Shutdown { reply }).await.is_ok() {
+            // An error means that it has ended, which is what was asked for.
+            let _ = ended.await;
+        }
+    }
+}

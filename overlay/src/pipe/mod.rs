@@ -1,0 +1,10 @@
+//! Pipes (JXTA): channels of messages between peers of a group. Each is one substream; its messages pass neither
+//! the event loop nor a lock shared with other pipes. A slow reader slows its own senders and nobody else.
+
+mod bidirectional;
+mod halves;
+mod unicast;
+
+pub use bidirectional::{BidiPipe, PipeListener};
+pub use halves::{PipeReceiver, PipeSender};
+pub use unicast::{InputPipe, Message, OutputPipe};

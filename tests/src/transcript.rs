@@ -1,0 +1,99 @@
+//! What a process has said so far, line by line, with waiting for a line that is still to come.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The lines of one output stream, filled by a thread of its own until the stream ends.
+#[derive(Debug)]
+pub struct Transcript {
+    shared: Arc<Shared>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    lines: Mutex<Lines>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    /// Each line with whether a wait has taken it.
+    all: Vec<(String, bool)>,
+    ended: bool,
+}
+
+impl Transcript {
+    /// Reads `stream` to its end in the background. A stream is as long as a test makes it; nothing is dropped.
+    pub fn of(stream: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let filled = Arc::clone(&shared);
+        let reader = std::thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+                line.clear();
+                filled.lock().all.push((text, false));
+                filled.changed.notify_all();
+            }
+            filled.lock().ended = true;
+            filled.changed.notify_all();
+        });
+        Self { shared, reader: Some(reader) }
+    }
+
+    /// Takes the first line that satisfies `wanted` and that no earlier call has taken; the others stay.
+    ///
+    /// None when `deadline` passes or the stream ends without one.
+    pub fn take(&self, deadline: Duration, mut wanted: impl FnMut(&str) -> bool) -> Option<String> {
+        let give_up = Instant::now() + deadline;
+        let mut lines = self.shared.lock();
+        let mut looked_at = 0;
+        loop {
+            let found = lines.all.iter_mut().skip(looked_at).find(|(line, taken)| !*taken && wanted(line));
+            if let Some((line, taken)) = found {
+                *taken = true;
+                return Some(line.clone());
+            }
+            looked_at = lines.all.len();
+            let left = give_up.saturating_duration_since(Instant::now());
+            if lines.ended || left.is_zero() {
+                return None;
+            }
+            lines = self.shared.changed.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Every line so far, taken or not.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.shared.lock().all.iter().map(|(line, _)| line.clone()).collect()
+    }
+
+    /// Waits until the stream has ended and every line is there.
+    pub fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[test]
+fn a_line_is_taken_once_and_the_others_are_kept() {
+    let transcript = Transcript::of("a\nb\na\n".as_bytes());
+    let soon = Duration::from_secs(10);
+    assert_eq!(transcript.take(soon, |line| line == "b").as_deref(), Some("b"));
+    assert_eq!(transcript.take(soon, |line| line == "a").as_deref(), Some("a"));
+    assert_eq!(transcript.take(soon, |line| line == "b"), None);
+    assert_eq!(transcript.take(soon, |line| line == "a").as_deref(), Some("a"));
+    assert_eq!(transcript.lines(), ["a", "b", "a"]);
+}

@@ -1,0 +1,81 @@
+//! The CSV file of `mgmt collect`, read as a script would read it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The columns, in their order.
+pub(crate) const COLUMNS: [&str; 11] = [
+    "at",
+    "peer",
+    "transaction",
+    "dest",
+    "dest_status",
+    "corr",
+    "status",
+    "response_us",
+    "hold_us",
+    "path",
+    "reason",
+];
+
+/// How many of the last PINGs of a peer may still be under way when the collector ends.
+const UNDER_WAY_MAX: u32 = 3;
+
+/// One line of the file by column.
+pub(crate) type Record = BTreeMap<String, String>;
+
+/// Reads the file; its first line must name the columns.
+pub(crate) fn read(path: &Path) -> Vec<Record> {
+    let mut reader =
+        csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(reader.headers().unwrap().iter().collect::<Vec<_>>(), COLUMNS);
+    let names = || COLUMNS.iter().map(|name| (*name).to_owned());
+    let lines = reader.records().map(Result::unwrap);
+    lines.map(|line| names().zip(line.iter().map(str::to_owned)).collect()).collect()
+}
+
+/// What holds for every line: known peers, a correlator used once, and a status that fits the other columns.
+pub(crate) fn assert_each_is_whole(records: &[Record], peers: &[&str]) {
+    let mut correlators = BTreeSet::new();
+    for record in records {
+        let field = |name: &str| record[name].as_str();
+        assert!(peers.contains(&field("peer")) && peers.contains(&field("dest")), "{record:?}");
+        assert_ne!(field("peer"), field("dest"), "{record:?}");
+        assert!(field("at").contains('T') && field("at").ends_with('Z'), "RFC 3339: {record:?}");
+        assert!(!field("transaction").is_empty(), "{record:?}");
+        assert!(correlators.insert((field("peer"), field("corr"))), "one correlator twice: {record:?}");
+        match field("status") {
+            "good" => {
+                assert!(field("response_us").parse::<u64>().is_ok(), "{record:?}");
+                assert!(field("hold_us").is_empty() || field("hold_us").parse::<u64>().is_ok(), "{record:?}");
+                assert!(["online", "busy", "away", "offline"].contains(&field("dest_status")), "{record:?}");
+                assert_eq!((field("path"), field("reason")), ("direct", ""), "{record:?}");
+            }
+            "failed" => {
+                assert_eq!(field("response_us"), "", "{record:?}");
+                assert!(["timeout", "unreachable"].contains(&field("reason")), "{record:?}");
+            }
+            "aborted" => assert_eq!(field("reason"), "stopped", "{record:?}"),
+            other => panic!("status {other:?}: {record:?}"),
+        }
+    }
+}
+
+/// How many records `peer` has of PINGs to `dest` with this status.
+pub(crate) fn count(records: &[Record], peer: &str, dest: &str, status: &str) -> usize {
+    records.iter().filter(|one| one["peer"] == peer && one["dest"] == dest && one["status"] == status).count()
+}
+
+/// Every PING of `peer` since its first record has a line: the sequence numbers in its correlators have no gap.
+///
+/// A correlator is 16 hexadecimal digits, of which the first 8 count the PINGs of one run of a peer.
+pub(crate) fn assert_none_is_missing(records: &[Record], peer: &str) {
+    let sequence =
+        |corr: &str| u32::from_str_radix(&corr[..8], 16).unwrap_or_else(|_| panic!("correlator {corr}"));
+    let own = records.iter().filter(|record| record["peer"] == peer);
+    let seen: BTreeSet<u32> = own.map(|record| sequence(&record["corr"])).collect();
+    let (Some(first), Some(last)) = (seen.first(), seen.last()) else { panic!("no record of {peer}") };
+    let missing: Vec<u32> =
+        (*first..last.saturating_sub(UNDER_WAY_MAX)).filter(|number| !seen.contains(number)).collect();
+    assert!(missing.is_empty(), "of the PINGs {first} to {last} of {peer} there is no record of {missing:?}");
+}

@@ -1,0 +1,13 @@
+//! Journeys: the real programs over real sockets on loopback, one file for each promise.
+//!
+//! Nothing is mocked and nothing sleeps: each step waits for an event, and a promise about time is that wait's deadline.
+
+mod bad_input;
+mod chat_and_collect;
+mod command_lines;
+mod csv_records;
+mod demo;
+mod manage;
+mod one_shot;
+mod polite_end;
+mod rendezvous_ready;
