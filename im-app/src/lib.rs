@@ -4,6 +4,7 @@
 pub mod buddy;
 pub mod error;
 pub mod invite;
+pub mod jsonl;
 pub mod limits;
 pub mod message;
 pub mod messenger;
