@@ -8,6 +8,7 @@ pub mod jsonl;
 pub mod limits;
 pub mod message;
 pub mod messenger;
+pub mod net;
 pub mod presence;
 pub mod status;
 pub mod store;

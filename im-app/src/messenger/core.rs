@@ -65,7 +65,7 @@ pub(super) struct Fetch {
 }
 
 impl Core {
-    /// Goes on from what was kept: dials all buddies and says how they are as far as is known, which is not at all.
+    /// Goes on from what was kept: dials all buddies at once.
     pub fn start(at: Moment, own: Own, kept: Kept, counters: Counters) -> Self {
         let mut core = Self {
             presence: kept_presence(&kept),
@@ -90,13 +90,10 @@ impl Core {
             // The list was within its bound when it was kept.
             let _ = core.buddies.put(buddy.peer, buddy.alias, buddy.contact, buddy.addresses);
         }
-        core.effects.push_back(Effect::OwnPresence(core.presence.clone()));
-        core.announce();
         let buddies: Vec<Buddy> = core.buddies.iter().cloned().collect();
         for buddy in buddies {
             if buddy.contact == Contact::Accepted {
                 core.poller.watch(at.now, buddy.peer);
-                core.say_presence(at.now, &buddy.peer);
             }
             if buddy.contact.is_dialed() {
                 core.dials.dial(buddy.peer, DIAL_DEADLINE);
@@ -149,6 +146,11 @@ impl Core {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// How the user is.
+    pub fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     /// All pipes, to be closed at the end.
@@ -226,11 +228,6 @@ impl Core {
         if broken.faults == LINK_FAULTS_MAX {
             self.order(link, Order::Close);
         }
-    }
-
-    fn announce(&mut self) {
-        let ready = self.ready();
-        self.push(Effect::Event(ready));
     }
 
     fn ready(&self) -> Event {

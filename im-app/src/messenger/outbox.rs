@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(written(&mut outbox, A), [1, 2, 3, 4]);
         outbox.settle(&[2; 16]);
         outbox.link_lost(LinkId(1));
-        assert_eq!(written(&mut outbox, None), []);
+        assert_eq!(written(&mut outbox, None), Vec::<u64>::new());
         assert_eq!(written(&mut outbox, B), [1, 3, 4]);
     }
 
@@ -155,9 +155,9 @@ mod tests {
         assert_eq!(written(&mut outbox, A), [1, 2]);
         let mut more = filled(3);
         outbox.push(more.take_all().remove(2));
-        assert_eq!(written(&mut outbox, B), []);
+        assert_eq!(written(&mut outbox, B), Vec::<u64>::new());
         outbox.settle(&[1; 16]);
-        assert_eq!(written(&mut outbox, B), []);
+        assert_eq!(written(&mut outbox, B), Vec::<u64>::new());
         outbox.settle(&[2; 16]);
         assert_eq!(written(&mut outbox, B), [3]);
     }
