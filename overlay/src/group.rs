@@ -16,7 +16,7 @@ use crate::advertisement::{Advertisement, DiscoveryQuery, Lifetime, SignedAdvert
 use crate::error::{BindError, ConnectError, PublishError, QueryError};
 use crate::id::{AdvertisementId, GroupId, PipeId};
 use crate::limits::OPEN_TIMEOUT;
-use crate::net::{Binding, Command, FrameStream, Handle, open_pipe, push, within};
+use crate::net::{Binding, Command, FrameStream, Handle, Substream, open_pipe, push, within};
 use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener};
 use crate::protocol::pipe::{Header, PipeKind};
 
@@ -157,7 +157,7 @@ impl PeerGroup {
         kind: PipeKind,
         first: Option<Bytes>,
         deadline: Duration,
-    ) -> Result<FrameStream<libp2p::swarm::Stream>, ConnectError> {
+    ) -> Result<FrameStream<Substream>, ConnectError> {
         let opening = async {
             self.handle.reach_session(to).await?;
             let header = Header { group: self.id, pipe, kind };

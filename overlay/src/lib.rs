@@ -67,6 +67,6 @@ pub use crate::group::{Discovery, PeerGroup, Published};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;
-pub use crate::net::{Queries, Query};
+pub use crate::net::{Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender};

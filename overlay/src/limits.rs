@@ -54,6 +54,10 @@ pub const EVENT_QUEUE: usize = 1024;
 pub const INBOUND_QUEUE: usize = 256;
 /// Inbound substreams whose header is being read. Full: as above.
 pub const INBOUND_NEGOTIATING_MAX: usize = 1024;
+/// Substreams of one connection, both ways. Full: this side's opens are *busy*, the other side's are as well.
+pub const SUBSTREAMS_PER_CONNECTION_MAX: usize = 1024;
+/// Substreams at which yamux ends the whole connection; well above the bound that refuses one by one.
+pub const YAMUX_STREAMS_MAX: usize = 4096;
 /// Refusals being written per connection. Full: the substream is reset and counted.
 pub const REFUSALS_MAX: usize = 64;
 /// Time to open a substream, to read a pipe's header, or to wait for its acceptance.

@@ -1,1 +1,18 @@
-//! rendezvous.
+//! The meeting peer: leases, an index of advertisements, bounds on everything.
+//!
+//! A rendezvous lets peers find each other: they lease from it, publish what they offer and look up what others do.
+
+pub mod bans;
+pub mod config;
+pub mod counters;
+mod index;
+mod lease_table;
+pub mod limits;
+pub mod net;
+mod rate;
+mod service;
+
+pub use index::{Index, IndexRefused};
+pub use lease_table::{Grant, Lease, LeaseRefused, LeaseTable};
+pub use rate::{RateLimiter, TooMany};
+pub use service::{Answer, BansFull, GroupRow, PeerRow, Service};

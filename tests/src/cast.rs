@@ -1,10 +1,11 @@
 //! Who takes part in a journey: a rendezvous, messengers, and how two of them become buddies.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Home, Process, Program};
+use crate::{Home, PATIENCE, Process, Program};
 
 /// A rendezvous that is ready.
 #[derive(Debug)]
@@ -82,18 +83,22 @@ impl Messenger {
         self.ready["invite"].as_str().expect("an invite")
     }
 
-    /// Waits until it sees `buddy` in `status`.
+    /// Waits until it sees `buddy` in `status`, later than what was waited for before.
     ///
     /// # Panics
     /// When it does not.
     pub fn sees(&self, buddy: &Self, status: &str) -> Value {
-        self.process.event(&format!("{} seen {status}", buddy.name), |event| buddy.is_shown(event, status))
+        self.sees_within(PATIENCE, &buddy.peer_id, status)
     }
 
-    /// Whether `event` shows this messenger in `status`.
-    #[must_use]
-    pub fn is_shown(&self, event: &Value, status: &str) -> bool {
-        event["event"] == "presence" && event["peer_id"] == json!(self.peer_id) && event["status"] == status
+    /// As [`Messenger::sees`], of a PeerId, with a deadline that the product promises.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn sees_within(&self, deadline: Duration, buddy: &str, status: &str) -> Value {
+        let of_buddy = |event: &Value| event["event"] == "presence" && event["peer_id"] == buddy;
+        let wanted = |event: &Value| of_buddy(event) && event["status"] == status;
+        self.process.newest_within(deadline, &format!("{buddy} seen {status}"), wanted, of_buddy)
     }
 
     /// The process itself.

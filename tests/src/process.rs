@@ -161,6 +161,23 @@ impl Process {
         line.map_or_else(|| self.fail(what, deadline), |line| self.parse(&line))
     }
 
+    /// As [`Process::event_within`]; the earlier events that the found one makes `stale` are not waited for any more.
+    ///
+    /// # Panics
+    /// When none comes within `deadline`, or a line is no JSON.
+    pub fn newest_within(
+        &self,
+        deadline: Duration,
+        what: &str,
+        mut wanted: impl FnMut(&Value) -> bool,
+        mut stale: impl FnMut(&Value) -> bool,
+    ) -> Value {
+        let (is_wanted, is_stale) =
+            (|line: &str| wanted(&self.parse(line)), |line: &str| stale(&self.parse(line)));
+        let line = self.stdout.take_newest(deadline, is_wanted, is_stale);
+        line.map_or_else(|| self.fail(what, deadline), |line| self.parse(&line))
+    }
+
     /// Every JSON line so far that satisfies `wanted`, waited for or not.
     #[must_use]
     pub fn seen(&self, mut wanted: impl FnMut(&Value) -> bool) -> Vec<Value> {

@@ -48,15 +48,27 @@ impl Transcript {
     /// Takes the first line that satisfies `wanted` and that no earlier call has taken; the others stay.
     ///
     /// None when `deadline` passes or the stream ends without one.
-    pub fn take(&self, deadline: Duration, mut wanted: impl FnMut(&str) -> bool) -> Option<String> {
+    pub fn take(&self, deadline: Duration, wanted: impl FnMut(&str) -> bool) -> Option<String> {
+        self.take_newest(deadline, wanted, |_| false)
+    }
+
+    /// As [`Transcript::take`]; the earlier lines that the taken one makes `stale` count as taken too.
+    pub fn take_newest(
+        &self,
+        deadline: Duration,
+        mut wanted: impl FnMut(&str) -> bool,
+        mut stale: impl FnMut(&str) -> bool,
+    ) -> Option<String> {
         let give_up = Instant::now() + deadline;
         let mut lines = self.shared.lock();
         let mut looked_at = 0;
         loop {
-            let found = lines.all.iter_mut().skip(looked_at).find(|(line, taken)| !*taken && wanted(line));
-            if let Some((line, taken)) = found {
-                *taken = true;
-                return Some(line.clone());
+            let fresh = lines.all.iter().enumerate().skip(looked_at);
+            let found = fresh.filter(|(_, (_, taken))| !taken).find(|(_, (line, _))| wanted(line));
+            if let Some(at) = found.map(|(at, _)| at) {
+                lines.all[..at].iter_mut().for_each(|(line, taken)| *taken |= stale(line));
+                lines.all[at].1 = true;
+                return Some(lines.all[at].0.clone());
             }
             looked_at = lines.all.len();
             let left = give_up.saturating_duration_since(Instant::now());
@@ -96,4 +108,16 @@ fn a_line_is_taken_once_and_the_others_are_kept() {
     assert_eq!(transcript.take(soon, |line| line == "b"), None);
     assert_eq!(transcript.take(soon, |line| line == "a").as_deref(), Some("a"));
     assert_eq!(transcript.lines(), ["a", "b", "a"]);
+}
+
+#[test]
+fn a_line_that_a_newer_one_makes_stale_is_not_taken_any_more() {
+    let transcript = Transcript::of("off\nnote\non\noff again\n".as_bytes());
+    let soon = Duration::from_secs(10);
+    let take = |start: &str| {
+        transcript.take_newest(soon, |line| line.starts_with(start), |line| line.starts_with('o'))
+    };
+    assert_eq!(take("on").as_deref(), Some("on"));
+    assert_eq!(take("off").as_deref(), Some("off again"));
+    assert_eq!(transcript.take(soon, |line| line == "note").as_deref(), Some("note"));
 }

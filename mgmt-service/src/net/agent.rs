@@ -80,7 +80,15 @@ impl ManagementAgent {
         let (stop, stopped) = watch::channel(false);
         let publishing = tokio::spawn(publish(group.clone(), advertisement(name), counters.clone()));
         let subscriptions = Subscriptions::new(application, counters.clone(), stopped.clone());
-        let agent = Serving { group, queries, listener, beans, counters, subscriptions, _registrations: registrations };
+        let agent = Serving {
+            group,
+            queries,
+            listener,
+            beans,
+            counters,
+            subscriptions,
+            _registrations: registrations,
+        };
         let serving = tokio::spawn(agent.run(stopped));
         Ok(Self { running: Some(Running { stop, serving, publishing, recording }) })
     }
@@ -98,6 +106,11 @@ impl ManagementAgent {
             && error.is_panic()
         {
             tracing::error!(%error, "management agent failed");
+        }
+        if let Some(recording) = running.recording.take() {
+            recording.abort();
+            // It ends by being aborted; then the records are unregistered.
+            let _ = recording.await;
         }
     }
 }

@@ -75,7 +75,8 @@ impl Collection {
         let (stop, stopped) = watch::channel(false);
         let (sink, failure) = SinkHandle::start(sink);
         let shared = Arc::new(Shared::default());
-        let lookout = Lookout { manager, pattern, sink, stopped, shared: shared.clone(), following: JoinSet::new() };
+        let lookout =
+            Lookout { manager, pattern, sink, stopped, shared: shared.clone(), following: JoinSet::new() };
         Self { shared, stop, running: tokio::spawn(lookout.run()), failure }
     }
 
@@ -182,7 +183,8 @@ impl Lookout {
             self.shared.counters.agents.set(self.following.len() as u64);
         }
         // Each task flushes on its own; what is not done in time is cut off.
-        let ended = timeout(FLUSH_TIMEOUT, async { while self.following.join_next().await.is_some() {} }).await;
+        let ended =
+            timeout(FLUSH_TIMEOUT, async { while self.following.join_next().await.is_some() {} }).await;
         if ended.is_err() {
             self.shared.counters.unflushed.add(self.following.len() as u64);
             self.following.shutdown().await;

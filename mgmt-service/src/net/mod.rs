@@ -12,3 +12,6 @@ mod manager;
 pub use agent::ManagementAgent;
 pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink};
 pub use manager::{AgentInfo, Manager};
+
+#[cfg(test)]
+mod tests;

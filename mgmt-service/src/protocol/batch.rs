@@ -10,8 +10,8 @@ use bytes::Bytes;
 use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind};
 
-use super::VERSION;
 use super::push::BATCH;
+use super::{DECODE_BYTES_MAX, VERSION};
 use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
 
@@ -32,7 +32,7 @@ impl RecordBatch {
     /// The batch in the body of a push message from `peer`, who measured everything in it.
     pub(super) fn decode(peer: PeerId, body: &[u8]) -> Result<Self, WireError> {
         let (boot, seq, dropped, wire, _ext): (u64, u64, u64, WireRecords, Ext) =
-            decode(body, PUSH_BYTES_MAX)?;
+            decode(body, DECODE_BYTES_MAX)?;
         let WireRecords { base_ms, peers, transactions, rows } = wire;
         if rows.len() > BATCH_RECORDS_MAX {
             return Err(WireError::TooLarge { len: rows.len(), max: BATCH_RECORDS_MAX });

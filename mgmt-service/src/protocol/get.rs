@@ -8,7 +8,7 @@ use overlay::wire::{
     Ext, WireError, decode, decode_message, encode, encode_kind, encode_message, split_kind,
 };
 
-use super::VERSION;
+use super::{DECODE_BYTES_MAX, VERSION, check_len};
 use crate::jmx::{AttributeValue, BeanServer, Found, ObjectName, ObjectNamePattern};
 use crate::limits::{GET_ANSWER_BYTES_MAX, GET_ATTRIBUTES_MAX, GET_PAGE_BEANS_MAX, GET_REQUEST_BYTES_MAX};
 
@@ -41,12 +41,13 @@ impl GetRequest {
     /// # Errors
     /// As [`WireError`] says; a pattern that can't be read is malformed.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        check_len(bytes, GET_REQUEST_BYTES_MAX)?;
         let (kind, body) = split_kind(VERSION, bytes)?;
         if kind != GET {
             return Err(WireError::UnknownKind { got: kind });
         }
         let (pattern, attributes, after, limit, _ext): (String, Vec<String>, u64, u32, Ext) =
-            decode(body, GET_REQUEST_BYTES_MAX)?;
+            decode(body, DECODE_BYTES_MAX)?;
         check_attributes(&attributes)?;
         let pattern = pattern.parse().map_err(|_| WireError::Malformed)?;
         Ok(Self { pattern, attributes, after, limit })
@@ -127,8 +128,9 @@ impl GetAnswer {
     /// # Errors
     /// As [`WireError`] says; a name that can't be read is malformed.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        check_len(bytes, GET_ANSWER_BYTES_MAX)?;
         let (beans, next, more, _ext): (Vec<WireBean>, u64, bool, Ext) =
-            decode_message(VERSION, bytes, GET_ANSWER_BYTES_MAX)?;
+            decode_message(VERSION, bytes, DECODE_BYTES_MAX)?;
         let beans = beans.into_iter().map(from_wire).collect::<Result<_, _>>()?;
         Ok(Self { beans, next, more })
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
-use super::VERSION;
 use super::batch::RecordBatch;
+use super::{VERSION, check_len};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::PUSH_BYTES_MAX;
 
@@ -57,6 +57,7 @@ impl FromManager {
     /// # Errors
     /// As [`WireError`] says; a pattern that can't be read is malformed.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        check_len(bytes, PUSH_BYTES_MAX)?;
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
             SUBSCRIBE => {
@@ -112,6 +113,7 @@ impl FromAgent {
     /// # Errors
     /// As [`WireError`] says.
     pub fn decode(peer: PeerId, bytes: &[u8]) -> Result<Self, WireError> {
+        check_len(bytes, PUSH_BYTES_MAX)?;
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
             BATCH => RecordBatch::decode(peer, body).map(Self::Batch),

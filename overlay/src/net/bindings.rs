@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use libp2p::PeerId;
-use libp2p::swarm::Stream;
 use tokio::sync::mpsc;
 
 use super::frame::FrameStream;
 use super::shared::{Shared, Table};
+use super::substream::Substream;
 use crate::error::BindError;
 use crate::id::{GroupId, PipeId};
 use crate::limits::{ACCEPT_QUEUE, BINDINGS_MAX};
@@ -18,7 +18,7 @@ use crate::protocol::pipe::PipeKind;
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) peer: PeerId,
-    pub(crate) frames: FrameStream<Stream>,
+    pub(crate) frames: FrameStream<Substream>,
 }
 
 /// The pipes bound at this peer.

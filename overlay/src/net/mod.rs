@@ -26,3 +26,4 @@ pub(crate) use handle::{Handle, within};
 pub(crate) use lease::push;
 pub(crate) use pipe_stream::open_pipe;
 pub(crate) use spawn::{PeerConfig, spawn};
+pub use substream::Substream;

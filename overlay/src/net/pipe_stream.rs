@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p::PeerId;
-use libp2p::swarm::Stream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bindings::Accepted;
 use super::command::Command;
 use super::frame::FrameStream;
 use super::shared::Shared;
-use super::substream::{Inbound, OpenError, OpenRequest, PIPE};
+use super::substream::{Inbound, OpenError, OpenRequest, PIPE, Substream};
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES};
 use crate::protocol::pipe::{Acceptance, Header};
@@ -27,7 +26,7 @@ pub(crate) async fn open_pipe(
     header: Header,
     first: Option<Bytes>,
     deadline: Duration,
-) -> Result<FrameStream<Stream>, ConnectError> {
+) -> Result<FrameStream<Substream>, ConnectError> {
     let opening = async {
         let (reply, opened) = oneshot::channel();
         let request = OpenRequest { protocol: PIPE, reply };
@@ -86,7 +85,7 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
     permit.send(Accepted { peer: inbound.peer, frames });
 }
 
-async fn answer(frames: &mut FrameStream<Stream>, acceptance: Acceptance) {
+async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acceptance) {
     let Ok(bytes) = acceptance.encode() else { return };
     if frames.writes.put(&bytes, PIPE_HEADER_BYTES_MAX).is_ok() {
         // The opener may be gone; then nobody is left to be told.

@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use libp2p::PeerId;
-use libp2p::swarm::Stream;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::frame::FrameStream;
 use super::resolver::{Query, ReplySlot};
 use super::shared::Shared;
+use super::substream::Substream;
 use crate::core::PeerEvent;
 use crate::error::{QueryError, RefuseReason};
 use crate::id::GroupId;
@@ -112,7 +112,7 @@ impl Drop for Pending<'_> {
 pub(crate) type Opens = mpsc::Sender<(PeerId, SessionHandle)>;
 
 /// Greets, then serves the session until it ends; `opens` hears of it when it is up.
-pub(crate) async fn run(peer: PeerId, stream: Stream, shared: Arc<Shared>, opens: Opens) {
+pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, opens: Opens) {
     let mut frames = FrameStream::new(stream, SESSION_FRAME_BYTES_MAX, SESSION_READ_BYTES);
     let greeting = tokio::time::timeout(SESSION_GREETING_TIMEOUT, greet(&mut frames)).await;
     match greeting.unwrap_or(Err(None)) {
@@ -158,7 +158,7 @@ pub(crate) async fn run(peer: PeerId, stream: Stream, shared: Arc<Shared>, opens
 }
 
 /// Sends our greeting and reads theirs. `Err(Some)` for garbage, `Err(None)` for a stream that ended.
-async fn greet(frames: &mut FrameStream<Stream>) -> Result<(), Option<WireError>> {
+async fn greet(frames: &mut FrameStream<Substream>) -> Result<(), Option<WireError>> {
     let greeting = Frame::Greeting.encode().map_err(Some)?;
     frames.writes.put(&greeting, SESSION_FRAME_BYTES_MAX).map_err(|_| None)?;
     frames.flush().await.map_err(|_| None)?;
@@ -176,7 +176,7 @@ async fn greet(frames: &mut FrameStream<Stream>) -> Result<(), Option<WireError>
 /// A session that is up.
 struct Session {
     peer: PeerId,
-    frames: FrameStream<Stream>,
+    frames: FrameStream<Substream>,
     queue: mpsc::Receiver<Bytes>,
     handle: SessionHandle,
     shared: Arc<Shared>,

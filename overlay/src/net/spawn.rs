@@ -19,7 +19,10 @@ use super::handle::Handle;
 use super::shared::Shared;
 use crate::advertisement::Value;
 use crate::error::SpawnError;
-use crate::limits::{COMMAND_QUEUE, IDLE_CONNECTION_TIMEOUT, INBOUND_QUEUE, Limits, RENDEZVOUS_MAX};
+use crate::limits::{
+    COMMAND_QUEUE, IDLE_CONNECTION_TIMEOUT, INBOUND_QUEUE, Limits, RENDEZVOUS_MAX,
+    SUBSTREAMS_PER_CONNECTION_MAX, YAMUX_STREAMS_MAX,
+};
 
 /// What a peer is started with.
 #[derive(Debug)]
@@ -45,13 +48,14 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let transport = |error: &dyn std::fmt::Display| SpawnError::Transport(error.to_string());
     let mut swarm = SwarmBuilder::with_existing_identity(config.keypair)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux_config)
         .map_err(|error| transport(&error))?
         .with_behaviour(|_| behaviour)
         .map_err(|error| transport(&error))?
         .with_swarm_config(|swarm| {
             swarm
                 .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
+                .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)
                 .with_substream_upgrade_protocol_override(Version::V1Lazy)
         })
         .build();
@@ -68,6 +72,12 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     );
     tokio::spawn(event_loop.run());
     Ok(Handle { shared, commands })
+}
+
+fn yamux_config() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(YAMUX_STREAMS_MAX);
+    config
 }
 
 /// The rendezvous by their ids, which each address must name.

@@ -7,12 +7,11 @@ use bytes::Bytes;
 use futures::io::AsyncReadExt;
 use futures::{Sink, Stream};
 use libp2p::PeerId;
-use libp2p::swarm;
 
 use super::halves::{PipeReceiver, PipeSender};
 use crate::error::{RecvError, SendError};
 use crate::limits::PIPE_MESSAGE_BYTES_MAX;
-use crate::net::{Binding, FrameStream};
+use crate::net::{Binding, FrameStream, Substream};
 
 /// A pipe that carries messages both ways, in order each way.
 ///
@@ -21,11 +20,11 @@ use crate::net::{Binding, FrameStream};
 #[derive(Debug)]
 pub struct BidiPipe {
     remote: PeerId,
-    frames: FrameStream<swarm::Stream>,
+    frames: FrameStream<Substream>,
 }
 
 impl BidiPipe {
-    pub(crate) fn new(remote: PeerId, frames: FrameStream<swarm::Stream>) -> Self {
+    pub(crate) fn new(remote: PeerId, frames: FrameStream<Substream>) -> Self {
         Self { remote, frames }
     }
 

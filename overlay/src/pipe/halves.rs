@@ -6,18 +6,17 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
 use futures::{Sink, Stream};
-use libp2p::swarm;
 
 use crate::error::{RecvError, SendError};
 use crate::limits::PIPE_MESSAGE_BYTES_MAX;
-use crate::net::{ReadFrames, WriteFrames};
+use crate::net::{ReadFrames, Substream, WriteFrames};
 
 /// The sending half of a pipe: a [`Sink`] of messages of at most [`PIPE_MESSAGE_BYTES_MAX`].
 ///
 /// What was fed leaves with the next flush, or earlier when 64 KiB have gathered. When the other side doesn't
 /// read, feeding waits.
 #[derive(Debug)]
-pub struct PipeSender<W = WriteHalf<swarm::Stream>> {
+pub struct PipeSender<W = WriteHalf<Substream>> {
     pub(crate) io: W,
     pub(crate) writes: WriteFrames,
 }
@@ -86,7 +85,7 @@ impl<W: AsyncWrite + Unpin> Sink<Bytes> for PipeSender<W> {
 
 /// The receiving half of a pipe: a [`Stream`] of messages. It reads in the task that polls it.
 #[derive(Debug)]
-pub struct PipeReceiver<R = ReadHalf<swarm::Stream>> {
+pub struct PipeReceiver<R = ReadHalf<Substream>> {
     pub(crate) io: R,
     pub(crate) reads: ReadFrames,
 }

@@ -7,12 +7,11 @@ use bytes::Bytes;
 use futures::stream::SelectAll;
 use futures::{Sink, Stream, StreamExt};
 use libp2p::PeerId;
-use libp2p::swarm;
 
 use super::halves::{PipeReceiver, PipeSender};
 use crate::error::SendError;
 use crate::limits::INPUT_PIPE_SENDERS_MAX;
-use crate::net::{Binding, FrameStream};
+use crate::net::{Binding, FrameStream, Substream};
 
 /// A message and who sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +26,11 @@ pub struct Message {
 #[derive(Debug)]
 pub struct OutputPipe {
     remote: PeerId,
-    sender: PipeSender<swarm::Stream>,
+    sender: PipeSender<Substream>,
 }
 
 impl OutputPipe {
-    pub(crate) fn new(remote: PeerId, frames: FrameStream<swarm::Stream>) -> Self {
+    pub(crate) fn new(remote: PeerId, frames: FrameStream<Substream>) -> Self {
         Self { remote, sender: PipeSender { io: frames.io, writes: frames.writes } }
     }
 
@@ -140,7 +139,7 @@ impl Stream for InputPipe {
 #[derive(Debug)]
 struct Sender {
     from: PeerId,
-    receiver: PipeReceiver<swarm::Stream>,
+    receiver: PipeReceiver<Substream>,
 }
 
 impl Stream for Sender {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Home, Meeting, Messenger, Process, Program, Signal, befriend, loopback};
+use tests::{Home, Meeting, Messenger, PATIENCE, Process, Program, Signal, befriend, loopback};
 
 use crate::csv_records::{assert_each_is_whole, assert_none_is_missing, count, read};
 
@@ -38,7 +38,7 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     let killed_at = Instant::now();
     bob.into_process().kill();
     let left = OFFLINE_SEEN.saturating_sub(killed_at.elapsed());
-    alice.event_within(left, "bob seen offline", |event| shows(event, &bob_id, "offline"));
+    alice.sees_within(left, &bob_id, "offline");
     assert_eq!(alice.refused(json!({"command": "send", "to": "bob", "text": "are you there?"})), "offline");
     watched(&watch, &alice, &bob_id, "failed");
 
@@ -46,7 +46,7 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     let mut bob = Messenger::start(&home, "bob", &meeting.address, &MEASURED);
     assert_eq!(bob.peer_id, bob_id, "the same data directory is the same peer");
     let left = (PING_PERIOD + RETURN_SLACK).saturating_sub(restarted_at.elapsed());
-    alice.event_within(left, "bob seen online again", |event| shows(event, &bob_id, "online"));
+    alice.sees_within(left, &bob_id, "online");
     bob.sees(&alice, "online");
     chat(&mut alice, &mut bob, &["five"]);
     chat(&mut bob, &mut alice, &["vier"]);
@@ -74,11 +74,11 @@ fn manager(home: &Home, name: &str, meeting: &Meeting, args: &[&str]) -> Process
     program.args(loopback()).data_dir(&home.join(name)).start()
 }
 
-/// Waits for a record of a PING from `peer` to `dest` that ended in `status`.
+/// Waits for a record of a PING from `peer` to `dest` that ended in `status`, later than the one before.
 fn watched(watch: &Process, peer: &Messenger, dest: &str, status: &str) {
-    watch.event(&format!("a {status} record of {}", peer.name), |record| {
-        record["peer"] == peer.peer_id.as_str() && record["dest"] == dest && record["status"] == status
-    });
+    let of_pair = |record: &Value| record["peer"] == peer.peer_id.as_str() && record["dest"] == dest;
+    let wanted = |record: &Value| of_pair(record) && record["status"] == status;
+    watch.newest_within(PATIENCE, &format!("a {status} record of {}", peer.name), wanted, of_pair);
 }
 
 /// Sends every text at once; each arrives, in order, and its sender learns that it was delivered.
@@ -103,11 +103,6 @@ fn chat(from: &mut Messenger, to: &mut Messenger, texts: &[&str]) {
                 && event["state"] == "delivered"
         });
     }
-}
-
-/// Whether the event shows the peer in this status.
-fn shows(event: &Value, peer: &str, status: &str) -> bool {
-    event["event"] == "presence" && event["peer_id"] == peer && event["status"] == status
 }
 
 /// What was said with `buddy`, oldest first, with `<` before what has the direction `marked`.

@@ -33,7 +33,11 @@ const OVERLAY: Layers = Layers {
 /// The management plane: what is measured and managed knows nothing of what carries or shows it.
 const MGMT_SERVICE: Layers = Layers {
     folder: "mgmt-service/src/",
-    tiers: &[&["error", "limits"], &["arm"], &["jmx", "latency", "plot", "protocol"]],
+    tiers: &[
+        &["error", "limits"],
+        &["arm"],
+        &["jmx", "latency", "plot", "protocol", "subscription", "summary"],
+    ],
     complete: false,
 };
 

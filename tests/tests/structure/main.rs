@@ -3,6 +3,7 @@
 //! In: every `.rs` file and manifest of the workspace. Out: one line for each violation.
 //! Each check is also fed a sample that breaks its rule, so that a check that has gone blind fails.
 
+mod documents;
 mod floors;
 mod habits;
 mod layers;

@@ -83,10 +83,3 @@ fn each_breach_in_a_manifest_is_caught() {
         &format!("{lints}[dependencies]\noverlay = {{ workspace = true }}\n"),
     ));
 }
-
-#[test]
-fn the_test_command_of_the_readme_is_the_one_that_the_checks_run() {
-    for file in ["README.md", ".ci/run"] {
-        assert!(read(file).contains("cargo test --workspace"), "{file}");
-    }
-}

@@ -97,6 +97,7 @@ impl Subscriber {
     }
 
     fn attach(&mut self, Attach { pipe, pattern, resume_from }: Attach) -> Next {
+        tracing::debug!(peer = %pipe.remote(), ?resume_from, "manager attached");
         self.outbox.attach(resume_from);
         self.pattern = pattern;
         self.pipe = Some(pipe.split());
@@ -104,14 +105,15 @@ impl Subscriber {
     }
 
     fn detach(&mut self) {
+        tracing::debug!(kept = self.outbox.unacknowledged_records(), "subscription pipe broken");
         self.counters.pipes_broken.add(1);
         self.pipe = None;
         self.away_since = Instant::now();
     }
 
     fn take(&mut self, record: &ArmRecord) -> Next {
-        let wanted = self.pattern.is_everything()
-            || record_name(record).is_ok_and(|name| self.pattern.matches(&name));
+        let wanted =
+            self.pattern.is_everything() || record_name(record).is_ok_and(|name| self.pattern.matches(&name));
         if wanted {
             self.counters.records_batched.add(1);
             self.outbox.push(Instant::now(), record);

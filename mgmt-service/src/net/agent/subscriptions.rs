@@ -14,7 +14,8 @@ use super::super::counters::AgentCounters;
 use super::subscriber::{Attach, Subscriber};
 use crate::arm::{Application, Overflow};
 use crate::limits::{
-    SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT, SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
+    SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT, SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX,
+    SUBSCRIPTIONS_PER_MANAGER_MAX,
 };
 use crate::protocol::{FromAgent, FromManager};
 
@@ -74,10 +75,12 @@ impl Subscriptions {
         }
         let consumer = match &self.application {
             None => None,
-            Some(application) => match application.subscribe(SUBSCRIPTION_RECORDS_MAX, Overflow::DropOldest) {
-                Ok(consumer) => Some(consumer),
-                Err(_) => return self.refuse(attach.pipe),
-            },
+            Some(application) => {
+                match application.subscribe(SUBSCRIPTION_RECORDS_MAX, Overflow::DropOldest) {
+                    Ok(consumer) => Some(consumer),
+                    Err(_) => return self.refuse(attach.pipe),
+                }
+            }
         };
         let Ok(boot) = getrandom::u64() else { return self.refuse(attach.pipe) };
         let (attaches, receiver) = mpsc::channel(1);

@@ -41,15 +41,17 @@ enum Over {
 }
 
 impl Collector {
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
+        let mut stopped = self.stopped.clone();
         let (mut retry, mut unreachable_since) = (SUBSCRIBE_RETRY_MAX / 5, Instant::now());
         loop {
             let opened = tokio::select! {
                 opened = self.open() => opened,
-                _ = self.stopped.changed() => return,
+                _ = stopped.changed() => return,
             };
             if let Some(pipe) = opened {
-                match self.receive(pipe).await {
+                tracing::debug!(peer = %self.agent, "subscribed");
+                match self.receive(pipe, &mut stopped).await {
                     Over::Flushed | Over::SinkFailed => return,
                     Over::Broken => self.shared.counters.pipes_broken.add(1),
                     Over::Full => self.shared.counters.agents_full.add(1),
@@ -60,7 +62,7 @@ impl Collector {
             }
             tokio::select! {
                 () = tokio::time::sleep(retry) => retry = (retry * 2).min(SUBSCRIBE_RETRY_MAX),
-                _ = self.stopped.changed() => return,
+                _ = stopped.changed() => return,
             }
         }
     }
@@ -82,15 +84,15 @@ impl Collector {
     }
 
     /// Commits what comes until the pipe is over.
-    async fn receive(&mut self, mut pipe: BidiPipe) -> Over {
-        let mut flushing = *self.stopped.borrow();
+    async fn receive(&self, mut pipe: BidiPipe, stopped: &mut watch::Receiver<bool>) -> Over {
+        let mut flushing = *stopped.borrow();
         if flushing && self.say(&mut pipe, &FromManager::Flush).await.is_none() {
             return Over::Broken;
         }
         loop {
             let received = tokio::select! {
                 received = pipe.recv() => received,
-                _ = self.stopped.changed(), if !flushing => {
+                _ = stopped.changed(), if !flushing => {
                     flushing = true;
                     match self.say(&mut pipe, &FromManager::Flush).await {
                         Some(()) => continue,

@@ -120,7 +120,11 @@ impl SinkHandle {
     }
 }
 
-fn write(mut sink: Box<dyn RecordSink>, mut queue: mpsc::Receiver<Commit>, failed: oneshot::Sender<io::Error>) {
+fn write(
+    mut sink: Box<dyn RecordSink>,
+    mut queue: mpsc::Receiver<Commit>,
+    failed: oneshot::Sender<io::Error>,
+) {
     while let Some(first) = queue.blocking_recv() {
         let mut together = vec![first];
         while together.len() < SINK_QUEUE

@@ -19,8 +19,8 @@ use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::{mpsc, oneshot};
 
 use super::upgrade::Protocols;
-use super::{PIPE, SESSION};
-use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX};
+use super::{PIPE, SESSION, Substream};
+use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX, SUBSTREAMS_PER_CONNECTION_MAX};
 use crate::meters::Meters;
 use crate::net::frame::FrameStream;
 use crate::protocol::pipe::Acceptance;
@@ -29,7 +29,7 @@ use crate::protocol::pipe::Acceptance;
 #[derive(Debug)]
 pub(crate) struct OpenRequest {
     pub(crate) protocol: StreamProtocol,
-    pub(crate) reply: oneshot::Sender<Result<Stream, OpenError>>,
+    pub(crate) reply: oneshot::Sender<Result<Substream, OpenError>>,
 }
 
 /// Why a substream was not opened.
@@ -51,7 +51,7 @@ pub(crate) struct Inbound {
     pub(crate) peer: PeerId,
     pub(crate) connection: ConnectionId,
     pub(crate) protocol: StreamProtocol,
-    pub(crate) stream: Stream,
+    pub(crate) stream: Substream,
 }
 
 /// Handles the substreams of one connection.
@@ -61,6 +61,8 @@ pub(crate) struct Handler {
     connection: ConnectionId,
     wanted: VecDeque<OpenRequest>,
     opening: usize,
+    /// One per substream, dropped with this handler: see [`Substream`].
+    alive: Vec<oneshot::Sender<()>>,
     accept: mpsc::Sender<Inbound>,
     refusals: FuturesUnordered<BoxFuture<'static, ()>>,
     meters: Arc<Meters>,
@@ -74,15 +76,45 @@ impl Handler {
         meters: Arc<Meters>,
     ) -> Self {
         let (wanted, refusals) = (VecDeque::new(), FuturesUnordered::new());
-        Self { peer, connection, wanted, opening: 0, accept, refusals, meters }
+        Self { peer, connection, wanted, opening: 0, alive: Vec::new(), accept, refusals, meters }
+    }
+
+    /// Lets `stream` hear of the end of this connection. Signals of streams that are gone are swept when their
+    /// number has doubled.
+    fn bind(&mut self, stream: Stream) -> Substream {
+        if self.alive.len() == self.alive.capacity() {
+            self.alive.retain(|alive| !alive.is_closed());
+        }
+        let (substream, alive) = Substream::new(stream);
+        self.alive.push(alive);
+        substream
+    }
+
+    /// Whether the connection has as many substreams as it may.
+    fn is_full(&mut self) -> bool {
+        if self.alive.len() + self.opening >= SUBSTREAMS_PER_CONNECTION_MAX {
+            self.alive.retain(|alive| !alive.is_closed());
+        }
+        self.alive.len() + self.opening >= SUBSTREAMS_PER_CONNECTION_MAX
     }
 
     fn accept(&mut self, stream: Stream, protocol: StreamProtocol) {
-        let inbound = Inbound { peer: self.peer, connection: self.connection, protocol, stream };
-        let Err(refused) = self.accept.try_send(inbound) else { return };
-        let inbound = match refused {
-            mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => inbound,
-        };
+        let full = self.is_full();
+        let (stream, peer, connection) = (self.bind(stream), self.peer, self.connection);
+        let inbound = Inbound { peer, connection, protocol, stream };
+        if full {
+            return self.refuse(inbound);
+        }
+        match self.accept.try_send(inbound) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound)) => {
+                self.refuse(inbound);
+            }
+        }
+    }
+
+    /// Tells the opener of a pipe *busy*; any other substream, or one too many, is reset and counted.
+    fn refuse(&mut self, inbound: Inbound) {
         if inbound.protocol == PIPE && self.refusals.len() < REFUSALS_MAX {
             self.meters.pipes_busy.add(1);
             self.refusals.push(Box::pin(say_busy(inbound.stream)));
@@ -117,6 +149,10 @@ impl ConnectionHandler for Handler {
             if request.reply.is_closed() {
                 continue;
             }
+            if self.is_full() {
+                let _ = request.reply.send(Err(OpenError::Busy));
+                continue;
+            }
             self.opening += 1;
             let upgrade = Protocols(vec![request.protocol.clone()]);
             let protocol = SubstreamProtocol::new(upgrade, request).with_timeout(OPEN_TIMEOUT);
@@ -138,7 +174,8 @@ impl ConnectionHandler for Handler {
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
                 self.opening -= 1;
                 // An asker that has gone away drops the stream, which resets it.
-                let _ = info.reply.send(Ok(protocol));
+                let stream = self.bind(protocol);
+                let _ = info.reply.send(Ok(stream));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 self.opening -= 1;
@@ -154,7 +191,7 @@ impl ConnectionHandler for Handler {
 }
 
 /// Tells the opener of a pipe that there is no room now.
-async fn say_busy(stream: Stream) {
+async fn say_busy(stream: Substream) {
     let mut frames = FrameStream::new(stream, PIPE_HEADER_BYTES_MAX, 64);
     let Ok(acceptance) = Acceptance::Busy.encode() else { return };
     if frames.writes.put(&acceptance, PIPE_HEADER_BYTES_MAX).is_ok() {

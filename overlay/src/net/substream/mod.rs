@@ -3,10 +3,12 @@
 
 mod behaviour;
 mod handler;
+mod stream;
 mod upgrade;
 
 pub(crate) use behaviour::{Behaviour, Happened};
 pub(crate) use handler::{Inbound, OpenError, OpenRequest};
+pub use stream::Substream;
 
 use libp2p::StreamProtocol;
 

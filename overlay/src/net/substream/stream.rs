@@ -1,0 +1,68 @@
+//! A substream that hears of the end of its connection.
+//!
+//! When this side closes a connection, yamux (seen in 0.14.1) forgets its streams without waking who reads them;
+//! a reader would wait for ever. Each of our substreams therefore holds the receiver of a signal whose sender lives
+//! in the connection's handler and goes with it. The signal is looked at only when the substream has nothing to
+//! give, and is not shared with other substreams.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::io::{AsyncRead, AsyncWrite};
+use libp2p::swarm::Stream;
+use tokio::sync::oneshot;
+
+/// An authenticated, encrypted stream of bytes to another peer, within a connection.
+#[derive(Debug)]
+pub struct Substream {
+    io: Stream,
+    connection_gone: oneshot::Receiver<()>,
+    gone: bool,
+}
+
+impl Substream {
+    /// `io`, and the signal's sender for the connection's handler to keep.
+    pub(super) fn new(io: Stream) -> (Self, oneshot::Sender<()>) {
+        let (alive, connection_gone) = oneshot::channel();
+        (Self { io, connection_gone, gone: false }, alive)
+    }
+
+    /// What `polled` says, unless it would wait for a connection that is gone.
+    fn unless_gone<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            return polled;
+        }
+        self.gone = self.gone || Pin::new(&mut self.connection_gone).poll(cx).is_ready();
+        if self.gone { Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())) } else { Poll::Pending }
+    }
+}
+
+impl AsyncRead for Substream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
+        self.unless_gone(cx, polled)
+    }
+}
+
+impl AsyncWrite for Substream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, buffer);
+        self.unless_gone(cx, polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        self.unless_gone(cx, polled)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_close(cx);
+        self.unless_gone(cx, polled)
+    }
+}

@@ -1,0 +1,229 @@
+//! The rendezvous service: who holds a lease, may publish and look up, and what each is answered (JXTA).
+//!
+//! In: requests as bytes, sessions opened and lost, bans, the passing of time. Out: answers or refusals, each counted.
+//! Bounds: those of the lease table, the index and the rates; at most [`BANNED_MAX`] bans. Pure: the caller supplies
+//! `now`; [`Service::poll_timeout`] says when to call [`Service::expire`].
+
+mod listing;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use overlay::limits::FIND_ANSWER_MAX;
+use overlay::protocol::discovery::{DiscoveryRequest, FindAnswer, PublishAnswer};
+use overlay::protocol::rendezvous::{LeaseGrant, RendezvousRequest};
+use overlay::wire::WireError;
+use overlay::{DiscoveryQuery, GroupId, PeerId, RefuseReason};
+
+pub use self::listing::{GroupRow, PeerRow};
+use crate::counters::Counters;
+use crate::index::Index;
+use crate::lease_table::{LeaseRefused, LeaseTable};
+use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX};
+use crate::rate::RateLimiter;
+
+/// Everything that a rendezvous knows and decides.
+#[derive(Debug)]
+pub struct Service {
+    leases: LeaseTable,
+    index: Index,
+    lease_rate: RateLimiter,
+    lookup_rate: RateLimiter,
+    publication_rate: RateLimiter,
+    banned: HashSet<PeerId>,
+    counters: Arc<Counters>,
+}
+
+/// What a request is answered: bytes, or why not.
+pub type Answer = Result<Bytes, RefuseReason>;
+
+/// The list of bans is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ban the peer: {max} peers are banned already")]
+pub struct BansFull {
+    /// The bound.
+    pub max: usize,
+}
+
+impl Service {
+    /// A service that knows nobody and counts in `counters`.
+    #[must_use]
+    pub fn new(limits: &Limits, counters: Arc<Counters>) -> Self {
+        Self {
+            leases: LeaseTable::new(limits.lease.clone()),
+            index: Index::new(limits.index.clone()),
+            lease_rate: RateLimiter::new(limits.rate.lease, RATE_PEERS_MAX),
+            lookup_rate: RateLimiter::new(limits.rate.lookup, RATE_PEERS_MAX),
+            publication_rate: RateLimiter::new(limits.rate.publication, RATE_PEERS_MAX),
+            banned: HashSet::new(),
+            counters,
+        }
+    }
+
+    /// Answers a lease request or a cancellation.
+    pub fn lease(&mut self, now: Instant, from: PeerId, body: &[u8]) -> Answer {
+        let answer = self.admit(now, &from).and_then(|()| self.answer_lease(now, from, body));
+        self.finish(answer)
+    }
+
+    /// Answers a publication or a lookup that was asked in `group`.
+    pub fn discovery(&mut self, now: Instant, from: PeerId, group: GroupId, body: &[u8]) -> Answer {
+        let answer = self.admit(now, &from).and_then(|()| self.answer_discovery(now, from, group, body));
+        self.finish(answer)
+    }
+
+    /// A peer has a session now. Returns whether it may stay: a banned one may not.
+    pub fn session_opened(&mut self, now: Instant, peer: &PeerId) -> bool {
+        self.leases.seen(now, peer);
+        !self.banned.contains(peer)
+    }
+
+    /// The last session of a peer is gone: what it holds stays for the grace.
+    pub fn session_lost(&mut self, now: Instant, peer: &PeerId) {
+        if self.leases.suspect(now, peer) {
+            self.counters.leases_suspected.increment();
+        }
+        self.show();
+    }
+
+    /// Bans a peer: it loses its lease and everything published, and is refused from now on.
+    ///
+    /// # Errors
+    /// [`BansFull`] when there are [`BANNED_MAX`] bans.
+    pub fn ban(&mut self, peer: PeerId) -> Result<(), BansFull> {
+        if self.banned.len() >= BANNED_MAX && !self.banned.contains(&peer) {
+            return Err(BansFull { max: BANNED_MAX });
+        }
+        self.banned.insert(peer);
+        self.end_lease(&peer);
+        self.show();
+        Ok(())
+    }
+
+    /// Ends leases and advertisements whose time has come.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some(peer) = self.leases.pop_expired(now) {
+            self.counters.leases_expired.increment();
+            self.counters.advertisements_dropped.add(self.index.remove_peer(&peer));
+        }
+        self.counters.advertisements_expired.add(self.index.expire(now));
+        self.show();
+    }
+
+    /// When [`Self::expire`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.leases.poll_timeout().into_iter().chain(self.index.poll_timeout()).min()
+    }
+
+    /// Any frame of a holder renews its lease, before anything can be refused but to the banned.
+    fn admit(&mut self, now: Instant, from: &PeerId) -> Result<(), RefuseReason> {
+        if self.banned.contains(from) {
+            return Err(RefuseReason::Banned);
+        }
+        // What is due ends first, so that a late frame cannot revive it.
+        self.expire(now);
+        self.leases.seen(now, from);
+        Ok(())
+    }
+
+    fn answer_lease(&mut self, now: Instant, from: PeerId, body: &[u8]) -> Answer {
+        self.lease_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
+        match RendezvousRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
+            RendezvousRequest::Lease { wanted } => {
+                let granted = self.leases.request(now, from, wanted);
+                let grant = granted.map_err(|LeaseRefused::Full { .. }| RefuseReason::Full)?;
+                let counter =
+                    if grant.renewed { &self.counters.leases_renewed } else { &self.counters.leases_granted };
+                counter.increment();
+                encoded(LeaseGrant { ttl: grant.ttl }.encode())
+            }
+            RendezvousRequest::Cancel => {
+                if self.end_lease(&from) {
+                    self.counters.leases_cancelled.increment();
+                }
+                Ok(Bytes::new())
+            }
+        }
+    }
+
+    fn answer_discovery(&mut self, now: Instant, from: PeerId, group: GroupId, body: &[u8]) -> Answer {
+        match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
+            DiscoveryRequest::Publish { advertisements } => self.publish(now, from, advertisements),
+            DiscoveryRequest::Find { query } => self.find(now, from, group, query),
+        }
+    }
+
+    fn publish(&mut self, now: Instant, from: PeerId, advertisements: Vec<Bytes>) -> Answer {
+        if self.leases.live(now, &from).is_none() {
+            return Err(RefuseReason::NotLeased);
+        }
+        let mut answer = PublishAnswer { accepted: 0, refused: 0 };
+        for envelope in advertisements {
+            match self.publish_one(now, from, envelope) {
+                Ok(()) => answer.accepted += 1,
+                Err(reason) => {
+                    self.counters.refused(reason).increment();
+                    self.counters.publications_refused.increment();
+                    answer.refused += 1;
+                }
+            }
+        }
+        encoded(answer.encode())
+    }
+
+    /// One token buys one signature check.
+    fn publish_one(&mut self, now: Instant, from: PeerId, envelope: Bytes) -> Result<(), RefuseReason> {
+        self.publication_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
+        self.index.publish(now, &from, envelope).map_err(|refused| refused.reason())?;
+        self.counters.publications.increment();
+        Ok(())
+    }
+
+    /// A query that names no group asks in the group it came by.
+    fn find(&mut self, now: Instant, from: PeerId, group: GroupId, mut query: DiscoveryQuery) -> Answer {
+        self.lookup_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
+        query.group.get_or_insert(group);
+        // One more than an answer may hold tells whether there are more.
+        query.threshold = query.threshold.min(FIND_ANSWER_MAX + 1);
+        let found = self.index.find(now, &query);
+        let envelopes = found.iter().take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
+        let mut answer = FindAnswer::fitting(envelopes);
+        answer.more |= found.len() > FIND_ANSWER_MAX;
+        self.counters.lookups.increment();
+        self.counters.found.add(answer.advertisements.len());
+        encoded(answer.encode())
+    }
+
+    fn end_lease(&mut self, peer: &PeerId) -> bool {
+        self.counters.advertisements_dropped.add(self.index.remove_peer(peer));
+        self.leases.cancel(peer)
+    }
+
+    fn finish(&mut self, answer: Answer) -> Answer {
+        if let Err(reason) = answer {
+            self.counters.refused(reason).increment();
+        }
+        self.show();
+        answer
+    }
+
+    /// Brings the gauges up to date.
+    fn show(&self) {
+        self.counters.leases.set(self.leases.len());
+        self.counters.advertisements.set(self.index.len());
+        self.counters.index_bytes.set(self.index.bytes());
+        self.counters.banned.set(self.banned.len());
+    }
+}
+
+/// An answer as bytes. Every answer is made to fit; one that does not is refused rather than sent cut.
+fn encoded(bytes: Result<Vec<u8>, WireError>) -> Answer {
+    debug_assert!(bytes.is_ok(), "answers are cut to what fits a session frame");
+    bytes.map(Bytes::from).map_err(|_| RefuseReason::Full)
+}
+
+#[cfg(test)]
+mod tests;

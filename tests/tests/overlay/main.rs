@@ -1,0 +1,6 @@
+//! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
+
+mod hostile;
+mod pipes;
+mod resolver;
+mod world;
