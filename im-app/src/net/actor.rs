@@ -4,6 +4,12 @@
 //! them once they are on it, in the order of the inputs. At most `STORE_QUEUE_MAX` batches are under way; then no
 //! further input is taken, and whoever sends waits.
 
+mod ending;
+mod questions;
+mod tasks;
+
+pub(super) use self::tasks::buddy_pipe;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -331,110 +337,6 @@ impl Actor {
         let _ = answer.send(face);
     }
 
-    fn order(&mut self, link: LinkId, order: Order) {
-        let Some(orders) = self.links.get(&link) else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = orders.try_send(order) {
-            // Its task sees that nobody orders any more, and ends.
-            self.counters.count(Counter::LinksStuck);
-            self.links.remove(&link);
-        }
-    }
-
-    fn link_up(&mut self, pipe: BidiPipe, opened_here: bool) {
-        let Some(inputs) = self.sender.upgrade() else { return };
-        let (peer, path) = (pipe.remote(), Path::Direct);
-        let id = LinkId(self.fresh());
-        let (orders, queue) = mpsc::channel(LINK_ORDERS_MAX);
-        let link = Link {
-            id,
-            orders: queue,
-            inputs,
-            own: self.own.subscribe(),
-            pinger: Arc::new(Pinger::new(peer, path, self.transaction.clone(), self.counters.clone())),
-        };
-        let task = self.tasks.spawn(async move {
-            link.run(pipe).await;
-            Ending::Link
-        });
-        self.links.insert(id, orders);
-        self.links_by_task.insert(task.id(), id);
-        self.handle(Input::LinkUp {
-            link: id,
-            peer,
-            opened_here,
-            path,
-        });
-    }
-
-    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, deadline: Duration) {
-        let (own, group) = (self.peer.clone(), self.group.clone());
-        self.tasks.spawn(async move {
-            let dial = async {
-                for address in addresses {
-                    own.add_address(peer, address).await;
-                }
-                group.connect(peer, buddy_pipe(&group, &peer)).await
-            };
-            let pipe = match timeout(deadline, dial).await {
-                Ok(Ok(pipe)) => Some(pipe),
-                Ok(Err(error)) => {
-                    tracing::debug!(%peer, %error, "buddy not reached");
-                    None
-                }
-                Err(_) => None,
-            };
-            Ending::Dialed { peer, pipe }
-        });
-    }
-
-    fn ended(&mut self, ended: Result<(Id, Ending), JoinError>) {
-        match ended {
-            Ok((id, Ending::Link)) => drop(self.links_by_task.remove(&id)),
-            Ok((_, Ending::Dialed { peer, pipe })) => {
-                let reached = pipe.is_some();
-                if let Some(pipe) = pipe {
-                    self.link_up(pipe, true);
-                }
-                self.handle(Input::DialEnded { peer, reached });
-            }
-            Ok((_, Ending::Asked { ticket, answer })) => self.handle(Input::Answered { ticket, answer }),
-            Err(error) => {
-                tracing::error!(%error, "a task of the messenger failed");
-                if let Some(link) = self.links_by_task.remove(&error.id()) {
-                    self.links.remove(&link);
-                    self.handle(Input::LinkDown { link });
-                }
-            }
-        }
-    }
-
-    fn ask(&mut self, ticket: Ticket, question: Question, until: u64) {
-        let disk = self.disk.reader();
-        match question {
-            Question::History(query) => {
-                let (peer, alias) = (query.peer, self.core.alias(&query.peer));
-                self.tasks.spawn(async move {
-                    let answer = match (disk.history(query).await, alias) {
-                        (Ok(Some(history)), Some(buddy)) => Ok(Answer::History { buddy, peer, history }),
-                        (Ok(None), _) => Err(CommandError::bad("before", "there is no such message")),
-                        (Ok(_), None) => {
-                            Err(CommandError::of_field(ErrorCode::UnknownBuddy, "buddy", "the buddy was removed"))
-                        }
-                        (Err(error), _) => Err(CommandError::new(ErrorCode::Internal, error)),
-                    };
-                    Ending::Asked { ticket, answer }
-                });
-            }
-            Question::Replay { since } => {
-                let Some(outputs) = self.waiting.get(&ticket).map(|waiting| waiting.outputs.clone()) else { return };
-                self.tasks.spawn(async move {
-                    let answer = replay(disk, outputs, since, until).await;
-                    Ending::Asked { ticket, answer }
-                });
-            }
-        }
-    }
-
     /// The next cursor; reserves more on disk when those reserved are used up.
     fn cursor(&mut self, ops: &mut Vec<Op>) -> u64 {
         let cursor = self.next_cursor;
@@ -454,64 +356,6 @@ impl Actor {
         self.last_id
     }
 
-    /// Says goodbye to buddies, waits a moment for what is under way, and closes the database.
-    async fn end(mut self) -> Result<(), Arc<StoreError>> {
-        for link in self.core.links() {
-            self.order(link, Order::Send(Frame::Bye));
-            self.order(link, Order::Close);
-        }
-        self.inputs.close();
-        let goodbye = async {
-            while let Some((written, after)) = self.steps.next().await {
-                self.finish(written, after);
-            }
-            while let Some(ended) = self.tasks.join_next().await {
-                if let Ok(Ending::Asked { ticket, answer }) = ended {
-                    let cursor = self.cursor(&mut Vec::new());
-                    self.reply(ticket, cursor, answer);
-                }
-                // Pipes' tasks wait for room to say their last word.
-                while self.inputs.try_recv().is_ok() {}
-            }
-        };
-        if timeout(GOODBYE_MAX, goodbye).await.is_err() {
-            tracing::debug!("some pipes did not end in time");
-        }
-        self.tasks.shutdown().await;
-        self.application.stop_all(Instant::now());
-        let Self { disk, failure, steps, .. } = self;
-        drop(steps);
-        if let Err(error) = tokio::task::spawn_blocking(move || disk.close()).await {
-            tracing::error!(%error, "database not closed");
-        }
-        failure.map_or(Ok(()), Err)
-    }
-}
-
-/// Hands earlier events to a face, as fast as it takes them.
-async fn replay(
-    disk: super::disk::DiskReader,
-    outputs: mpsc::WeakSender<Output>,
-    mut since: u64,
-    until: u64,
-) -> Result<Answer, CommandError> {
-    loop {
-        let page = disk.events(since, until, REPLAY_PAGE).await;
-        let page = page.map_err(|error| CommandError::new(ErrorCode::Internal, error))?;
-        let Some((last, _)) = page.last() else { return Ok(Answer::Done) };
-        since = *last;
-        for (_, line) in page {
-            let Some(outputs) = outputs.upgrade() else { return Ok(Answer::Done) };
-            if outputs.send(Output::Replayed { line }).await.is_err() {
-                return Ok(Answer::Done);
-            }
-        }
-    }
-}
-
-/// The pipe that a peer binds for its buddies.
-pub(super) fn buddy_pipe(group: &PeerGroup, peer: &PeerId) -> PipeId {
-    PipeId::derive(&group.id(), &format!("buddy/{peer}"))
 }
 
 /// ms since 1970.
@@ -522,5 +366,3 @@ pub(super) fn wall_ms() -> u64 {
 
 /// Under which the first cursor that is not reserved is kept.
 pub(super) const CURSOR_KEY: &str = "cursor";
-/// How long the polite end may take.
-const GOODBYE_MAX: Duration = Duration::from_secs(2);
