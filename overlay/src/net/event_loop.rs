@@ -153,6 +153,7 @@ impl EventLoop {
         let due = self.publications.handle_timeout(now);
         let signed: Vec<_> =
             due.into_iter().filter_map(|due| self.sign(due.advertisement, due.lifetime).ok()).collect();
+        signed.iter().for_each(|signed| self.keep_own(now, signed));
         if !signed.is_empty() {
             self.push_to_all(&signed);
         }
@@ -205,6 +206,13 @@ impl EventLoop {
         SignedAdvertisement::sign(advertisement, lifetime, self.sequence, &self.shared.keypair)
     }
 
+    /// Keeps what this peer publishes in its own cache, until it is renewed. The cache may be full of others'; then
+    /// only this peer itself misses it.
+    fn keep_own(&mut self, now: Instant, signed: &SignedAdvertisement) {
+        let lifetime = signed.lifetime();
+        let _ = self.cache.insert(now, signed.clone(), lifetime.local.min(lifetime.remote));
+    }
+
     /// Takes a new address of ours into what this peer advertises of itself.
     fn on_new_address(&mut self, address: Multiaddr) {
         let complete = match address.clone().with_p2p(self.shared.id) {
@@ -233,6 +241,7 @@ impl EventLoop {
             return;
         }
         if let Ok(signed) = self.sign(advertisement, lifetime) {
+            self.keep_own(now, &signed);
             self.push_to_all(&[signed]);
         }
     }

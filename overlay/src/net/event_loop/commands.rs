@@ -98,8 +98,7 @@ impl EventLoop {
         if !self.publications.keep(now, advertisement, lifetime) {
             return Err(PublishError::Full { max: PUBLICATIONS_MAX });
         }
-        // The local cache may be full of others'; what is published here is kept in any case.
-        let _ = self.cache.insert(now, signed.clone(), lifetime.local.min(lifetime.remote));
+        self.keep_own(now, &signed);
         Ok(signed)
     }
 
