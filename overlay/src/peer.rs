@@ -140,9 +140,12 @@ impl Peer {
     /// Waits for the first lease and says whose it is; returns at once while one holds. Cancel-safe.
     ///
     /// # Errors
-    /// [`LeaseError::TimedOut`] with what the last try ended in.
+    /// [`LeaseError::NoRendezvous`] at once without any configured, [`LeaseError::TimedOut`] with what the last try ended in.
     pub async fn wait_leased(&self, deadline: Duration) -> Result<PeerId, LeaseError> {
         let mut leases = self.handle.shared.leases.subscribe();
+        if leases.borrow().configured == 0 {
+            return Err(LeaseError::NoRendezvous);
+        }
         let waiting = leases.wait_for(|leases| !leases.held.is_empty());
         if let Ok(held) = tokio::time::timeout(deadline, waiting).await {
             let held = held.map_err(|_| LeaseError::Closed)?;

@@ -16,7 +16,7 @@ use super::command::Command;
 use super::lease;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
-use super::substream::{Inbound, OpenError};
+use super::substream::Inbound;
 use super::waiting::Waiting;
 use crate::advertisement::{
     Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
@@ -78,6 +78,7 @@ impl EventLoop {
         let mut book = AddressBook::default();
         let peers: Vec<_> = rendezvous.iter().map(|(peer, _)| *peer).collect();
         rendezvous.into_iter().for_each(|(peer, address)| book.add(peer, address));
+        shared.leases.send_modify(|leases| leases.configured = peers.len());
         let cache = AdvertisementCache::new(CacheLimits {
             total: limits.advertisements,
             per_publisher: limits.advertisements / 4 + 1,
@@ -173,8 +174,6 @@ impl EventLoop {
                 self.swarm.close_connection(connection);
                 if self.shared.sessions.of(&peer).is_none() {
                     self.leases.session_lost(Instant::now(), peer);
-                    let error = OpenError::Unreachable("it opened no session with us".to_owned());
-                    self.waiting.settle(&peer, &Err(error));
                 }
             }
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),

@@ -58,6 +58,13 @@ impl EventLoop {
         }
     }
 
+    /// Dials for those who came while the last connection was about to close.
+    pub(super) fn redial_for_waiting(&mut self, peer: PeerId) {
+        if self.waiting.has(&peer) {
+            self.dial(peer);
+        }
+    }
+
     fn dial(&mut self, peer: PeerId) {
         let addresses = self.book.of(&peer);
         if peer == self.shared.id || addresses.is_empty() {
