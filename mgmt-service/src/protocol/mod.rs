@@ -1,4 +1,4 @@
-//! Messages of the management service over the overlay (paper §5, the service that [8] of the paper foresees).
+//! Messages of the management service over the overlay: the "service dedicated to the management" of paper §4.3.
 //!
 //! Questions about managed objects are resolver queries to [`HANDLER`]; records are pushed over a bidirectional pipe
 //! (see [`pipe_id`]). Every message opens with a version, those that may grow end in an `Ext`, and kinds travel as

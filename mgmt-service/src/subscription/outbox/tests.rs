@@ -1,3 +1,4 @@
+//! The outbox's promises, on a virtual clock: batches leave in time, nothing is lost, bounds hold.
 #![expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
 
 use std::time::Duration;
