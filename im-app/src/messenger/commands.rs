@@ -2,7 +2,7 @@
 
 use overlay::PeerId;
 
-use super::core::{Core, Fetch, NOTE_KEY, STATUS_KEY};
+use super::core::{Core, Fetch, NOTE_KEY, RENDEZVOUS_KEY, STATUS_KEY};
 use super::input::{Effect, Moment, Order, Question, Ticket};
 use super::{Answer, Command, Counter};
 use crate::buddy::{Alias, Buddy, Contact};
@@ -129,6 +129,7 @@ impl Core {
             alias: buddy.alias.clone(),
         };
         self.reply(ticket, Ok(answer));
+        self.learn_rendezvous(invite);
         match before.map(|buddy| buddy.contact) {
             Some(Contact::Accepted) => {}
             Some(Contact::PendingIn) => {
@@ -144,6 +145,19 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Who has no rendezvous of their own goes to that of their first friend, from the next start on.
+    fn learn_rendezvous(&mut self, invite: &Invite) {
+        if !self.own.rendezvous.is_empty() || invite.rendezvous.is_empty() {
+            return;
+        }
+        self.own.rendezvous.clone_from(&invite.rendezvous);
+        let addresses: Vec<String> = invite.rendezvous.iter().map(ToString::to_string).collect();
+        self.store(Op::PutSetting {
+            key: RENDEZVOUS_KEY,
+            value: addresses.join(" "),
+        });
     }
 
     fn accept(&mut self, at: Moment, ticket: Ticket, buddy: &Buddy) -> Result<(), CommandError> {

@@ -253,3 +253,5 @@ fn kept_presence(kept: &Kept) -> Presence {
 pub(super) const STATUS_KEY: &str = "status";
 /// Under which the own note is kept.
 pub(super) const NOTE_KEY: &str = "note";
+/// Under which the rendezvous of an invite are kept, for who has none.
+pub const RENDEZVOUS_KEY: &str = "rendezvous";

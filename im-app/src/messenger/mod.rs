@@ -16,7 +16,7 @@ mod outbox;
 mod watching;
 
 
-pub use self::core::{Core, Own};
+pub use self::core::{Core, Own, RENDEZVOUS_KEY};
 pub use command::{Answer, Command};
 pub use counters::{Counter, Counters};
 pub use event::{BuddyPresence, Event};

@@ -14,7 +14,7 @@ use super::disk::Disk;
 use super::face::{Ended, Face};
 use crate::error::StoreError;
 use crate::limits::{COMMANDS_MAX, PING_PERIOD};
-use crate::messenger::{Core, Counters, Moment, Own};
+use crate::messenger::{Core, Counters, Input, Moment, Own};
 
 /// How a messenger is to run.
 #[derive(Debug, Clone)]
@@ -147,6 +147,12 @@ impl Messenger {
         let (answer, attached) = oneshot::channel();
         self.inputs.send(Inbound::Attach(answer)).await.map_err(|_| Ended)?;
         attached.await.ok().flatten().ok_or(Ended)
+    }
+
+    /// Tells the user something that only the program around the messenger knows. Cancel-safe.
+    pub async fn warn(&self, code: &'static str, message: String) {
+        // One that has ended tells nobody any more.
+        let _ = self.inputs.send(Inbound::Core(Input::Warn { code, message })).await;
     }
 
     /// What measures its PINGs, for a management agent.
