@@ -52,7 +52,7 @@ mod pipe;
 pub mod protocol;
 pub mod wire;
 
-pub use libp2p::{Multiaddr, PeerId, identity::Keypair};
+pub use libp2p::{Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol};
 
 pub use crate::advertisement::{
     Advertisement, AdvertisementKind, Condition, DiscoveryQuery, Lifetime, SignedAdvertisement, Value,

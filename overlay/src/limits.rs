@@ -52,8 +52,8 @@ pub const COMMAND_QUEUE: usize = 256;
 pub const EVENT_QUEUE: usize = 1024;
 /// Inbound substreams that wait to be taken. Full: the opener of a pipe is told *busy*, others are reset; counted.
 pub const INBOUND_QUEUE: usize = 256;
-/// Inbound substreams whose header is being read. Full: as above.
-pub const INBOUND_NEGOTIATING_MAX: usize = 1024;
+/// Pipes of one peer whose header is being read. Full: that peer is told *busy*.
+pub const NEGOTIATING_PER_PEER_MAX: usize = 128;
 /// Substreams of one connection, both ways. Full: this side's opens are *busy*, the other side's are as well.
 pub const SUBSTREAMS_PER_CONNECTION_MAX: usize = 1024;
 /// Substreams at which yamux ends the whole connection; well above the bound that refuses one by one.

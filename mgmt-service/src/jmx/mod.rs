@@ -15,5 +15,5 @@ pub use bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
 pub use counter_bean::CounterBean;
 pub use object_name::ObjectName;
 pub use pattern::ObjectNamePattern;
-pub use record_bean::{RecordBean, RecordBeans, record_name};
+pub use record_bean::{RecordBean, RecordBeans, record_name, record_of};
 pub use server::{BeanServer, Found, Registration};

@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use super::bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
 use super::object_name::ObjectName;
 use super::server::{BeanServer, Registration};
-use crate::arm::{ArmRecord, PooledRecord};
+use crate::arm::{ArmRecord, DestStatus, Path, PooledRecord, Reason, Status};
 use crate::error::{ObjectNameError, RegisterError};
 
 /// The name under which a record is managed. Both peers stand with their PeerId: names of people are not unique.
@@ -20,6 +21,38 @@ use crate::error::{ObjectNameError, RegisterError};
 pub fn record_name(record: &ArmRecord) -> Result<ObjectName, ObjectNameError> {
     let keys = [("dest", record.dest.to_string()), ("corr", record.correlator.to_string())];
     ObjectName::new(&record.peer.to_string(), keys)
+}
+
+/// The record that a peer showed as an object with these attributes; none when they are no record of the peer that the
+/// name says, or lack what every record has.
+#[must_use]
+pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> Option<ArmRecord> {
+    let text = |wanted: &str| {
+        attributes.iter().find(|(known, _)| known == wanted).and_then(|(_, value)| match value {
+            AttributeValue::Str(text) => Some(text.as_str()),
+            _ => None,
+        })
+    };
+    let number = |wanted: &str| {
+        attributes.iter().find(|(known, _)| known == wanted).and_then(|(_, value)| match value {
+            AttributeValue::Int(number) => u64::try_from(*number).ok(),
+            _ => None,
+        })
+    };
+    let at = humantime::parse_rfc3339(text("at")?).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(ArmRecord {
+        at_ms: u64::try_from(at.as_millis()).ok()?,
+        peer: name.domain().parse().ok()?,
+        transaction: text("transaction")?.into(),
+        dest: name.key("dest")?.parse().ok()?,
+        dest_status: DestStatus::from_text(text("dest_status").unwrap_or_default())?,
+        correlator: name.key("corr")?.parse().ok()?,
+        status: Status::from_text(text("status")?)?,
+        response_us: number("response_us"),
+        hold_us: number("hold_us"),
+        path: Path::from_text(text("path").unwrap_or_default())?,
+        reason: Reason::from_text(text("reason").unwrap_or_default())?,
+    })
 }
 
 /// A record that can be asked; its attributes are those that its kind of transaction has measured.
@@ -128,7 +161,7 @@ mod tests {
     use overlay::PeerId;
 
     use super::*;
-    use crate::arm::{Correlator, Overflow, RecordQueue, Status};
+    use crate::arm::{Correlator, Overflow, RecordQueue};
     use crate::jmx::ObjectNamePattern;
 
     fn record(n: u64) -> ArmRecord {
@@ -173,6 +206,11 @@ mod tests {
         assert_eq!((bean.attribute("hold_us"), bean.attribute("secret")), (None, None));
         let names: Vec<_> = bean.info().attributes.into_iter().map(|attribute| attribute.name).collect();
         assert_eq!(names, ["at", "peer", "transaction", "dest", "corr", "status", "response_us"]);
+        let attributes: Vec<_> =
+            names.iter().map(|name| (name.to_string(), bean.attribute(name).unwrap())).collect();
+        let name = record_name(&bean.record).unwrap();
+        assert_eq!(record_of(&name, &attributes).as_ref(), Some(&*bean.record));
+        assert_eq!(record_of(&name, &attributes[1..]), None);
         assert_eq!(ATTRIBUTES.map(|(name, _)| name), ArmRecord::COLUMNS);
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct EventLoop {
     cache: AdvertisementCache,
     book: AddressBook,
     attributes: BTreeMap<String, Value>,
+    /// Pipes whose header is being read, of each peer.
+    negotiating: HashMap<PeerId, usize>,
     /// Unanswered keep-alive pings in a row.
     unanswered_pings: HashMap<ConnectionId, u32>,
     /// Sequence of the newest advertisement signed here.
@@ -57,6 +59,8 @@ pub(crate) enum Ended {
     Session { peer: PeerId, connection: ConnectionId },
     /// A lease request was answered, or not.
     Lease { rendezvous: PeerId, result: Result<std::time::Duration, String> },
+    /// A pipe's header was read and answered, or not.
+    Pipe { peer: PeerId },
     /// Something that leaves nothing to do.
     Done,
 }
@@ -94,6 +98,7 @@ impl EventLoop {
             cache,
             book,
             attributes,
+            negotiating: HashMap::new(),
             unanswered_pings: HashMap::new(),
             sequence: 0,
         };
@@ -172,6 +177,14 @@ impl EventLoop {
                 }
             }
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),
+            Ok(Ended::Pipe { peer }) => {
+                let left = self.negotiating.get(&peer).map_or(0, |count| count.saturating_sub(1));
+                if left == 0 {
+                    self.negotiating.remove(&peer)
+                } else {
+                    self.negotiating.insert(peer, left)
+                };
+            }
             Ok(Ended::Done) => {}
             Err(error) => {
                 tracing::error!(reason = %error, "a task of the overlay ended by a panic");

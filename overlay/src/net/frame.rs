@@ -28,9 +28,10 @@ impl ReadFrames {
         Self { buffer: BytesMut::new(), scratch: vec![0; read_bytes].into_boxed_slice(), frame_bytes_max }
     }
 
-    /// From now on frames of at most `frame_bytes_max`.
-    pub(crate) fn set_frame_bytes_max(&mut self, frame_bytes_max: usize) {
+    /// From now on frames of at most `frame_bytes_max`, read `read_bytes` at a time.
+    pub(crate) fn grow(&mut self, frame_bytes_max: usize, read_bytes: usize) {
         self.frame_bytes_max = frame_bytes_max;
+        self.scratch = vec![0; read_bytes].into_boxed_slice();
     }
 
     /// The next frame, `None` at a clean end. Losing the future loses nothing that was read.

@@ -32,7 +32,7 @@ pub(crate) async fn open_pipe(
         let request = OpenRequest { protocol: PIPE, reply };
         commands.send(Command::Open { peer, request }).await.map_err(|_| ConnectError::Closed)?;
         let stream = opened.await.map_err(|_| ConnectError::Closed)?.map_err(open_error)?;
-        let mut frames = FrameStream::new(stream, PIPE_HEADER_BYTES_MAX, PIPE_READ_BYTES);
+        let mut frames = FrameStream::new(stream, PIPE_HEADER_BYTES_MAX, PIPE_HEADER_BYTES_MAX);
         let header = header.encode().map_err(|_| ConnectError::Closed)?;
         frames.writes.put(&header, PIPE_HEADER_BYTES_MAX).map_err(send_error)?;
         if let Some(first) = first {
@@ -44,7 +44,7 @@ pub(crate) async fn open_pipe(
             _ => return Err(ConnectError::Closed),
         };
         acceptance.into_result()?;
-        frames.reads.set_frame_bytes_max(PIPE_MESSAGE_BYTES_MAX);
+        frames.reads.grow(PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES);
         Ok(frames)
     };
     tokio::time::timeout(deadline, opening).await.unwrap_or(Err(ConnectError::TimedOut { after: deadline }))
@@ -52,7 +52,7 @@ pub(crate) async fn open_pipe(
 
 /// Reads the header of a substream that another peer opened, and passes it to who binds the pipe.
 pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
-    let mut frames = FrameStream::new(inbound.stream, PIPE_HEADER_BYTES_MAX, PIPE_READ_BYTES);
+    let mut frames = FrameStream::new(inbound.stream, PIPE_HEADER_BYTES_MAX, PIPE_HEADER_BYTES_MAX);
     let header = match tokio::time::timeout(OPEN_TIMEOUT, frames.recv()).await {
         Err(_) => return shared.meters.pipe_timeouts.add(1),
         Ok(Ok(Some(bytes))) => Header::decode(&bytes),
@@ -81,8 +81,14 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         return;
     }
     shared.meters.pipes_in.add(1);
-    frames.reads.set_frame_bytes_max(PIPE_MESSAGE_BYTES_MAX);
+    frames.reads.grow(PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES);
     permit.send(Accepted { peer: inbound.peer, frames });
+}
+
+/// Tells the opener of a pipe that it opens too many at once.
+pub(crate) async fn refuse_busy(inbound: Inbound, shared: Arc<Shared>) {
+    shared.meters.pipes_busy.add(1);
+    answer(&mut FrameStream::new(inbound.stream, PIPE_HEADER_BYTES_MAX, 1), Acceptance::Busy).await;
 }
 
 async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acceptance) {

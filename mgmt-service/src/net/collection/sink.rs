@@ -4,11 +4,13 @@
 //! first failure ends the sink; what was not committed is never acknowledged.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::arm::ArmRecord;
+use crate::latency::LatencyMatrix;
 use crate::limits::SINK_QUEUE;
 
 /// A place for records. Called on a thread where blocking is allowed.
@@ -33,6 +35,19 @@ impl RecordSink for crate::csv::CsvFile {
 
     fn commit(&mut self) -> io::Result<()> {
         Self::commit(self).map_err(io::Error::other)
+    }
+}
+
+/// The live view (paper, figure 3): others may look at the matrix while it is filled.
+impl RecordSink for Arc<Mutex<LatencyMatrix>> {
+    fn write(&mut self, records: &[ArmRecord]) -> io::Result<()> {
+        let mut matrix = self.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().for_each(|record| matrix.record(record));
+        Ok(())
+    }
+
+    fn commit(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

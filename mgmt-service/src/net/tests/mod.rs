@@ -106,17 +106,21 @@ async fn a_broken_connection_loses_nothing_and_doubles_nothing() {
     let mut collected = Collected::start(&manager);
     anne.subscribed(1).await;
     let mut seen = Vec::new();
-    for round in 0..3_u64 {
+    for round in 0..8_u64 {
         let first = round * 1_000;
         anne.measure(first..first + 700);
         // Some batches are on their way, some not acknowledged, some records wait.
-        anne.peer.close(peer.id()).await;
+        if round % 2 == 0 {
+            anne.peer.close(peer.id()).await;
+        } else {
+            peer.close(anne.peer.id()).await;
+        }
         anne.measure(first + 700..first + 1_000);
         seen.extend(collected.numbers(1_000).await);
     }
-    assert_eq!(seen, (0..3_000).collect::<Vec<_>>());
+    assert_eq!(seen, (0..8_000).collect::<Vec<_>>());
     let (summary, rest) = collected.stop().await;
-    assert_eq!((summary.records, summary.dropped, rest.len()), (3_000, 0, 0));
+    assert_eq!((summary.records, summary.dropped, rest.len()), (8_000, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +154,7 @@ async fn only_records_that_match_are_sent() {
     anne.subscribed(1).await;
     anne.measure(0..3);
     assert_eq!(collection.stop().await.summary.records, 0);
+    anne.subscribed(0).await;
     let collection = manager.collect(pattern(&format!("*:dest={},*", anne.peer.id())), sink);
     anne.subscribed(1).await;
     anne.measure(3..6);

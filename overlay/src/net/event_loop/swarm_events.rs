@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{Ended, EventLoop};
 use crate::core::PeerEvent;
-use crate::limits::{ADDRESSES_PER_PEER_MAX, INBOUND_NEGOTIATING_MAX, PING_FAILURES_MAX};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, NEGOTIATING_PER_PEER_MAX, PING_FAILURES_MAX};
 use crate::net::behaviour::BehaviourEvent;
 use crate::net::substream::{Happened, Inbound, OpenRequest, SESSION};
 use crate::net::{pipe_stream, session};
@@ -94,26 +94,26 @@ impl EventLoop {
     }
 
     pub(super) fn on_inbound(&mut self, inbound: Inbound) {
-        if self.tasks.len()
-            >= INBOUND_NEGOTIATING_MAX.saturating_add(self.swarm.network_info().num_peers() * 8)
-        {
-            self.shared.meters.inbound_overflow.add(1);
-            return;
-        }
-        let shared = self.shared.clone();
+        let (peer, connection, shared) = (inbound.peer, inbound.connection, self.shared.clone());
         if inbound.protocol == SESSION {
-            let (peer, connection) = (inbound.peer, inbound.connection);
             let opens = self.session_opens.clone();
             self.tasks.spawn(async move {
                 session::run(peer, inbound.stream, shared, opens).await;
                 Ended::Session { peer, connection }
             });
-        } else {
-            self.tasks.spawn(async move {
-                pipe_stream::negotiate(inbound, shared).await;
-                Ended::Done
-            });
+            return;
         }
+        let negotiating = self.negotiating.entry(peer).or_default();
+        let room = *negotiating < NEGOTIATING_PER_PEER_MAX;
+        *negotiating += 1;
+        self.tasks.spawn(async move {
+            if room {
+                pipe_stream::negotiate(inbound, shared).await;
+            } else {
+                pipe_stream::refuse_busy(inbound, shared).await;
+            }
+            Ended::Pipe { peer }
+        });
     }
 
     /// Closes a connection that has not answered for long: its peer is gone without a word.

@@ -1,0 +1,142 @@
+//! What can be said on the command line of `mgmt`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use mgmt_service::cli_common::{CommonArgs, parse_duration};
+use mgmt_service::jmx::ObjectNamePattern;
+
+/// Manages the peers of an overlay: who is there, what they measure, how far apart they are
+#[derive(Debug, Parser)]
+#[command(name = "mgmt", version, after_help = EXAMPLES)]
+pub(super) struct Line {
+    #[command(flatten)]
+    pub(super) common: CommonArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Who can be managed here
+    #[command(after_help = "Example:\n  mgmt agents --rendezvous /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…")]
+    Agents {
+        /// One JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Managed objects of a peer, or of all
+    #[command(
+        after_help = "Examples:\n  mgmt get alice 'juxta:*'\n  mgmt get '*' '*:dest=*,*' status response_us --json"
+    )]
+    Get {
+        /// Id or name of a peer; * for all
+        #[arg(value_name = "PEER")]
+        peer: String,
+        /// JMX object name pattern, as in '*:dest=*,*'
+        #[arg(value_name = "PATTERN")]
+        pattern: ObjectNamePattern,
+        /// Attributes; all when none is named
+        #[arg(value_name = "ATTR")]
+        attributes: Vec<String>,
+        /// One JSON array instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Records as they come
+    #[command(after_help = "Examples:\n  mgmt watch\n  mgmt watch '*:dest=12D3KooW…,*' --jsonl --for 1m")]
+    Watch {
+        /// Names of the records; all when none is given
+        #[arg(value_name = "PATTERN")]
+        pattern: Option<ObjectNamePattern>,
+        /// One JSON object a line instead of text
+        #[arg(long)]
+        jsonl: bool,
+        /// How long; until Ctrl-C when not given
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration: Option<Duration>,
+    },
+    /// Collects the records of every agent in a file, and says at the end what they were
+    #[command(after_help = "Example:\n  mgmt collect --for 10m --csv records.csv")]
+    Collect {
+        /// How long; until Ctrl-C when not given
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration: Option<Duration>,
+        /// The file; one in the data directory when not given, an existing one is overwritten
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
+    /// The latency matrix: who is how far from whom
+    #[command(after_help = "Examples:\n  mgmt view --for 30s\n  mgmt view --json")]
+    View {
+        /// One JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+        /// How long; a terminal shows it live until Ctrl-C when not given, others get what the agents hold now
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration: Option<Duration>,
+    },
+    /// A completion script
+    #[command(after_help = "Example:\n  mgmt completions bash > /etc/bash_completion.d/mgmt")]
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// The manual page
+    #[command(after_help = "Example:\n  mgmt man | man -l -")]
+    Man,
+}
+
+const EXAMPLES: &str = "Example:\n  mgmt collect --rendezvous /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW… --for 10m --csv records.csv\n\n\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot reach, 4 refused, 130 interrupted.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Line, clap::Error> {
+        Line::try_parse_from(std::iter::once(&"mgmt").chain(words))
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        let mut command = Line::command();
+        command.build();
+        for subcommand in command.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
+            let help = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("mgmt "), "{}", subcommand.get_name());
+        }
+        command.debug_assert();
+    }
+
+    #[test]
+    fn commands_are_read_as_promised() {
+        let line = parse(&["collect", "--for", "45s", "--csv", "r.csv", "--data-dir", "/d"]).unwrap();
+        assert!(
+            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_) } if for_.as_secs() == 45)
+        );
+        let line = parse(&["get", "*", "*:dest=*,*", "status", "response_us", "--json"]).unwrap();
+        assert!(matches!(line.command, Command::Get { attributes, json: true, .. } if attributes.len() == 2));
+        assert!(parse(&["watch", "--jsonl"]).is_ok() && parse(&["view", "--json"]).is_ok());
+    }
+
+    #[test]
+    fn wrong_usage_names_what_is_wrong() {
+        for (words, said) in [
+            (["get", "alice", "nonsense"], "at character 9: the colon after the domain is missing"),
+            (["collect", "--for", "45"], "'45' for '--for <DURATION>': not a duration such as 45s or 10m"),
+            (["collect", "--for", "0s"], "must be longer than zero"),
+        ] {
+            let error = parse(&words).unwrap_err();
+            let sentence = CommonArgs::usage_error("mgmt", &error).unwrap().to_string();
+            assert!(sentence.contains(said), "{sentence}");
+        }
+        for later in ["init", "invite", "join", "set", "invoke", "report", "plot", "serve"] {
+            assert!(parse(&[later]).is_err());
+        }
+    }
+}

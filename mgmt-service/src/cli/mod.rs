@@ -1,0 +1,14 @@
+//! The commands of `mgmt`. Answers go to stdout, everything else to stderr.
+
+mod agents;
+mod args;
+mod collect;
+mod get;
+mod names;
+mod output;
+mod run;
+mod session;
+mod view;
+mod watch;
+
+pub(crate) use run::main;

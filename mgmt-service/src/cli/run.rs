@@ -1,0 +1,98 @@
+//! From the command line to the exit code.
+
+use std::future::Future;
+
+use clap::{CommandFactory, Parser};
+use mgmt_service::cli_common::{
+    CliError, CommonArgs, ExitCode, NoKeys, Settings, Signals, init_logging, write_completions, write_man,
+};
+use mgmt_service::jmx::ObjectNamePattern;
+
+use super::args::{Command, Line};
+use super::output::Output;
+use super::session::Session;
+use super::{agents, collect, get, view, watch};
+
+/// Runs the program; an error is one sentence on stderr.
+pub(crate) fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            if error.code != ExitCode::Done {
+                eprintln!("mgmt: {error}");
+            }
+            error.code
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, CliError> {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            return match CommonArgs::usage_error("mgmt", &error) {
+                Some(usage) => Err(usage),
+                None => Output::stdout().text(&error.to_string()).map(|()| ExitCode::Done),
+            };
+        }
+    };
+    let (mut output, mut text) = (Output::stdout(), Vec::new());
+    match line.command {
+        Command::Completions { shell } => {
+            write_completions(Line::command(), shell, &mut text).map_err(CliError::failed)?;
+            output.bytes(&text).map(|()| ExitCode::Done)
+        }
+        Command::Man => {
+            write_man(Line::command(), &mut text).map_err(CliError::failed)?;
+            output.bytes(&text).map(|()| ExitCode::Done)
+        }
+        command => {
+            let (settings, NoKeys {}) = Settings::layer(line.common, "mgmt", "warn")?;
+            init_logging(&settings.log).map_err(CliError::usage)?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| CliError::failed(format_args!("failed to start: {error}")))?;
+            let code = runtime.block_on(manage(settings, command, output));
+            // Everything has ended politely or was cut off; a blocked disk keeps nobody waiting.
+            runtime.shutdown_background();
+            code
+        }
+    }
+}
+
+async fn manage(settings: Settings, command: Command, output: Output) -> Result<ExitCode, CliError> {
+    let mut signals = Signals::install().map_err(CliError::failed)?;
+    let session = tokio::select! {
+        session = Session::start(settings) => session?,
+        signal = signals.recv() => return Ok(signal.exit_code()),
+    };
+    let done = match command {
+        Command::Agents { json } => or_signal(agents::agents(&session, json, output), &mut signals).await,
+        Command::Get { peer, pattern, attributes, json } => {
+            or_signal(get::get(&session, &peer, &pattern, &attributes, json, output), &mut signals).await
+        }
+        Command::Watch { pattern, jsonl, duration } => {
+            let pattern = pattern.unwrap_or_else(ObjectNamePattern::everything);
+            watch::watch(&session, pattern, jsonl, duration, &mut signals).await
+        }
+        Command::Collect { duration, csv } => {
+            collect::collect(&session, duration, csv, &mut signals, output).await
+        }
+        Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
+        Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
+    };
+    session.end().await;
+    done
+}
+
+/// A command that needs no polite end of its own: a signal drops it.
+async fn or_signal(
+    doing: impl Future<Output = Result<(), CliError>>,
+    signals: &mut Signals,
+) -> Result<ExitCode, CliError> {
+    tokio::select! {
+        done = doing => done.map(|()| ExitCode::Done),
+        signal = signals.recv() => Ok(signal.exit_code()),
+    }
+}
