@@ -172,7 +172,9 @@ mod tests {
         let sent = parse(&["send", "bob", "good", "morning"]).unwrap();
         let text = vec!["good".to_owned(), "morning".to_owned()];
         let name = "bob".to_owned();
-        assert!(matches!(sent.command, Some(Subcommand::OneShot(send)) if send == OneShot::Send { name, text }));
+        assert!(
+            matches!(sent.command, Some(Subcommand::OneShot(send)) if send == OneShot::Send { name, text })
+        );
         assert!(parse(&["send", "bob"]).is_err());
         assert!(parse(&["--ping-period", "soon"]).is_err());
         assert!(parse(&["status", "asleep"]).is_err());

@@ -56,7 +56,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Client<R, W> {
             ready: Value::Null,
             events: VecDeque::new(),
         };
-        client.ready = client.event(ANSWER_MAX, |event| event["event"] == "ready").await?;
+        client.ready = client.event(ANSWER_MAX, |event| field(event, "event") == "ready").await?;
         Ok(client)
     }
 
@@ -72,17 +72,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Client<R, W> {
     pub async fn call(&mut self, mut command: Value) -> Result<Value, Fault> {
         self.last_id += 1;
         let id = json!(self.last_id.to_string());
-        command["id"] = id.clone();
+        put(&mut command, "id", id.clone());
         self.writer.write_all(format!("{command}\n").as_bytes()).await?;
         self.writer.flush().await?;
-        let mut reply = self.event(ANSWER_MAX, |event| event["event"] == "reply" && event["id"] == id).await?;
-        if reply["ok"] == true {
-            return Ok(reply["result"].take());
+        let reply = self
+            .event(ANSWER_MAX, |event| field(event, "event") == "reply" && *field(event, "id") == id)
+            .await?;
+        if *field(&reply, "ok") == true {
+            return Ok(field(&reply, "result").clone());
         }
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Err(Fault::Refused {
-            code: text(&reply["error"]["code"]),
-            message: text(&reply["error"]["message"]),
+            code: text(field(field(&reply, "error"), "code")),
+            message: text(field(field(&reply, "error"), "message")),
         })
     }
 
@@ -108,6 +110,18 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Client<R, W> {
             }
         };
         timeout(within, search).await.unwrap_or(Err(Fault::Silent))
+    }
+}
+
+/// A field of an object; null when there is none.
+pub(super) fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
+/// Sets a field of an object.
+pub(super) fn put(value: &mut Value, name: &str, field: Value) {
+    if let Value::Object(fields) = value {
+        fields.insert(name.to_owned(), field);
     }
 }
 

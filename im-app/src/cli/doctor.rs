@@ -24,7 +24,9 @@ pub(super) async fn examine(plan: &Plan, ready: Option<&Value>) -> Result<Vec<St
     });
     lines.push(look_at_database(&plan.database())?);
     if plan.settings.rendezvous.is_empty() {
-        lines.push("rendezvous: none named; friends reach you only at the addresses of your invite".to_owned());
+        lines.push(
+            "rendezvous: none named; friends reach you only at the addresses of your invite".to_owned(),
+        );
     } else {
         let mut builder = Peer::builder();
         for address in &plan.settings.rendezvous {

@@ -44,7 +44,8 @@ impl Plan {
                 .map_err(|error| CliError::usage(format_args!("configuration: {key}: {error}"))),
             (None, None) => Ok(None),
         };
-        let period = duration(args.own.ping_period, "ping-period", config.ping_period)?.unwrap_or(PING_PERIOD);
+        let period =
+            duration(args.own.ping_period, "ping-period", config.ping_period)?.unwrap_or(PING_PERIOD);
         let timeout = duration(args.own.ping_timeout, "ping-timeout", config.ping_timeout)?.unwrap_or(period);
         if period < PING_PERIOD_MIN {
             return Err(CliError::usage(format_args!(
@@ -98,7 +99,8 @@ impl Node {
         let messenger = Messenger::spawn(&peer, settings).await.map_err(CliError::failed)?;
         let beans = BeanServer::new();
         let counters = messenger.counters().clone();
-        let bean = CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
+        let bean =
+            CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
         let bean = ObjectName::new("juxta", [("type", "messenger")])
             .ok()
             .and_then(|name| beans.register(name, Arc::new(bean)).ok());
@@ -106,14 +108,7 @@ impl Node {
         let policy = plan.settings.manage.unwrap_or(ManagePolicy::Off);
         let agent =
             ManagementAgent::spawn(&peer, &name, application, beans, policy).map_err(CliError::failed)?;
-        Ok(Self {
-            data_dir,
-            peer,
-            messenger,
-            has_rendezvous: !rendezvous.is_empty(),
-            agent,
-            _bean: bean,
-        })
+        Ok(Self { data_dir, peer, messenger, has_rendezvous: !rendezvous.is_empty(), agent, _bean: bean })
     }
 
     /// Ends everything politely; the caller bounds how long.
@@ -125,7 +120,9 @@ impl Node {
         self.agent.shutdown().await;
         self.peer.shutdown().await;
         ended.map_err(|error| {
-            CliError::failed(format_args!("{error}; see that the disk has room and can be written, then start again"))
+            CliError::failed(format_args!(
+                "{error}; see that the disk has room and can be written, then start again"
+            ))
         })
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use super::args::OneShot;
-use super::client::{Client, Fault};
+use super::client::{Client, Fault, field, put};
 use super::doctor;
 use super::node::{Node, Plan};
 use crate::face::{AtEnd, SOCKET_FILE, run_jsonl};
@@ -83,25 +83,29 @@ async fn connect(socket: &Path) -> Result<UnixStream, CliError> {
 }
 
 /// Does the command through a client; the lines to print. `alone`: nothing is known about buddies yet.
-async fn work<R, W>(client: &mut Client<R, W>, command: &OneShot, alone: bool) -> Result<Vec<String>, CliError>
+async fn work<R, W>(
+    client: &mut Client<R, W>,
+    command: &OneShot,
+    alone: bool,
+) -> Result<Vec<String>, CliError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
     let text = |value: &Value| printable(value.as_str().unwrap_or_default());
     Ok(match command {
-        OneShot::Id => vec![text(&client.ready()["peer_id"])],
-        OneShot::Invite => vec![text(&client.ready()["invite"])],
+        OneShot::Id => vec![text(field(client.ready(), "peer_id"))],
+        OneShot::Invite => vec![text(field(client.ready(), "invite"))],
         OneShot::Add { invite, alias } => {
             let mut add = json!({"command": "add", "invite": invite});
             if let Some(alias) = alias {
-                add["alias"] = json!(alias);
+                put(&mut add, "alias", json!(alias));
             }
             let added = client.call(add).await.map_err(failed)?;
             if alone {
                 settle(client, PATIENCE).await?;
             }
-            vec![format!("{} was asked", text(&added["alias"]))]
+            vec![format!("{} was asked", text(field(&added, "alias")))]
         }
         OneShot::Send { name, text } => send(client, name, &text.join(" "), alone).await?,
         OneShot::Status { state, note } => {
@@ -115,20 +119,26 @@ where
                 settle(client, PATIENCE).await?;
             }
             let roster = client.call(json!({"command": "roster"})).await.map_err(failed)?;
-            many(&roster["buddies"], |buddy| {
-                let note = text(&buddy["note"]);
-                let contact = text(&buddy["contact"]);
+            many(field(&roster, "buddies"), |buddy| {
+                let note = text(field(buddy, "note"));
+                let contact = text(field(buddy, "contact"));
                 let more = if contact == "accepted" { note } else { contact };
-                format!("{}\t{}\t{more}", text(&buddy["buddy"]), text(&buddy["status"])).trim_end().to_owned()
+                format!("{}\t{}\t{more}", text(field(buddy, "buddy")), text(field(buddy, "status")))
+                    .trim_end()
+                    .to_owned()
             })
         }
         OneShot::History { name, search } => {
             let search = search.clone().unwrap_or_default();
             let history = json!({"command": "history", "buddy": name, "search": search});
             let history = client.call(history).await.map_err(failed)?;
-            many(&history["messages"], |message| {
-                let who = if message["direction"] == "out" { "you".to_owned() } else { text(&message["from"]) };
-                format!("{} {who}: {}", text(&message["sent_at"]), text(&message["text"]))
+            many(field(&history, "messages"), |message| {
+                let who = if field(message, "direction") == "out" {
+                    "you".to_owned()
+                } else {
+                    text(field(message, "from"))
+                };
+                format!("{} {who}: {}", text(field(message, "sent_at")), text(field(message, "text")))
             })
         }
         // Done without a client.
@@ -137,7 +147,12 @@ where
 }
 
 /// Sends, and waits until the receiver has it.
-async fn send<R, W>(client: &mut Client<R, W>, name: &str, text: &str, alone: bool) -> Result<Vec<String>, CliError>
+async fn send<R, W>(
+    client: &mut Client<R, W>,
+    name: &str,
+    text: &str,
+    alone: bool,
+) -> Result<Vec<String>, CliError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -149,11 +164,11 @@ where
         let _ = client.call(fetch).await;
     }
     let sent = client.call(send).await.map_err(failed)?;
-    let id = sent["message_id"].clone();
+    let id = field(&sent, "message_id").clone();
     let settled = |event: &Value| {
-        event["event"] == "message-state"
-            && event["message_id"] == id
-            && (event["state"] == "delivered" || event["state"] == "failed")
+        field(event, "event") == "message-state"
+            && *field(event, "message_id") == id
+            && (field(event, "state") == "delivered" || field(event, "state") == "failed")
     };
     let state = client.event(PATIENCE, settled).await.map_err(|_| {
         CliError::unreachable(format_args!(
@@ -161,10 +176,10 @@ where
             printable(name)
         ))
     })?;
-    match state["state"].as_str() {
+    match field(&state, "state").as_str() {
         Some("delivered") => Ok(Vec::new()),
         _ => {
-            let reason = printable(state["reason"].as_str().unwrap_or_default());
+            let reason = printable(field(&state, "reason").as_str().unwrap_or_default());
             Err(CliError::refused(format_args!("the message was refused: {reason}")))
         }
     }
@@ -178,16 +193,16 @@ where
 {
     let roster = client.call(json!({"command": "roster"})).await.map_err(failed)?;
     let mut pending = false;
-    for buddy in roster["buddies"].as_array().into_iter().flatten() {
-        pending |= buddy["contact"] == "pending-out";
-        if buddy["contact"] == "accepted" {
-            let fetch = json!({"command": "fetch", "buddy": buddy["peer_id"]});
+    for buddy in field(&roster, "buddies").as_array().into_iter().flatten() {
+        pending |= field(buddy, "contact") == "pending-out";
+        if field(buddy, "contact") == "accepted" {
+            let fetch = json!({"command": "fetch", "buddy": field(buddy, "peer_id")});
             client.call(fetch).await.map_err(failed)?;
         }
     }
     if pending {
         // The answer may come at once; who is asked need not be there.
-        let _ = client.event(patience.min(ASK_PATIENCE), |event| event["event"] == "presence").await;
+        let _ = client.event(patience.min(ASK_PATIENCE), |event| field(event, "event") == "presence").await;
     }
     Ok(())
 }

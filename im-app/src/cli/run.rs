@@ -72,7 +72,8 @@ async fn beside(node: &Node) {
         match bind_socket(&node.data_dir.path().join(SOCKET_FILE)) {
             Ok(listener) => serve_socket(listener, node.messenger.clone()).await,
             Err(error) => {
-                let message = format!("one-shot commands can't reach this messenger: its socket failed: {error}");
+                let message =
+                    format!("one-shot commands can't reach this messenger: its socket failed: {error}");
                 node.messenger.warn("no-socket", message).await;
             }
         }

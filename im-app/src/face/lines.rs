@@ -29,11 +29,7 @@ pub struct Lines<R> {
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// Lines of `reader`.
     pub fn new(reader: R) -> Self {
-        Self {
-            reader: BufReader::new(reader),
-            line: Vec::new(),
-            oversize: false,
-        }
+        Self { reader: BufReader::new(reader), line: Vec::new(), oversize: false }
     }
 
     /// The next line; `None` at the end. Cancel-safe.

@@ -44,10 +44,7 @@ where
 {
     let (commands, mut outputs) = face.split();
     let mut lines = Lines::new(input);
-    let mut screen = Screen {
-        output: BufWriter::new(output),
-        invite: String::new(),
-    };
+    let mut screen = Screen { output: BufWriter::new(output), invite: String::new() };
     loop {
         tokio::select! {
             shown = outputs.recv() => match shown {
@@ -176,7 +173,8 @@ fn slash(name: &str, rest: &str) -> Result<Said, String> {
         "fetch" => done(Command::Fetch { buddy: buddy()? }, String::new()),
         "status" => {
             let (status, note) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-            let status = status.parse().map_err(|error: crate::error::StatusError| format!("a status {error}"))?;
+            let status =
+                status.parse().map_err(|error: crate::error::StatusError| format!("a status {error}"))?;
             let note = Note::new(note.trim()).map_err(|error| error.to_string())?;
             done(Command::SetStatus(Presence { status, note }), format!("! you are {status} now"))
         }
@@ -187,12 +185,8 @@ fn slash(name: &str, rest: &str) -> Result<Said, String> {
                 return Err("/history needs a name".to_owned());
             }
             let words = words.split_whitespace().take(SEARCH_WORDS_MAX).map(str::to_owned).collect();
-            let command = Command::History {
-                buddy: buddy.to_owned(),
-                limit: HISTORY_DEFAULT,
-                before: None,
-                words,
-            };
+            let command =
+                Command::History { buddy: buddy.to_owned(), limit: HISTORY_DEFAULT, before: None, words };
             done(command, String::new())
         }
         "quit" => done(Command::Quit, String::new()),
@@ -206,7 +200,9 @@ fn reply_lines(done: &str, answer: &Result<Answer, CommandError>) -> Vec<String>
         Err(error) => vec![format!("! not done: {}", printable(&error.message))],
         Ok(Answer::Done) if done.is_empty() => vec![],
         Ok(Answer::Done) => vec![printable(done)],
-        Ok(Answer::Added { alias, .. }) => vec![format!("! {alias} was asked; you will see when they accept")],
+        Ok(Answer::Added { alias, .. }) => {
+            vec![format!("! {alias} was asked; you will see when they accept")]
+        }
         Ok(Answer::Queued { .. }) => vec![],
         Ok(Answer::Presence(presence)) => vec![presence_text(presence)],
         Ok(Answer::Roster(all)) if all.is_empty() => {
@@ -241,12 +237,9 @@ fn event_text(event: &Event) -> Option<String> {
             let late = if message.late { " (late)" } else { "" };
             format!("{from}{late}: {}", printable(&message.text))
         }
-        Event::MessageState {
-            to,
-            state: MessageState::Failed,
-            reason,
-            ..
-        } => format!("! a message to {to} failed: {}", reason.unwrap_or("for no known reason")),
+        Event::MessageState { to, state: MessageState::Failed, reason, .. } => {
+            format!("! a message to {to} failed: {}", reason.unwrap_or("for no known reason"))
+        }
         Event::MessageState { .. } => return None,
         Event::Warning { message, .. } => format!("! {}", printable(message)),
     })

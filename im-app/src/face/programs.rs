@@ -60,7 +60,11 @@ struct Progress {
 }
 
 /// Hands each line in; counts those that will be answered.
-async fn read<R: AsyncRead + Unpin>(commands: &FaceCommands, input: R, progress: &Progress) -> io::Result<()> {
+async fn read<R: AsyncRead + Unpin>(
+    commands: &FaceCommands,
+    input: R,
+    progress: &Progress,
+) -> io::Result<()> {
     let mut lines = Lines::new(input);
     while let Some(line) = lines.next().await? {
         let parsed = match &line {
@@ -80,7 +84,11 @@ async fn read<R: AsyncRead + Unpin>(commands: &FaceCommands, input: R, progress:
 }
 
 /// Writes each output, and lets them go whenever none waits.
-async fn write<W: AsyncWrite + Unpin>(mut outputs: FaceOutputs, output: W, progress: &Progress) -> io::Result<()> {
+async fn write<W: AsyncWrite + Unpin>(
+    mut outputs: FaceOutputs,
+    output: W,
+    progress: &Progress,
+) -> io::Result<()> {
     let mut output = BufWriter::new(output);
     let (mut answered, mut leaving) = (0, false);
     loop {

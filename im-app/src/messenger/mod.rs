@@ -15,7 +15,6 @@ mod links;
 mod outbox;
 mod watching;
 
-
 pub use self::core::{Core, Own, RENDEZVOUS_KEY};
 pub use command::{Answer, Command};
 pub use counters::{Counter, Counters};

@@ -34,13 +34,7 @@ pub struct Settings {
 impl Settings {
     /// The defaults, for a database and a name.
     pub fn new(database: PathBuf, name: String) -> Self {
-        Self {
-            database,
-            name,
-            rendezvous: Vec::new(),
-            ping_period: PING_PERIOD,
-            ping_timeout: PING_PERIOD,
-        }
+        Self { database, name, rendezvous: Vec::new(), ping_period: PING_PERIOD, ping_timeout: PING_PERIOD }
     }
 }
 
@@ -100,10 +94,7 @@ impl Messenger {
             ping_period: settings.ping_period,
             ping_timeout: settings.ping_timeout,
         };
-        let moment = Moment {
-            now: Instant::now(),
-            wall_ms: wall_ms(),
-        };
+        let moment = Moment { now: Instant::now(), wall_ms: wall_ms() };
         let core = Core::start(moment, own, kept, counters.clone());
         let (inputs, queue) = mpsc::channel(COMMANDS_MAX);
         let presence = core.presence().clone();
@@ -125,13 +116,7 @@ impl Messenger {
             // Reported even when nobody waits any more: the value stays in the channel.
             ending.send_replace(Some(actor.run().await));
         });
-        Ok(Self {
-            inputs,
-            ended,
-            application,
-            counters,
-            peer: peer.id(),
-        })
+        Ok(Self { inputs, ended, application, counters, peer: peer.id() })
     }
 
     /// Whose messenger this is.

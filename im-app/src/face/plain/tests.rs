@@ -27,12 +27,7 @@ fn slashes_are_commands() {
     let status = crate::status::Status::Away;
     assert_eq!(command("/status away back at 5"), Command::SetStatus(Presence { status, note }));
     let words = vec!["tea".to_owned()];
-    let history = Command::History {
-        buddy: buddy(),
-        limit: HISTORY_DEFAULT,
-        before: None,
-        words,
-    };
+    let history = Command::History { buddy: buddy(), limit: HISTORY_DEFAULT, before: None, words };
     assert_eq!(command("/history ann tea"), history);
     assert_eq!((understand("/help"), understand("  ")), (Said::Help, Said::Empty));
 }
@@ -53,10 +48,6 @@ fn a_text_cannot_control_the_screen_or_look_like_a_line_of_somebody_else() {
         late: false,
         text: "hi\u{1b}[2J\nbob: I owe you".into(),
     };
-    let event = Event::Message {
-        from: Alias::parse("ann").unwrap(),
-        peer: PeerId::random(),
-        message,
-    };
+    let event = Event::Message { from: Alias::parse("ann").unwrap(), peer: PeerId::random(), message };
     assert_eq!(event_text(&event).unwrap(), "ann: hi[2J bob: I owe you");
 }
