@@ -23,10 +23,7 @@ impl Alias {
     /// [`AliasError`] names what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, AliasError> {
         if text.len() > NAME_BYTES_MAX {
-            return Err(AliasError::TooLong {
-                len: text.len(),
-                max: NAME_BYTES_MAX,
-            });
+            return Err(AliasError::TooLong { len: text.len(), max: NAME_BYTES_MAX });
         }
         let clean = printable(text);
         let bad = text
@@ -47,11 +44,8 @@ impl Alias {
 
     /// The alias that follows from the name a peer gave; from its id when the name has nothing usable.
     pub fn of_peer(name: &str, peer: &PeerId) -> Self {
-        let word: String = printable(name)
-            .trim()
-            .chars()
-            .map(|c| if forbidden(c) { '-' } else { c })
-            .collect();
+        let word: String =
+            printable(name).trim().chars().map(|c| if forbidden(c) { '-' } else { c }).collect();
         Self::parse(cut(&word, NAME_BYTES_MAX)).unwrap_or_else(|_| {
             let id = peer.to_string();
             Self(format!("peer-{}", id.get(id.len().saturating_sub(8)..).unwrap_or_default()))
@@ -97,13 +91,7 @@ pub enum Contact {
 }
 
 impl Contact {
-    const ALL: [Self; 5] = [
-        Self::PendingOut,
-        Self::PendingIn,
-        Self::Accepted,
-        Self::Blocked,
-        Self::Refused,
-    ];
+    const ALL: [Self; 5] = [Self::PendingOut, Self::PendingIn, Self::Accepted, Self::Blocked, Self::Refused];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -172,12 +160,7 @@ impl BuddyList {
             return Err(BuddyError::Full { max: BUDDIES_MAX });
         }
         let alias = self.free_alias(alias);
-        let buddy = Buddy {
-            peer,
-            alias,
-            contact,
-            addresses,
-        };
+        let buddy = Buddy { peer, alias, contact, addresses };
         self.by_alias.insert(buddy.alias.key(), peer);
         self.by_peer.insert(peer, buddy.clone());
         Ok(buddy)

@@ -185,20 +185,12 @@ pub struct CommandError {
 impl CommandError {
     /// An error that no field caused.
     pub fn new(code: ErrorCode, message: impl ToString) -> Self {
-        Self {
-            code,
-            message: message.to_string(),
-            field: None,
-        }
+        Self { code, message: message.to_string(), field: None }
     }
 
     /// An error caused by the value of `field`.
     pub fn of_field(code: ErrorCode, field: &'static str, message: impl ToString) -> Self {
-        Self {
-            code,
-            message: message.to_string(),
-            field: Some(field),
-        }
+        Self { code, message: message.to_string(), field: Some(field) }
     }
 
     /// A `bad-command` because of `field`.

@@ -39,7 +39,8 @@ struct Content {
 
 impl Invite {
     fn content(&self) -> Content {
-        let bytes = |addresses: &[Multiaddr]| addresses.iter().take(ADDRESSES_MAX).map(Multiaddr::to_vec).collect();
+        let bytes =
+            |addresses: &[Multiaddr]| addresses.iter().take(ADDRESSES_MAX).map(Multiaddr::to_vec).collect();
         Content {
             peer: self.peer.to_bytes(),
             name: cut(&self.name, NAME_BYTES_MAX).to_owned(),
@@ -72,10 +73,7 @@ impl FromStr for Invite {
     fn from_str(text: &str) -> Result<Self, InviteError> {
         let text = text.trim();
         if text.len() > INVITE_BYTES_MAX {
-            return Err(InviteError::TooLong {
-                len: text.len(),
-                max: INVITE_BYTES_MAX,
-            });
+            return Err(InviteError::TooLong { len: text.len(), max: INVITE_BYTES_MAX });
         }
         let head = text.get(..PREFIX.len()).ok_or(InviteError::NoPrefix)?;
         if !head.eq_ignore_ascii_case(PREFIX) {
@@ -92,10 +90,7 @@ impl FromStr for Invite {
                 .into_iter()
                 .map(|bytes| Multiaddr::try_from(bytes).map_err(|_| WireError::Malformed))
                 .collect::<Result<Vec<_>, _>>(),
-            len => Err(WireError::TooLarge {
-                len,
-                max: ADDRESSES_MAX,
-            }),
+            len => Err(WireError::TooLarge { len, max: ADDRESSES_MAX }),
         };
         Ok(Self {
             peer: PeerId::from_bytes(&content.peer).map_err(|_| WireError::Malformed)?,

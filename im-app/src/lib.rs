@@ -2,7 +2,9 @@
 //! service, watcher and presentity; paper §3.2) and messages that arrive once and in order.
 
 pub mod buddy;
+pub mod cli;
 pub mod error;
+pub mod face;
 pub mod invite;
 pub mod jsonl;
 pub mod limits;

@@ -67,10 +67,7 @@ impl FromStr for Status {
     type Err = StatusError;
 
     fn from_str(text: &str) -> Result<Self, StatusError> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or(StatusError)
+        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(StatusError)
     }
 }
 
@@ -85,10 +82,7 @@ impl Note {
     /// [`NoteError`] when it is too long.
     pub fn new(text: &str) -> Result<Self, NoteError> {
         if text.len() > NOTE_BYTES_MAX {
-            return Err(NoteError {
-                len: text.len(),
-                max: NOTE_BYTES_MAX,
-            });
+            return Err(NoteError { len: text.len(), max: NOTE_BYTES_MAX });
         }
         Ok(Self(printable(text)))
     }
@@ -121,10 +115,7 @@ pub struct Presence {
 
 impl Default for Presence {
     fn default() -> Self {
-        Self {
-            status: Status::Online,
-            note: Note::default(),
-        }
+        Self { status: Status::Online, note: Note::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: any text. Out: text without control characters and without characters that reorder what stands around them.
 
 /// `text` without control and reordering characters; line breaks and tabs become spaces.
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .filter_map(|character| match character {
             '\n' | '\t' => Some(' '),
@@ -14,7 +14,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// `text` cut to at most `max` bytes, between two characters.
-pub fn cut(text: &str, max: usize) -> &str {
+pub(crate) fn cut(text: &str, max: usize) -> &str {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -7,7 +7,9 @@
 use overlay::wire::{self, Ext, WireError};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{ADDRESSES_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, PING_BYTES_MAX, TEXT_BYTES_MAX, WIRE_BYTES_MAX};
+use crate::limits::{
+    ADDRESSES_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX, PING_BYTES_MAX, TEXT_BYTES_MAX, WIRE_BYTES_MAX,
+};
 use crate::status::{Note, Presence, Status};
 use crate::text::cut;
 
@@ -157,7 +159,9 @@ impl Frame {
         };
         match self {
             Self::Hello(hello) => put(HELLO, body(&HelloBody::from(hello))),
-            Self::ContactRequest { name } => put(CONTACT_REQUEST, body(&(cut(name, NAME_BYTES_MAX), Ext::new()))),
+            Self::ContactRequest { name } => {
+                put(CONTACT_REQUEST, body(&(cut(name, NAME_BYTES_MAX), Ext::new())))
+            }
             Self::ContactAnswer { accepted, name } => {
                 put(CONTACT_ANSWER, body(&(accepted, cut(name, NAME_BYTES_MAX), Ext::new())))
             }
@@ -173,7 +177,9 @@ impl Frame {
                 put(MESSAGE, body(&MessageBody::from(message)))
             }
             Self::Delivered { message_id } => put(DELIVERED, body(&(message_id, Ext::new()))),
-            Self::Refused { message_id, reason } => put(REFUSED, body(&(message_id, reason.code(), Ext::new()))),
+            Self::Refused { message_id, reason } => {
+                put(REFUSED, body(&(message_id, reason.code(), Ext::new())))
+            }
             Self::Bye => put(BYE, body(&Ext::new())),
             Self::Unknown { kind } => Err(WireError::UnknownKind { got: *kind }),
         }
@@ -194,10 +200,7 @@ impl Frame {
             }
             CONTACT_ANSWER => {
                 let (accepted, name, _): (bool, String, Ext) = read(body)?;
-                Self::ContactAnswer {
-                    accepted,
-                    name: short(name)?,
-                }
+                Self::ContactAnswer { accepted, name: short(name)? }
             }
             PING => {
                 within(bytes.len(), PING_BYTES_MAX)?;
@@ -216,10 +219,7 @@ impl Frame {
             }
             REFUSED => {
                 let (message_id, code, _): (MessageId, u16, Ext) = read(body)?;
-                Self::Refused {
-                    message_id,
-                    reason: RefuseReason::from_code(code),
-                }
+                Self::Refused { message_id, reason: RefuseReason::from_code(code) }
             }
             BYE => {
                 let _: Ext = read(body)?;
@@ -344,10 +344,7 @@ fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, WireError> {
 
 fn presence(status: u8, note: &str) -> Result<Presence, WireError> {
     within(note.len(), NOTE_BYTES_MAX)?;
-    Ok(Presence {
-        status: Status::from_code(status).ok_or(WireError::Malformed)?,
-        note: Note::of_peer(note),
-    })
+    Ok(Presence { status: Status::from_code(status).ok_or(WireError::Malformed)?, note: Note::of_peer(note) })
 }
 
 fn short(name: String) -> Result<String, WireError> {

@@ -37,10 +37,7 @@ pub struct BadLine {
 /// What is wrong with a line above `LINE_BYTES_MAX`.
 pub fn oversize() -> BadLine {
     let message = format!("a line has at most {LINE_BYTES_MAX} bytes; this one was skipped");
-    BadLine {
-        id: Value::Null,
-        error: CommandError::new(ErrorCode::BadCommand, message),
-    }
+    BadLine { id: Value::Null, error: CommandError::new(ErrorCode::BadCommand, message) }
 }
 
 /// Reads a line.
@@ -58,10 +55,7 @@ pub fn parse_line(line: &[u8]) -> Result<Request, BadLine> {
         return Err(null("the line is no JSON object".to_owned()));
     };
     let mut fields = Fields { fields };
-    let id = fields.id().map_err(|error| BadLine {
-        id: Value::Null,
-        error,
-    })?;
+    let id = fields.id().map_err(|error| BadLine { id: Value::Null, error })?;
     match fields.command() {
         Ok(command) => Ok(Request { id, command }),
         Err(error) => Err(BadLine { id, error }),
@@ -144,10 +138,8 @@ impl Fields {
     }
 
     fn set_status(&mut self) -> Result<Command, CommandError> {
-        let status: Status = self
-            .text("status")?
-            .parse()
-            .map_err(|error| CommandError::bad("status", error))?;
+        let status: Status =
+            self.text("status")?.parse().map_err(|error| CommandError::bad("status", error))?;
         let note = self.optional_text("note")?.unwrap_or_default();
         let note =
             Note::new(&note).map_err(|error| CommandError::of_field(ErrorCode::TooLarge, "note", error))?;
@@ -170,12 +162,7 @@ impl Fields {
             let message = format!("at most {SEARCH_WORDS_MAX} words of {SEARCH_BYTES_MAX} bytes together");
             return Err(CommandError::bad("search", message));
         }
-        Ok(Command::History {
-            buddy,
-            limit,
-            before,
-            words,
-        })
+        Ok(Command::History { buddy, limit, before, words })
     }
 
     fn text(&mut self, field: &'static str) -> Result<String, CommandError> {
@@ -225,12 +212,8 @@ mod tests {
 
     #[test]
     fn every_command_is_read() {
-        let invite = Invite {
-            peer: PeerId::random(),
-            name: "bob".into(),
-            addresses: vec![],
-            rendezvous: vec![],
-        };
+        let invite =
+            Invite { peer: PeerId::random(), name: "bob".into(), addresses: vec![], rendezvous: vec![] };
         for fields in [
             json!({"command": "add", "invite": invite.to_string(), "alias": "b"}),
             json!({"command": "accept", "buddy": "b"}),
@@ -261,14 +244,30 @@ mod tests {
             (json!({"id": "1", "command": "fly"}), json!("1"), Some("command")),
             (json!({"id": "1", "command": "send", "to": 5, "text": ""}), json!("1"), Some("to")),
             (json!({"id": "1", "command": "send", "to": "b"}), json!("1"), Some("text")),
-            (json!({"id": "1", "command": "send", "to": "b", "text": "", "policy": "hold"}), json!("1"), Some("policy")),
+            (
+                json!({"id": "1", "command": "send", "to": "b", "text": "", "policy": "hold"}),
+                json!("1"),
+                Some("policy"),
+            ),
             (json!({"id": "1", "command": "replay", "since": -1}), json!("1"), Some("since")),
-            (json!({"id": "1", "command": "history", "buddy": "b", "limit": 10_001}), json!("1"), Some("limit")),
-            (json!({"id": "1", "command": "history", "buddy": "b", "before": "x"}), json!("1"), Some("before")),
+            (
+                json!({"id": "1", "command": "history", "buddy": "b", "limit": 10_001}),
+                json!("1"),
+                Some("limit"),
+            ),
+            (
+                json!({"id": "1", "command": "history", "buddy": "b", "before": "x"}),
+                json!("1"),
+                Some("before"),
+            ),
             (json!({"id": "1", "command": "roster", "extra": 1}), json!("1"), None),
         ] {
             let bad = parse(line.clone()).unwrap_err();
-            assert_eq!((bad.id, bad.error.code, bad.error.field), (id, ErrorCode::BadCommand, field), "{line}");
+            assert_eq!(
+                (bad.id, bad.error.code, bad.error.field),
+                (id, ErrorCode::BadCommand, field),
+                "{line}"
+            );
         }
     }
 

@@ -10,12 +10,7 @@ use crate::messenger::{Answer, BuddyPresence, Event};
 /// The line of an event.
 pub fn event_line(cursor: u64, event: &Event) -> String {
     let mut value = match event {
-        Event::Ready {
-            peer,
-            name,
-            invite,
-            addresses,
-        } => json!({
+        Event::Ready { peer, name, invite, addresses } => json!({
             "event": "ready",
             "peer_id": peer.to_string(),
             "name": name,
@@ -43,12 +38,7 @@ pub fn event_line(cursor: u64, event: &Event) -> String {
             "sent_at": rfc3339(message.sent_at_ms),
             "late": message.late,
         }),
-        Event::MessageState {
-            message_id,
-            to,
-            state,
-            reason,
-        } => {
+        Event::MessageState { message_id, to, state, reason } => {
             let mut value = json!({
                 "event": "message-state",
                 "message_id": id_text(message_id),
@@ -112,7 +102,7 @@ fn presence_value(presence: &BuddyPresence) -> Value {
         "status": sight.presence.status.as_str(),
         "note": sight.presence.note.as_str(),
         "age_ms": sight.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        "rtt_ms": sight.rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
+        "rtt_ms": sight.rtt.map(|rtt| rtt.as_micros() as f64 / 1e3),
         "mode": "poll",
         "path": sight.path.map(crate::presence::Path::as_str),
         "source": sight.source.as_str(),
@@ -198,11 +188,7 @@ mod tests {
             late: false,
             text: "a\nb\u{2028}".into(),
         };
-        let event = Event::Message {
-            from: Alias::parse("bob").unwrap(),
-            peer: PeerId::random(),
-            message,
-        };
+        let event = Event::Message { from: Alias::parse("bob").unwrap(), peer: PeerId::random(), message };
         let value = read(&event_line(1, &event));
         assert_eq!(value["text"], "a\nb\u{2028}");
         assert_eq!(value["message_id"], "00000000-0000-0000-0000-000000000000");

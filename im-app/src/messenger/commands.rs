@@ -2,7 +2,7 @@
 
 use overlay::PeerId;
 
-use super::core::{Core, Fetch, NOTE_KEY, STATUS_KEY};
+use super::core::{Core, Fetch, NOTE_KEY, RENDEZVOUS_KEY, STATUS_KEY};
 use super::input::{Effect, Moment, Order, Question, Ticket};
 use super::{Answer, Command, Counter};
 use crate::buddy::{Alias, Buddy, Contact};
@@ -19,10 +19,12 @@ impl Core {
     pub(super) fn command(&mut self, at: Moment, ticket: Ticket, command: Command, message_id: MessageId) {
         let done = match command {
             Command::Add { invite, alias } => self.add(at, ticket, &invite, alias),
-            Command::Accept { buddy } => self.with_buddy("buddy", &buddy, |core, buddy| {
-                core.accept(at, ticket, &buddy)
-            }),
-            Command::Reject { buddy } => self.with_buddy("buddy", &buddy, |core, buddy| core.reject(ticket, &buddy)),
+            Command::Accept { buddy } => {
+                self.with_buddy("buddy", &buddy, |core, buddy| core.accept(at, ticket, &buddy))
+            }
+            Command::Reject { buddy } => {
+                self.with_buddy("buddy", &buddy, |core, buddy| core.reject(ticket, &buddy))
+            }
             Command::Block { buddy } => self.block(ticket, &buddy),
             Command::Remove { buddy } => self.with_buddy("buddy", &buddy, |core, buddy| {
                 core.end_contact(&buddy);
@@ -31,35 +33,29 @@ impl Core {
                 core.fail_outbox(&buddy, "cancelled");
                 Ok(())
             }),
-            Command::Send { to, text } => self.with_buddy("to", &to, |core, buddy| {
-                core.send_text(at, ticket, &buddy, text, message_id)
-            }),
+            Command::Send { to, text } => {
+                self.with_buddy("to", &to, |core, buddy| core.send_text(at, ticket, &buddy, text, message_id))
+            }
             Command::SetStatus(presence) => {
                 self.set_presence(ticket, presence);
                 Ok(())
             }
-            Command::Fetch { buddy } => self.with_buddy("buddy", &buddy, |core, buddy| core.fetch(at, ticket, &buddy)),
+            Command::Fetch { buddy } => {
+                self.with_buddy("buddy", &buddy, |core, buddy| core.fetch(at, ticket, &buddy))
+            }
             Command::Roster => {
                 let all = self.buddies.iter().map(|buddy| self.seen(at.now, buddy)).collect();
                 self.reply(ticket, Ok(Answer::Roster(all)));
                 Ok(())
             }
-            Command::History {
-                buddy,
-                limit,
-                before,
-                words,
-            } => self.with_buddy("buddy", &buddy, |core, buddy| {
-                let peer = buddy.peer;
-                let question = Question::History(HistoryQuery {
-                    peer,
-                    limit,
-                    before,
-                    words,
-                });
-                core.push(Effect::Ask { ticket, question });
-                Ok(())
-            }),
+            Command::History { buddy, limit, before, words } => {
+                self.with_buddy("buddy", &buddy, |core, buddy| {
+                    let peer = buddy.peer;
+                    let question = Question::History(HistoryQuery { peer, limit, before, words });
+                    core.push(Effect::Ask { ticket, question });
+                    Ok(())
+                })
+            }
             Command::Replay { since } => {
                 let question = Question::Replay { since };
                 self.push(Effect::Ask { ticket, question });
@@ -124,11 +120,9 @@ impl Core {
             .put(peer, alias, contact, invite.addresses.clone())
             .map_err(|error| CommandError::new(ErrorCode::Refused, error))?;
         self.store(Op::PutBuddy(buddy.clone()));
-        let answer = Answer::Added {
-            peer,
-            alias: buddy.alias.clone(),
-        };
+        let answer = Answer::Added { peer, alias: buddy.alias.clone() };
         self.reply(ticket, Ok(answer));
+        self.learn_rendezvous(invite);
         match before.map(|buddy| buddy.contact) {
             Some(Contact::Accepted) => {}
             Some(Contact::PendingIn) => {
@@ -144,6 +138,16 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Who has no rendezvous of their own goes to that of their first friend, from the next start on.
+    fn learn_rendezvous(&mut self, invite: &Invite) {
+        if !self.own.rendezvous.is_empty() || invite.rendezvous.is_empty() {
+            return;
+        }
+        self.own.rendezvous.clone_from(&invite.rendezvous);
+        let addresses: Vec<String> = invite.rendezvous.iter().map(ToString::to_string).collect();
+        self.store(Op::PutSetting { key: RENDEZVOUS_KEY, value: addresses.join(" ") });
     }
 
     fn accept(&mut self, at: Moment, ticket: Ticket, buddy: &Buddy) -> Result<(), CommandError> {
@@ -223,13 +227,8 @@ impl Core {
             let message = format!("too many messages to {} wait for acknowledgement; try later", buddy.alias);
             return Err(CommandError::new(ErrorCode::Refused, message));
         }
-        let message = Outgoing {
-            peer: buddy.peer,
-            message_id,
-            seq: outbox.take_seq(),
-            sent_at_ms: at.wall_ms,
-            text,
-        };
+        let message =
+            Outgoing { peer: buddy.peer, message_id, seq: outbox.take_seq(), sent_at_ms: at.wall_ms, text };
         outbox.push(message.clone());
         self.counters.count(Counter::MessagesQueued);
         self.store(Op::Queue(message));
@@ -241,14 +240,8 @@ impl Core {
 
     fn set_presence(&mut self, ticket: Ticket, presence: Presence) {
         self.presence = presence.clone();
-        self.store(Op::PutSetting {
-            key: STATUS_KEY,
-            value: presence.status.to_string(),
-        });
-        self.store(Op::PutSetting {
-            key: NOTE_KEY,
-            value: presence.note.to_string(),
-        });
+        self.store(Op::PutSetting { key: STATUS_KEY, value: presence.status.to_string() });
+        self.store(Op::PutSetting { key: NOTE_KEY, value: presence.note.to_string() });
         self.reply(ticket, Ok(Answer::Done));
         self.push(Effect::OwnPresence(presence));
     }

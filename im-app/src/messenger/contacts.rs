@@ -38,7 +38,11 @@ impl Core {
         let hello = Hello {
             name: self.own.name.clone(),
             presence: told.clone(),
-            addresses: if stranger { Vec::new() } else { self.own.addresses.iter().map(Multiaddr::to_vec).collect() },
+            addresses: if stranger {
+                Vec::new()
+            } else {
+                self.own.addresses.iter().map(Multiaddr::to_vec).collect()
+            },
         };
         self.send(link, Frame::Hello(hello));
         if contact == Some(Contact::PendingOut) {
@@ -82,7 +86,9 @@ impl Core {
                 self.remember_addresses(&peer, hello.addresses);
                 self.told(at, peer, path, presence, None);
             }
-            (Some(Contact::Accepted | Contact::PendingOut), _) => self.remember_addresses(&peer, hello.addresses),
+            (Some(Contact::Accepted | Contact::PendingOut), _) => {
+                self.remember_addresses(&peer, hello.addresses)
+            }
             // They take this peer for a buddy, and it is none: it was removed while they were away.
             (None | Some(Contact::Refused), Some(_)) => self.say_no(link),
             // Kept for the moment in which they ask and are accepted.
@@ -123,11 +129,7 @@ impl Core {
         };
         self.links.asked(&peer);
         self.store(Op::PutBuddy(buddy.clone()));
-        self.push(Effect::Event(Event::ContactRequest {
-            peer,
-            alias: buddy.alias,
-            name: printable(name),
-        }));
+        self.push(Effect::Event(Event::ContactRequest { peer, alias: buddy.alias, name: printable(name) }));
     }
 
     /// A peer answers a request, or ends the contact.

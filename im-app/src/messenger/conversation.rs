@@ -48,15 +48,8 @@ impl Core {
             self.send(link, Frame::Refused { message_id, reason });
             return;
         }
-        self.store(Op::Receive {
-            peer,
-            message: message.clone(),
-        });
-        self.push(Effect::Event(Event::Message {
-            from: buddy.alias,
-            peer,
-            message,
-        }));
+        self.store(Op::Receive { peer, message: message.clone() });
+        self.push(Effect::Event(Event::Message { from: buddy.alias, peer, message }));
         self.send(link, Frame::Delivered { message_id });
     }
 
@@ -87,12 +80,7 @@ impl Core {
         for message in given_up {
             self.counters.count(Counter::MessagesFailed);
             let (peer, message_id, state) = (buddy.peer, message.message_id, MessageState::Failed);
-            self.store(Op::SetState {
-                peer,
-                message_id,
-                state,
-                reason: Some(reason),
-            });
+            self.store(Op::SetState { peer, message_id, state, reason: Some(reason) });
             self.push(Effect::Event(Event::MessageState {
                 message_id,
                 to: buddy.alias.clone(),
@@ -106,19 +94,15 @@ impl Core {
         self.outboxes.get_mut(peer).is_some_and(|outbox| outbox.settle(message_id))
     }
 
-    fn set_state(&mut self, peer: PeerId, message_id: MessageId, state: MessageState, reason: Option<&'static str>) {
+    fn set_state(
+        &mut self,
+        peer: PeerId,
+        message_id: MessageId,
+        state: MessageState,
+        reason: Option<&'static str>,
+    ) {
         let Some(to) = self.alias(&peer) else { return };
-        self.store(Op::SetState {
-            peer,
-            message_id,
-            state,
-            reason,
-        });
-        self.push(Effect::Event(Event::MessageState {
-            message_id,
-            to,
-            state,
-            reason,
-        }));
+        self.store(Op::SetState { peer, message_id, state, reason });
+        self.push(Effect::Event(Event::MessageState { message_id, to, state, reason }));
     }
 }

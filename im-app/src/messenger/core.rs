@@ -106,21 +106,14 @@ impl Core {
     /// Takes one input.
     pub fn handle(&mut self, at: Moment, input: Input) {
         match input {
-            Input::Command {
-                ticket,
-                command,
-                message_id,
-            } => match command {
+            Input::Command { ticket, command, message_id } => match command {
                 Ok(command) => self.command(at, ticket, command, message_id),
                 Err(error) => self.reply(ticket, Err(error)),
             },
             Input::Answered { ticket, answer } => self.reply(ticket, answer),
-            Input::LinkUp {
-                link,
-                peer,
-                opened_here,
-                path,
-            } => self.link_up(at, link, peer, opened_here, path),
+            Input::LinkUp { link, peer, opened_here, path } => {
+                self.link_up(at, link, peer, opened_here, path)
+            }
             Input::LinkDown { link } => self.link_down(at, link),
             Input::Frame { link, frame } => self.frame(at, link, frame),
             Input::Fault { link } => self.fault(link),
@@ -253,3 +246,5 @@ fn kept_presence(kept: &Kept) -> Presence {
 pub(super) const STATUS_KEY: &str = "status";
 /// Under which the own note is kept.
 pub(super) const NOTE_KEY: &str = "note";
+/// Under which the rendezvous of an invite are kept, for who has none.
+pub const RENDEZVOUS_KEY: &str = "rendezvous";

@@ -69,9 +69,7 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
-        Self {
-            counts: Counter::NAMES.iter().map(|_| AtomicU64::new(0)).collect(),
-        }
+        Self { counts: Counter::NAMES.iter().map(|_| AtomicU64::new(0)).collect() }
     }
 }
 

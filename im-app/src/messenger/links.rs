@@ -45,12 +45,7 @@ pub(super) enum NoRoom {
 
 impl Links {
     pub(super) fn new(me: PeerId) -> Self {
-        Self {
-            me,
-            by_id: BTreeMap::new(),
-            by_peer: BTreeMap::new(),
-            silence: Deadlines::default(),
-        }
+        Self { me, by_id: BTreeMap::new(), by_peer: BTreeMap::new(), silence: Deadlines::default() }
     }
 
     /// Takes a new pipe; `stranger`: it has to ask for contact in time.
@@ -71,14 +66,7 @@ impl Links {
             return Err(NoRoom::Peer);
         }
         links.push(id);
-        let link = Link {
-            peer,
-            opened_here,
-            path,
-            faults: 0,
-            addresses: Vec::new(),
-            retiring: false,
-        };
+        let link = Link { peer, opened_here, path, faults: 0, addresses: Vec::new(), retiring: false };
         self.by_id.insert(id, link);
         if stranger {
             self.silence.set(id, now + STRANGER_SILENCE_MAX);
@@ -207,8 +195,9 @@ mod tests {
             put(&mut links, id, peer, false).unwrap();
         }
         assert_eq!(put(&mut links, 99, peer, false), Err(NoRoom::Peer));
-        let mut stranger =
-            |links: &mut Links, id| links.insert(now, LinkId(id), PeerId::random(), false, Path::Direct, true);
+        let stranger = |links: &mut Links, id| {
+            links.insert(now, LinkId(id), PeerId::random(), false, Path::Direct, true)
+        };
         for id in 0..STRANGER_LINKS_MAX as u64 {
             stranger(&mut links, 100 + id).unwrap();
         }

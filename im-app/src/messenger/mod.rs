@@ -15,8 +15,7 @@ mod links;
 mod outbox;
 mod watching;
 
-
-pub use self::core::{Core, Own};
+pub use self::core::{Core, Own, RENDEZVOUS_KEY};
 pub use command::{Answer, Command};
 pub use counters::{Counter, Counters};
 pub use event::{BuddyPresence, Event};

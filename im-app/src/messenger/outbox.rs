@@ -25,10 +25,7 @@ pub(super) struct Outbox {
 impl Outbox {
     /// As it was left: messages are numbered on from `last_seq`.
     pub(super) fn numbered_from(last_seq: u64) -> Self {
-        Self {
-            last_seq,
-            ..Self::default()
-        }
+        Self { last_seq, ..Self::default() }
     }
 
     /// Whether one more of `bytes` fits.

@@ -27,7 +27,8 @@ impl Core {
             self.counters.count(Counter::StrangersRefused);
             self.order(link, Order::Close);
         }
-        let (over, waiting) = std::mem::take(&mut self.fetches).into_iter().partition(|fetch| fetch.until <= now);
+        let (over, waiting) =
+            std::mem::take(&mut self.fetches).into_iter().partition(|fetch| fetch.until <= now);
         self.fetches = waiting;
         self.answer_fetches(now, over);
         self.pump_dials(now);
@@ -37,11 +38,7 @@ impl Core {
     pub(super) fn pump_dials(&mut self, now: Instant) {
         while let Some((peer, deadline)) = self.dials.pop(now) {
             let addresses = self.buddies.get(&peer).map(|buddy| buddy.addresses.clone()).unwrap_or_default();
-            self.push(Effect::Dial {
-                peer,
-                addresses,
-                deadline,
-            });
+            self.push(Effect::Dial { peer, addresses, deadline });
         }
     }
 
@@ -56,11 +53,19 @@ impl Core {
     }
 
     /// A buddy said how it is.
-    pub(super) fn told(&mut self, at: Moment, peer: PeerId, path: Path, presence: Presence, rtt: Option<Duration>) {
+    pub(super) fn told(
+        &mut self,
+        at: Moment,
+        peer: PeerId,
+        path: Path,
+        presence: Presence,
+        rtt: Option<Duration>,
+    ) {
         if self.roster.told(at.now, peer, presence, path, rtt) {
             self.say_presence(at.now, &peer);
         }
-        let (answered, waiting) = std::mem::take(&mut self.fetches).into_iter().partition(|fetch| fetch.peer == peer);
+        let (answered, waiting) =
+            std::mem::take(&mut self.fetches).into_iter().partition(|fetch| fetch.peer == peer);
         self.fetches = waiting;
         self.answer_fetches(at.now, answered);
         self.pump_outbox(at, &peer);
@@ -78,7 +83,9 @@ impl Core {
             outbox.link_lost(link);
         }
         self.pump_outbox(at, &peer);
-        if self.links.preferred(&peer).is_some() || !self.buddies.contact(&peer).is_some_and(Contact::is_dialed) {
+        if self.links.preferred(&peer).is_some()
+            || !self.buddies.contact(&peer).is_some_and(Contact::is_dialed)
+        {
             return;
         }
         if self.roster.status(&peer) == Status::Offline {
@@ -144,7 +151,11 @@ impl Core {
     fn answer_fetches(&mut self, now: Instant, fetches: Vec<super::core::Fetch>) {
         for fetch in fetches {
             let Some(buddy) = self.buddies.get(&fetch.peer).cloned() else {
-                let gone = CommandError::of_field(ErrorCode::UnknownBuddy, "buddy", "the buddy was removed meanwhile");
+                let gone = CommandError::of_field(
+                    ErrorCode::UnknownBuddy,
+                    "buddy",
+                    "the buddy was removed meanwhile",
+                );
                 self.reply(fetch.ticket, Err(gone));
                 continue;
             };

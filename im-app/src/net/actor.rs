@@ -18,29 +18,23 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use mgmt_service::arm::{Application, Transaction};
-use overlay::{BidiPipe, Multiaddr, Peer, PeerGroup, PeerId, PipeId, PipeListener};
+use overlay::{BidiPipe, Peer, PeerGroup, PeerId, PipeListener};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{sleep_until, timeout};
+use tokio::task::{Id, JoinSet};
+use tokio::time::sleep_until;
 
 use super::disk::{Disk, Written};
 use super::face::{Face, Output};
-use super::link::Link;
 use super::outlet::Outlets;
-use super::pinger::Pinger;
 use crate::error::{CommandError, ErrorCode, StoreError};
 use crate::jsonl::event_line;
-use crate::limits::{
-    CURSORS_RESERVED, DIAL_DEADLINE, FACE_QUEUE_MAX, LINK_ORDERS_MAX, REPLAY_PAGE, STORE_QUEUE_MAX,
-};
+use crate::limits::{CURSORS_RESERVED, FACE_QUEUE_MAX, STORE_QUEUE_MAX};
 use crate::messenger::{
     Answer, Command, Core, Counter, Counters, Effect, Event, Input, LinkId, Moment, Order, Question, Ticket,
 };
-use crate::presence::Path;
 use crate::status::Presence;
 use crate::store::{Op, Outcome};
-use crate::wire::Frame;
 
 /// What reaches the task.
 #[derive(Debug)]
@@ -83,6 +77,7 @@ struct Waiting {
 }
 
 /// How a task of the messenger ended.
+#[expect(clippy::large_enum_variant, reason = "one at a time, moved once")]
 enum Ending {
     Link,
     Dialed { peer: PeerId, pipe: Option<BidiPipe> },
@@ -166,7 +161,8 @@ impl Actor {
         self.take_effects(Vec::new());
         while !self.quitting {
             let room = self.steps.len() < STORE_QUEUE_MAX;
-            let timer = [self.core.poll_timeout(), self.application.poll_timeout()].into_iter().flatten().min();
+            let timer =
+                [self.core.poll_timeout(), self.application.poll_timeout()].into_iter().flatten().min();
             let far = Instant::now() + Duration::from_secs(3600);
             tokio::select! {
                 biased;
@@ -192,11 +188,7 @@ impl Actor {
                 let ticket = Ticket(self.fresh());
                 self.waiting.insert(ticket, Waiting { id, room, outputs });
                 let message_id = *uuid::Uuid::now_v7().as_bytes();
-                self.handle(Input::Command {
-                    ticket,
-                    command,
-                    message_id,
-                });
+                self.handle(Input::Command { ticket, command, message_id });
             }
             Inbound::Attach(answer) => self.attach(answer),
             Inbound::Core(Input::LinkDown { link }) => {
@@ -209,10 +201,7 @@ impl Actor {
     }
 
     fn handle(&mut self, input: Input) {
-        let moment = Moment {
-            now: Instant::now(),
-            wall_ms: wall_ms(),
-        };
+        let moment = Moment { now: Instant::now(), wall_ms: wall_ms() };
         self.core.handle(moment, input);
         self.take_effects(Vec::new());
     }
@@ -239,11 +228,7 @@ impl Actor {
                 }
                 Effect::Order { link, order } if order == Order::Ping => self.order(link, order),
                 Effect::Order { link, order } => after.push(After::Order { link, order }),
-                Effect::Dial {
-                    peer,
-                    addresses,
-                    deadline,
-                } => self.dial(peer, addresses, deadline),
+                Effect::Dial { peer, addresses, deadline } => self.dial(peer, addresses, deadline),
                 Effect::Unreachable { peer } => self.transaction.unreachable(Instant::now(), wall_ms(), peer),
                 Effect::OwnPresence(presence) => after.push(After::Own(presence)),
                 Effect::Quit => after.push(After::Quit),
@@ -343,10 +328,7 @@ impl Actor {
         self.next_cursor = cursor.saturating_add(1);
         if cursor >= self.reserved_cursor {
             self.reserved_cursor = cursor.saturating_add(CURSORS_RESERVED);
-            ops.push(Op::PutSetting {
-                key: CURSOR_KEY,
-                value: self.reserved_cursor.to_string(),
-            });
+            ops.push(Op::PutSetting { key: CURSOR_KEY, value: self.reserved_cursor.to_string() });
         }
         cursor
     }
@@ -355,7 +337,6 @@ impl Actor {
         self.last_id += 1;
         self.last_id
     }
-
 }
 
 /// ms since 1970.

@@ -57,20 +57,13 @@ impl Disk {
         let (reads, read_queue) = mpsc::channel(STORE_READS_MAX);
         let thread = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-            started.map_err(|source| StoreError::Io {
-                path: path.to_owned(),
-                source,
-            })
+            started.map_err(|source| StoreError::Io { path: path.to_owned(), source })
         };
         let threads = vec![
             thread("im-writes", Box::new(move || write(writer, write_queue)))?,
             thread("im-reads", Box::new(move || read(&reader, read_queue)))?,
         ];
-        let disk = Self {
-            writes,
-            reads,
-            threads,
-        };
+        let disk = Self { writes, reads, threads };
         Ok((disk, kept))
     }
 
@@ -88,18 +81,12 @@ impl Disk {
 
     /// A handle for questions.
     pub(super) fn reader(&self) -> DiskReader {
-        DiskReader {
-            reads: self.reads.clone(),
-        }
+        DiskReader { reads: self.reads.clone() }
     }
 
     /// Waits until everything handed over is written and the file is closed. Blocks.
     pub(super) fn close(self) {
-        let Self {
-            writes,
-            reads,
-            threads,
-        } = self;
+        let Self { writes, reads, threads } = self;
         drop((writes, reads));
         for thread in threads {
             if thread.join().is_err() {
@@ -117,18 +104,22 @@ impl DiskReader {
     }
 
     /// See [`Database::events`].
-    pub(super) async fn events(&self, since: u64, until: u64, limit: u64) -> Result<Vec<(u64, String)>, StoreError> {
+    pub(super) async fn events(
+        &self,
+        since: u64,
+        until: u64,
+        limit: u64,
+    ) -> Result<Vec<(u64, String)>, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let read = Read::Events {
-            since,
-            until,
-            limit,
-            answer,
-        };
+        let read = Read::Events { since, until, limit, answer };
         self.ask(read, answered).await
     }
 
-    async fn ask<T>(&self, read: Read, answered: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+    async fn ask<T>(
+        &self,
+        read: Read,
+        answered: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         self.reads.send(read).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
@@ -166,12 +157,9 @@ fn read(database: &Database, mut queue: mpsc::Receiver<Read>) {
         // Who asked may be gone.
         match read {
             Read::History(query, answer) => drop(answer.send(database.history(&query))),
-            Read::Events {
-                since,
-                until,
-                limit,
-                answer,
-            } => drop(answer.send(database.events(since, until, limit))),
+            Read::Events { since, until, limit, answer } => {
+                drop(answer.send(database.events(since, until, limit)))
+            }
         }
     }
 }

@@ -71,10 +71,7 @@ impl Face {
         replies: mpsc::WeakSender<Output>,
         outputs: mpsc::Receiver<Output>,
     ) -> Self {
-        Self {
-            commands: FaceCommands { inputs, replies },
-            outputs: FaceOutputs { outputs },
-        }
+        Self { commands: FaceCommands { inputs, replies }, outputs: FaceOutputs { outputs } }
     }
 
     /// Both ways, for two tasks.

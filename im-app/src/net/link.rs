@@ -52,18 +52,9 @@ impl Link {
     pub(super) async fn run(self, pipe: BidiPipe) {
         let (sender, mut receiver) = pipe.split();
         let (asked, questions) = mpsc::channel(RECEIVE_WINDOW);
-        let shared = Shared {
-            window: Semaphore::new(RECEIVE_WINDOW),
-            unacknowledged: AtomicU64::new(0),
-        };
+        let shared = Shared { window: Semaphore::new(RECEIVE_WINDOW), unacknowledged: AtomicU64::new(0) };
         let (id, inputs, pinger) = (self.id, self.inputs.clone(), Arc::clone(&self.pinger));
-        let reader = Reader {
-            id,
-            inputs: &inputs,
-            pinger: &pinger,
-            asked,
-            shared: &shared,
-        };
+        let reader = Reader { id, inputs: &inputs, pinger: &pinger, asked, shared: &shared };
         let writer = Writer {
             link: self,
             sender,

@@ -14,7 +14,7 @@ use super::disk::Disk;
 use super::face::{Ended, Face};
 use crate::error::StoreError;
 use crate::limits::{COMMANDS_MAX, PING_PERIOD};
-use crate::messenger::{Core, Counters, Moment, Own};
+use crate::messenger::{Core, Counters, Input, Moment, Own};
 
 /// How a messenger is to run.
 #[derive(Debug, Clone)]
@@ -34,13 +34,7 @@ pub struct Settings {
 impl Settings {
     /// The defaults, for a database and a name.
     pub fn new(database: PathBuf, name: String) -> Self {
-        Self {
-            database,
-            name,
-            rendezvous: Vec::new(),
-            ping_period: PING_PERIOD,
-            ping_timeout: PING_PERIOD,
-        }
+        Self { database, name, rendezvous: Vec::new(), ping_period: PING_PERIOD, ping_timeout: PING_PERIOD }
     }
 }
 
@@ -100,10 +94,7 @@ impl Messenger {
             ping_period: settings.ping_period,
             ping_timeout: settings.ping_timeout,
         };
-        let moment = Moment {
-            now: Instant::now(),
-            wall_ms: wall_ms(),
-        };
+        let moment = Moment { now: Instant::now(), wall_ms: wall_ms() };
         let core = Core::start(moment, own, kept, counters.clone());
         let (inputs, queue) = mpsc::channel(COMMANDS_MAX);
         let presence = core.presence().clone();
@@ -125,13 +116,7 @@ impl Messenger {
             // Reported even when nobody waits any more: the value stays in the channel.
             ending.send_replace(Some(actor.run().await));
         });
-        Ok(Self {
-            inputs,
-            ended,
-            application,
-            counters,
-            peer: peer.id(),
-        })
+        Ok(Self { inputs, ended, application, counters, peer: peer.id() })
     }
 
     /// Whose messenger this is.
@@ -147,6 +132,12 @@ impl Messenger {
         let (answer, attached) = oneshot::channel();
         self.inputs.send(Inbound::Attach(answer)).await.map_err(|_| Ended)?;
         attached.await.ok().flatten().ok_or(Ended)
+    }
+
+    /// Tells the user something that only the program around the messenger knows. Cancel-safe.
+    pub async fn warn(&self, code: &'static str, message: String) {
+        // One that has ended tells nobody any more.
+        let _ = self.inputs.send(Inbound::Core(Input::Warn { code, message })).await;
     }
 
     /// What measures its PINGs, for a management agent.

@@ -14,6 +14,5 @@ mod messenger;
 mod outlet;
 mod pinger;
 
-
 pub use face::{Ended, Face, FaceCommands, FaceOutputs, Output};
 pub use messenger::{MeetError, Messenger, Settings};

@@ -27,10 +27,7 @@ struct Outlet {
 
 impl Outlets {
     pub(super) fn new(counters: Counters) -> Self {
-        Self {
-            faces: Vec::new(),
-            counters,
-        }
+        Self { faces: Vec::new(), counters }
     }
 
     /// Whether one more face may come.
@@ -65,23 +62,16 @@ impl Outlets {
 impl Outlet {
     fn tell(&mut self, cursor: u64, event: &Arc<Event>, counters: &Counters) {
         if let Some((missed, newest)) = self.missed {
-            let message =
-                format!("{missed} events were left out because they were not read in time; replay tells them");
-            let warning = Output::Event {
-                cursor: newest,
-                event: Arc::new(Event::Warning {
-                    code: "lagged",
-                    message,
-                }),
-            };
+            let message = format!(
+                "{missed} events were left out because they were not read in time; replay tells them"
+            );
+            let warning =
+                Output::Event { cursor: newest, event: Arc::new(Event::Warning { code: "lagged", message }) };
             if self.outputs.try_send(warning).is_ok() {
                 self.missed = None;
             }
         }
-        let output = Output::Event {
-            cursor,
-            event: Arc::clone(event),
-        };
+        let output = Output::Event { cursor, event: Arc::clone(event) };
         if self.missed.is_some() || self.outputs.try_send(output).is_err() {
             counters.count(Counter::EventsLagged);
             let missed = self.missed.map_or(0, |(missed, _)| missed);
@@ -95,10 +85,7 @@ mod tests {
     use super::*;
 
     fn event(n: u64) -> Event {
-        Event::Warning {
-            code: "test",
-            message: n.to_string(),
-        }
+        Event::Warning { code: "test", message: n.to_string() }
     }
 
     fn cursors(outputs: &mut mpsc::Receiver<Output>) -> Vec<(u64, &'static str)> {

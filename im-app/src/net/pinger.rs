@@ -34,13 +34,7 @@ struct Outstanding {
 
 impl Pinger {
     pub(super) fn new(peer: PeerId, path: Path, transaction: Transaction, counters: Counters) -> Self {
-        Self {
-            peer,
-            path,
-            transaction,
-            counters,
-            outstanding: Mutex::default(),
-        }
+        Self { peer, path, transaction, counters, outstanding: Mutex::default() }
     }
 
     /// Starts the clock; the correlator for the PING that is written next.
@@ -57,11 +51,7 @@ impl Pinger {
         if outstanding.len() >= PINGS_OUTSTANDING_MAX {
             outstanding.pop_front();
         }
-        outstanding.push_back(Outstanding {
-            correlator,
-            started: now,
-            measured,
-        });
+        outstanding.push_back(Outstanding { correlator, started: now, measured });
         correlator
     }
 

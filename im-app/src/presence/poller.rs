@@ -181,10 +181,8 @@ mod tests {
         let mut poller = Poller::new(PERIOD, Duration::from_secs(4));
         poller.watch(start, peer);
         let seen = run(&mut poller, start, PERIOD * 9);
-        let silent: Vec<u64> = seen
-            .iter()
-            .filter_map(|(at, tick)| (*tick == Tick::Silent(peer)).then_some(*at))
-            .collect();
+        let silent: Vec<u64> =
+            seen.iter().filter_map(|(at, tick)| (*tick == Tick::Silent(peer)).then_some(*at)).collect();
         assert_eq!(silent, [24]);
         poller.answered(&peer);
         let again = run(&mut poller, start, PERIOD * 14);

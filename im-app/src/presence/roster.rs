@@ -80,7 +80,14 @@ struct Seen {
 
 impl Roster {
     /// A buddy said how it is; whether that is a change. `rtt` when it said so in answer to a PING.
-    pub fn told(&mut self, now: Instant, peer: PeerId, presence: Presence, path: Path, rtt: Option<Duration>) -> bool {
+    pub fn told(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        presence: Presence,
+        path: Path,
+        rtt: Option<Duration>,
+    ) -> bool {
         let open = presence.status.is_open();
         let seen = Seen {
             rtt: rtt.or_else(|| self.seen.get(&peer).and_then(|seen| seen.rtt)),
@@ -97,13 +104,7 @@ impl Roster {
         if self.status(&peer) == Status::Offline {
             return false;
         }
-        let seen = Seen {
-            presence: nothing(),
-            at: now,
-            rtt: None,
-            path: None,
-            source: Source::Cache,
-        };
+        let seen = Seen { presence: nothing(), at: now, rtt: None, path: None, source: Source::Cache };
         self.put(peer, seen)
     }
 
@@ -127,13 +128,7 @@ impl Roster {
                 path: seen.path,
                 source: seen.source,
             },
-            None => Sight {
-                presence: nothing(),
-                age: None,
-                rtt: None,
-                path: None,
-                source: Source::Cache,
-            },
+            None => Sight { presence: nothing(), age: None, rtt: None, path: None, source: Source::Cache },
         }
     }
 
@@ -150,10 +145,7 @@ impl Roster {
 
 /// What is shown of somebody of whom nothing is known.
 fn nothing() -> Presence {
-    Presence {
-        status: Status::Offline,
-        note: Note::default(),
-    }
+    Presence { status: Status::Offline, note: Note::default() }
 }
 
 #[cfg(test)]
@@ -162,10 +154,7 @@ mod tests {
     use super::*;
 
     fn presence(status: Status, note: &str) -> Presence {
-        Presence {
-            status,
-            note: Note::new(note).unwrap(),
-        }
+        Presence { status, note: Note::new(note).unwrap() }
     }
 
     #[test]

@@ -92,20 +92,14 @@ impl Database {
     /// # Errors
     /// [`StoreError`]; nothing is ever deleted because of one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        make_private(path).map_err(|source| StoreError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        make_private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         MIGRATIONS
             .to_latest(&mut connection)
-            .map_err(|error| StoreError::Migration {
-                path: path.to_owned(),
-                reason: error.to_string(),
-            })?;
+            .map_err(|error| StoreError::Migration { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { connection })
     }
 
@@ -267,12 +261,7 @@ fn apply_one(transaction: &Transaction<'_>, op: &Op) -> Result<bool, StoreError>
             )?;
             return Ok(added == 1);
         }
-        Op::SetState {
-            peer,
-            message_id,
-            state,
-            reason,
-        } => {
+        Op::SetState { peer, message_id, state, reason } => {
             run(
                 "UPDATE message SET state = ?4, reason = ?5
                  WHERE peer = ?1 AND direction = ?2 AND message_id = ?3",
@@ -296,9 +285,7 @@ fn forget_old_events(transaction: &Transaction<'_>) -> Result<(), StoreError> {
         .query_row(params![signed(EVENTS_KEPT)], |row| row.get(0))
         .optional()?;
     if let Some(cursor) = last_forgotten {
-        transaction
-            .prepare_cached("DELETE FROM event WHERE cursor <= ?1")?
-            .execute(params![cursor])?;
+        transaction.prepare_cached("DELETE FROM event WHERE cursor <= ?1")?.execute(params![cursor])?;
     }
     Ok(())
 }

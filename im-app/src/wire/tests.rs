@@ -9,30 +9,18 @@ fn note() -> impl Strategy<Value = Note> {
 }
 
 fn some_presence() -> impl Strategy<Value = Presence> {
-    (0usize..4, note()).prop_map(|(at, note)| Presence {
-        status: Status::ALL[at],
-        note,
-    })
+    (0usize..4, note()).prop_map(|(at, note)| Presence { status: Status::ALL[at], note })
 }
 
 fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
-        ("[a-z]{0,20}", prop::option::of(some_presence()), prop::collection::vec(any::<Vec<u8>>(), 0..4)).prop_map(
-            |(name, presence, addresses)| Frame::Hello(Hello {
-                name,
-                presence,
-                addresses
-            })
-        ),
+        ("[a-z]{0,20}", prop::option::of(some_presence()), prop::collection::vec(any::<Vec<u8>>(), 0..4))
+            .prop_map(|(name, presence, addresses)| Frame::Hello(Hello { name, presence, addresses })),
         "[a-z]{0,20}".prop_map(|name| Frame::ContactRequest { name }),
         (any::<bool>(), "[a-z]{0,20}").prop_map(|(accepted, name)| Frame::ContactAnswer { accepted, name }),
         any::<u64>().prop_map(|correlator| Frame::Ping { correlator }),
         (any::<u64>(), some_presence(), any::<u32>()).prop_map(|(correlator, presence, hold_us)| {
-            Frame::Pong(Pong {
-                correlator,
-                presence,
-                hold_us,
-            })
+            Frame::Pong(Pong { correlator, presence, hold_us })
         }),
         some_presence().prop_map(Frame::Status),
         (any::<MessageId>(), any::<u64>(), any::<u64>(), any::<bool>(), ".{0,60}").prop_map(
@@ -101,10 +89,7 @@ proptest! {
 #[test]
 fn a_frame_above_the_bound_is_refused_before_it_is_read() {
     let bytes = vec![0xff; WIRE_BYTES_MAX + 1];
-    let too_large = WireError::TooLarge {
-        len: bytes.len(),
-        max: WIRE_BYTES_MAX,
-    };
+    let too_large = WireError::TooLarge { len: bytes.len(), max: WIRE_BYTES_MAX };
     assert_eq!(Frame::decode(&bytes), Err(too_large));
 }
 
@@ -149,48 +134,19 @@ fn an_old_reader_skips_what_a_new_writer_adds() {
 
 #[test]
 fn golden_bytes() {
-    let busy = Presence {
-        status: Status::Busy,
-        note: Note::new("hm").unwrap(),
-    };
-    let hello = Hello {
-        name: "al".into(),
-        presence: None,
-        addresses: vec![vec![4, 5]],
-    };
-    let message = TextMessage {
-        message_id: [7; 16],
-        seq: 2,
-        sent_at_ms: 300,
-        late: true,
-        text: "hi".into(),
-    };
-    let pong = Pong {
-        correlator: 1,
-        presence: busy.clone(),
-        hold_us: 9,
-    };
+    let busy = Presence { status: Status::Busy, note: Note::new("hm").unwrap() };
+    let hello = Hello { name: "al".into(), presence: None, addresses: vec![vec![4, 5]] };
+    let message = TextMessage { message_id: [7; 16], seq: 2, sent_at_ms: 300, late: true, text: "hi".into() };
+    let pong = Pong { correlator: 1, presence: busy.clone(), hold_us: 9 };
     let id = [7u8; 16];
     let golden: [(Frame, Vec<u8>); 9] = [
         (Frame::Hello(hello), vec![1, 1, 0, 2, b'a', b'l', 0, 0, 1, 2, 4, 5, 0]),
         (Frame::ContactRequest { name: "al".into() }, vec![1, 2, 0, 2, b'a', b'l', 0]),
-        (
-            Frame::ContactAnswer {
-                accepted: true,
-                name: "b".into(),
-            },
-            vec![1, 3, 0, 1, 1, b'b', 0],
-        ),
-        (
-            Frame::Ping { correlator: u64::MAX },
-            vec![1, 4, 0, 253, 255, 255, 255, 255, 255, 255, 255, 255, 0],
-        ),
+        (Frame::ContactAnswer { accepted: true, name: "b".into() }, vec![1, 3, 0, 1, 1, b'b', 0]),
+        (Frame::Ping { correlator: u64::MAX }, vec![1, 4, 0, 253, 255, 255, 255, 255, 255, 255, 255, 255, 0]),
         (Frame::Pong(pong), vec![1, 5, 0, 1, 2, 2, b'h', b'm', 9, 0]),
         (Frame::Status(busy), vec![1, 6, 0, 2, 2, b'h', b'm', 0]),
-        (
-            Frame::Message(message),
-            [&[1, 7, 0][..], &id, &[2, 251, 44, 1, 1, 2, b'h', b'i', 0]].concat(),
-        ),
+        (Frame::Message(message), [&[1, 7, 0][..], &id, &[2, 251, 44, 1, 1, 2, b'h', b'i', 0]].concat()),
         (Frame::Delivered { message_id: id }, [&[1, 8, 0][..], &id, &[0]].concat()),
         (Frame::Bye, vec![1, 10, 0, 0]),
     ];

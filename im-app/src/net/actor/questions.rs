@@ -19,16 +19,20 @@ impl Actor {
                     let answer = match (disk.history(query).await, alias) {
                         (Ok(Some(history)), Some(buddy)) => Ok(Answer::History { buddy, peer, history }),
                         (Ok(None), _) => Err(CommandError::bad("before", "there is no such message")),
-                        (Ok(_), None) => {
-                            Err(CommandError::of_field(ErrorCode::UnknownBuddy, "buddy", "the buddy was removed"))
-                        }
+                        (Ok(_), None) => Err(CommandError::of_field(
+                            ErrorCode::UnknownBuddy,
+                            "buddy",
+                            "the buddy was removed",
+                        )),
                         (Err(error), _) => Err(CommandError::new(ErrorCode::Internal, error)),
                     };
                     Ending::Asked { ticket, answer }
                 });
             }
             Question::Replay { since } => {
-                let Some(outputs) = self.waiting.get(&ticket).map(|waiting| waiting.outputs.clone()) else { return };
+                let Some(outputs) = self.waiting.get(&ticket).map(|waiting| waiting.outputs.clone()) else {
+                    return;
+                };
                 self.tasks.spawn(async move {
                     let answer = replay(disk, outputs, since, until).await;
                     Ending::Asked { ticket, answer }

@@ -43,12 +43,7 @@ impl Actor {
         });
         self.links.insert(id, orders);
         self.links_by_task.insert(task.id(), id);
-        self.handle(Input::LinkUp {
-            link: id,
-            peer,
-            opened_here,
-            path,
-        });
+        self.handle(Input::LinkUp { link: id, peer, opened_here, path });
     }
 
     pub(super) fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, deadline: Duration) {

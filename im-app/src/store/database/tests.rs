@@ -18,13 +18,7 @@ fn incoming(peer: PeerId, number: u8, text: &str) -> Vec<Op> {
         text: text.into(),
     };
     let json = format!("{{\"n\":{number}}}");
-    vec![
-        Op::Receive { peer, message },
-        Op::LogEvent {
-            cursor: number.into(),
-            json,
-        },
-    ]
+    vec![Op::Receive { peer, message }, Op::LogEvent { cursor: number.into(), json }]
 }
 
 fn outgoing(peer: PeerId, number: u8) -> Outgoing {
@@ -37,14 +31,15 @@ fn outgoing(peer: PeerId, number: u8) -> Outgoing {
     }
 }
 
-fn history(database: &Database, peer: PeerId, limit: u64, before: Option<Before>, words: &[&str]) -> Option<Vec<String>> {
+fn history(
+    database: &Database,
+    peer: PeerId,
+    limit: u64,
+    before: Option<Before>,
+    words: &[&str],
+) -> Option<Vec<String>> {
     let words = words.iter().map(|word| word.to_string()).collect();
-    let query = HistoryQuery {
-        peer,
-        limit,
-        before,
-        words,
-    };
+    let query = HistoryQuery { peer, limit, before, words };
     let history = database.history(&query).unwrap()?;
     Some(history.messages.into_iter().map(|message| message.text).collect())
 }
@@ -87,22 +82,14 @@ fn buddies_outbox_numbers_and_settings_are_there_after_reopening() {
         contact: Contact::Accepted,
         addresses: vec!["/ip4/127.0.0.1/tcp/1".parse().unwrap(), "/ip4/127.0.0.1/tcp/2".parse().unwrap()],
     };
-    let delivered = Op::SetState {
-        peer,
-        message_id: [2; 16],
-        state: MessageState::Delivered,
-        reason: None,
-    };
+    let delivered = Op::SetState { peer, message_id: [2; 16], state: MessageState::Delivered, reason: None };
     let ops = vec![
         Op::PutBuddy(buddy.clone()),
         Op::Queue(outgoing(peer, 1)),
         Op::Queue(outgoing(peer, 2)),
         Op::Queue(outgoing(peer, 3)),
         delivered,
-        Op::PutSetting {
-            key: "status",
-            value: "away".into(),
-        },
+        Op::PutSetting { key: "status", value: "away".into() },
     ];
     database.apply(&[ops]).unwrap();
     drop(database);
@@ -144,12 +131,8 @@ fn history_is_the_newest_that_match_oldest_first() {
 #[test]
 fn only_the_newest_events_are_kept() {
     let (_place, mut database) = fresh();
-    let events: Vec<Op> = (1..=EVENTS_KEPT + 5)
-        .map(|cursor| Op::LogEvent {
-            cursor,
-            json: String::new(),
-        })
-        .collect();
+    let events: Vec<Op> =
+        (1..=EVENTS_KEPT + 5).map(|cursor| Op::LogEvent { cursor, json: String::new() }).collect();
     database.apply(&[events]).unwrap();
     let kept = database.events(0, u64::MAX, u64::MAX).unwrap();
     assert_eq!(kept.len() as u64, EVENTS_KEPT);
