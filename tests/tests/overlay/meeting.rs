@@ -88,12 +88,8 @@ async fn a_rendezvous_that_returns_empty_knows_everything_again_without_a_word_f
     let mut news = anne.events();
     // It vanishes without farewell.
     drop((first, server));
-    loop {
-        match tokio::time::timeout(PATIENCE, news.recv()).await.expect("the loss is not noticed").unwrap() {
-            PeerEvent::LeaseLost { .. } => break,
-            _ => {}
-        }
-    }
+    let lost = async { while !matches!(news.recv().await.unwrap(), PeerEvent::LeaseLost { .. }) {} };
+    tokio::time::timeout(PATIENCE, lost).await.expect("the loss is not noticed");
     let mut listen = address.clone();
     listen.pop();
     let (again, _server) = rendezvous(keypair, listen).await;
