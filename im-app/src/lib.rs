@@ -3,6 +3,7 @@
 
 pub mod buddy;
 pub mod cli;
+pub mod demo;
 pub mod error;
 pub mod face;
 pub mod invite;

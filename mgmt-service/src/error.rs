@@ -248,7 +248,7 @@ pub enum RegisterError {
     #[error("{name} is registered already")]
     NameTaken {
         /// The name.
-        name: crate::jmx::ObjectName,
+        name: String,
     },
     /// The object's parts make no name.
     #[error("it can't be named: {0}")]

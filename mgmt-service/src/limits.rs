@@ -122,8 +122,9 @@ pub const BATCH_BYTES_MAX: usize = 32 * 1024;
 /// Records at which a batch is closed.
 pub const BATCH_RECORDS_MAX: usize = 512;
 
-/// How long a record waits in an open batch while a manager is attached.
-pub const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
+/// How long a record waits in an open batch while a manager is attached; what is left of the promised second is for the
+/// way and the commit.
+pub const BATCH_AGE_MAX: Duration = Duration::from_millis(750);
 
 /// Batches of one subscription that are not acknowledged yet, kept to be sent again. While there are so many, further
 /// records wait in the consumer's queue.

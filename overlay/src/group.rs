@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -87,7 +86,7 @@ impl PeerGroup {
         let threshold = query.threshold;
         let local = {
             let (group, query) = (group.clone(), query.clone());
-            stream::once(async move { group.find_locally(query).await }).flat_map(stream::iter)
+            stream::once(async move { group.handle.find_locally(query).await }).flat_map(stream::iter)
         };
         let remote =
             stream::once(async move { group.handle.find_remotely(&query).await }).flat_map(stream::iter);
@@ -176,14 +175,6 @@ impl PeerGroup {
             answer if answer.refused > 0 => Err(QueryError::Refused(crate::error::RefuseReason::Policy)),
             _ => Ok(()),
         }
-    }
-
-    async fn find_locally(&self, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
-        let (reply, found) = oneshot::channel();
-        if self.handle.commands.send(Command::Find { query, reply }).await.is_err() {
-            return Vec::new();
-        }
-        found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
     }
 }
 

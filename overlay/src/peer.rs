@@ -9,12 +9,12 @@ use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
-use crate::advertisement::Value;
+use crate::advertisement::{DiscoveryQuery, SignedAdvertisement, Value};
 use crate::error::{AlreadyRegistered, ConnectError, LeaseError, QueryError, SpawnError};
 use crate::event::Events;
 use crate::group::PeerGroup;
 use crate::id::{Genesis, GroupId};
-use crate::limits::Limits;
+use crate::limits::{Limits, PUBLICATIONS_MAX};
 use crate::meters::Meters;
 use crate::net::{Command, Handle, PeerConfig, Queries, spawn, within};
 
@@ -131,12 +131,21 @@ impl Peer {
         self.handle.shared.leases.borrow().held.clone()
     }
 
+    /// What this peer publishes itself, in all groups, as it was last signed. Cancel-safe.
+    pub async fn published(&self) -> Vec<SignedAdvertisement> {
+        let query = DiscoveryQuery::new().publisher(self.id()).threshold(PUBLICATIONS_MAX);
+        self.handle.find_locally(query).await
+    }
+
     /// Waits for the first lease and says whose it is; returns at once while one holds. Cancel-safe.
     ///
     /// # Errors
-    /// [`LeaseError::TimedOut`] with what the last try ended in.
+    /// [`LeaseError::NoRendezvous`] at once without any configured, [`LeaseError::TimedOut`] with what the last try ended in.
     pub async fn wait_leased(&self, deadline: Duration) -> Result<PeerId, LeaseError> {
         let mut leases = self.handle.shared.leases.subscribe();
+        if leases.borrow().configured == 0 {
+            return Err(LeaseError::NoRendezvous);
+        }
         let waiting = leases.wait_for(|leases| !leases.held.is_empty());
         if let Ok(held) = tokio::time::timeout(deadline, waiting).await {
             let held = held.map_err(|_| LeaseError::Closed)?;

@@ -64,10 +64,11 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u8>,
 /// The value in `bytes`, which are at most `limit` and used up wholly.
 ///
 /// # Errors
-/// As [`WireError`] says; nothing larger than `limit` (rounded up to 64 KiB or 1 MiB) is ever allocated.
+/// As [`WireError`] says. What is held while decoding is bounded too, values in memory being larger than their bytes:
+/// by 64 KiB for a `limit` of up to 4 KiB, by 1 MiB above.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
     check_len(bytes.len(), limit)?;
-    let (value, used) = if limit <= SMALL {
+    let (value, used) = if limit <= SMALL / 16 {
         bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<SMALL>())
     } else {
         bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<LARGE>())
@@ -175,9 +176,9 @@ fn check_len(len: usize, max: usize) -> Result<(), WireError> {
     if len > max { Err(WireError::TooLarge { len, max }) } else { Ok(()) }
 }
 
-/// Largest single allocation of a decode whose limit is at most this.
+/// What a decode with a small limit may hold.
 const SMALL: usize = 64 * 1024;
-/// Largest single allocation of any decode.
+/// What any decode may hold.
 const LARGE: usize = 1024 * 1024;
 
 #[cfg(test)]

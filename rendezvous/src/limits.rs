@@ -34,8 +34,9 @@ pub const ADVERTISEMENTS_PER_PEER_MAX: usize = 64;
 /// Bytes of all advertisements in the index; the next one is refused.
 pub const INDEX_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// Longest that an advertisement is served for others, whatever its publisher wished (JXTA's default expiration).
-pub const REMOTE_LIFETIME_MAX: Duration = Duration::from_secs(2 * 60 * 60);
+/// Longest that an advertisement is served for others, whatever its publisher wished: the overlay's own bound, since
+/// what a publisher wished is also when it renews, and its lease ends it sooner anyway. Longer wishes get this.
+pub const REMOTE_LIFETIME_MAX: Duration = overlay::limits::LIFETIME_REMOTE_MAX;
 
 /// Lease requests of one peer: a renewal comes once in 40 s, the rest is reconnecting. More are refused `TooMany`.
 pub const LEASE_QUOTA: Quota = Quota { per_second: 2, burst: 20 };
@@ -74,7 +75,7 @@ pub const CONTROL_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const CONTROL_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Longest duration that a limit may be set to: keeps sums with the clock far from overflow.
-const DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The bounds that an operator may set, `[limits]` in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,7 +190,7 @@ impl Limits {
         }
         let in_range = |duration: &Duration| (Duration::from_secs(1)..=DURATION_MAX).contains(duration);
         if let Some((key, _)) = durations.iter().find(|(_, duration)| !in_range(duration)) {
-            return bad(key, "it must be from 1s to 1day");
+            return bad(key, "it must be from 1s to 7days");
         }
         if let Some((key, _)) = quotas.iter().find(|(_, quota)| quota.per_second == 0 || quota.burst == 0) {
             return bad(key, "per-second and burst must be at least 1");

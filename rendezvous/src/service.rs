@@ -15,7 +15,7 @@ use overlay::limits::FIND_ANSWER_MAX;
 use overlay::protocol::discovery::{DiscoveryRequest, FindAnswer, PublishAnswer};
 use overlay::protocol::rendezvous::{LeaseGrant, RendezvousRequest};
 use overlay::wire::WireError;
-use overlay::{DiscoveryQuery, GroupId, PeerId, RefuseReason};
+use overlay::{DiscoveryQuery, GroupId, PeerId, RefuseReason, SignedAdvertisement};
 
 pub use self::listing::{GroupRow, PeerRow};
 use crate::counters::Counters;
@@ -180,6 +180,18 @@ impl Service {
         self.index.publish(now, &from, envelope).map_err(|refused| refused.reason())?;
         self.counters.publications.increment();
         Ok(())
+    }
+
+    /// Keeps what the rendezvous's own peer publishes; it needs no lease from itself. What finds no room is left
+    /// out and counted.
+    pub fn host(&mut self, now: Instant, own: Vec<SignedAdvertisement>) {
+        for signed in own {
+            let publisher = signed.publisher();
+            match self.index.publish(now, &publisher, signed.to_bytes()) {
+                Ok(_) => {}
+                Err(refused) => self.counters.refused(refused.reason()).increment(),
+            }
+        }
     }
 
     /// A query that names no group asks in the group it came by.

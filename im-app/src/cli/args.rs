@@ -55,6 +55,10 @@ pub enum Subcommand {
     #[command(flatten)]
     OneShot(OneShot),
 
+    /// See it all at once on this machine: a rendezvous, people who chat, and a manager who sees their latency
+    #[command(after_help = "Example: im demo --peers 6 --for 30s --out /tmp/demo")]
+    Demo(DemoArgs),
+
     /// Print a completion script for a shell
     #[command(after_help = "Example: im completions bash > ~/.local/share/bash-completion/completions/im")]
     Completions {
@@ -65,6 +69,22 @@ pub enum Subcommand {
     /// Print the manual page
     #[command(after_help = "Example: im man | man -l -")]
     Man,
+}
+
+/// Flags of `im demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// How many people, 2 to 16
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub peers: u8,
+
+    /// How long; without, until Ctrl-C
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub lasts: Option<Duration>,
+
+    /// Where records.csv and the figures go
+    #[arg(long, value_name = "DIR", default_value = "juxta-demo")]
+    pub out: std::path::PathBuf,
 }
 
 /// One thing.

@@ -9,9 +9,10 @@ use mgmt_service::cli_common::{
 };
 use overlay::LeaseError;
 
-use super::args::{ImArgs, Subcommand};
+use super::args::{DemoArgs, ImArgs, Subcommand};
 use super::node::{Node, Plan};
 use super::one_shot;
+use crate::demo::{self, DemoOptions};
 use crate::face::{AtEnd, SOCKET_FILE, bind_socket, run_jsonl, run_plain, serve_socket};
 
 /// Does what the command line says, until it is done or a signal ends it.
@@ -23,6 +24,7 @@ pub async fn run(args: ImArgs) -> Result<ExitCode, CliError> {
         Some(Subcommand::Completions { shell }) => {
             return print(|out| write_completions(ImArgs::command(), *shell, out));
         }
+        Some(Subcommand::Demo(demo)) => return Box::pin(show_demo(&args, demo)).await,
         Some(Subcommand::Man) => return print(|out| write_man(ImArgs::command(), out)),
         _ => {}
     }
@@ -32,6 +34,18 @@ pub async fn run(args: ImArgs) -> Result<ExitCode, CliError> {
         Some(Subcommand::OneShot(command)) => one_shot::run(plan, command).await,
         _ => Box::pin(chat(&plan, &args)).await,
     }
+}
+
+/// Runs the demo; Ctrl-C is its ordinary end.
+async fn show_demo(args: &ImArgs, demo: &DemoArgs) -> Result<ExitCode, CliError> {
+    init_logging(args.common.log.as_deref().unwrap_or("error")).map_err(CliError::usage)?;
+    let options = DemoOptions {
+        peers: usize::from(demo.peers),
+        lasts: demo.lasts,
+        out: demo.out.clone(),
+        ping_period: args.own.ping_period.unwrap_or(DEMO_PING_PERIOD),
+    };
+    demo::net::run(options).await.map(|()| ExitCode::Done).map_err(CliError::failed)
 }
 
 /// Runs the messenger with the face that was chosen.
@@ -114,5 +128,7 @@ fn print(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> 
     }
 }
 
+/// The demo's PING period: ten times the pace of the paper, so that there is something to see soon.
+const DEMO_PING_PERIOD: Duration = Duration::from_secs(1);
 /// After how long without lease the user is told.
 const LEASE_PATIENCE: Duration = Duration::from_secs(5);

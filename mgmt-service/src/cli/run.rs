@@ -47,7 +47,7 @@ fn run() -> Result<ExitCode, CliError> {
             output.bytes(&text).map(|()| ExitCode::Done)
         }
         command => {
-            let (settings, NoKeys {}) = Settings::layer(line.common, "mgmt", "warn")?;
+            let (settings, NoKeys) = Settings::layer(line.common, "mgmt", "warn")?;
             init_logging(&settings.log).map_err(CliError::usage)?;
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()

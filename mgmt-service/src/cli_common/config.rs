@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use overlay::Multiaddr;
-use serde::de::{DeserializeOwned, Deserializer, Error as _};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer as TomlDeserializer};
 
@@ -44,13 +44,35 @@ pub struct CommonConfig {
 
 impl CommonConfig {
     /// The names of the keys above.
-    const KEYS: [&str; 7] = ["data-dir", "name", "listen", "rendezvous", "no-mdns", "manage", "log"];
+    const KEYS: [&'static str; 7] = ["data-dir", "name", "listen", "rendezvous", "no-mdns", "manage", "log"];
 }
 
 /// A program without keys of its own: `read_config::<NoKeys>`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoKeys {}
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NoKeys;
+
+impl<'de> Deserialize<'de> for NoKeys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NoKeysVisitor)
+    }
+}
+
+struct NoKeysVisitor;
+
+impl<'de> Visitor<'de> for NoKeysVisitor {
+    type Value = NoKeys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no other keys")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NoKeys, A::Error> {
+        match map.next_key::<String>()? {
+            Some(key) => Err(A::Error::unknown_field(&key, &CommonConfig::KEYS)),
+            None => Ok(NoKeys),
+        }
+    }
+}
 
 /// Reads `file`: the common keys, and what is left as `P`, which should be `deny_unknown_fields`.
 ///
@@ -162,6 +184,14 @@ mod tests {
         assert!(line == 2 && column >= 1 && reason.contains("there"), "{line}:{column}: {reason}");
         assert_eq!(place_of("leases = \"x\"").0, 1);
         assert_eq!(place_of("name = ").0, 1);
+    }
+
+    #[test]
+    fn a_program_without_keys_of_its_own_names_the_common_ones() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "rendezvos = []").unwrap();
+        let error = read_config::<NoKeys>(file.path()).unwrap_err().to_string();
+        assert!(error.contains("rendezvos") && error.contains("`rendezvous`"), "{error}");
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Registry {
     fn insert(&mut self, name: ObjectName, bean: Arc<dyn DynamicBean>) -> Result<u64, RegisterError> {
         if self.serials.contains_key(&name) {
             self.refused += 1;
-            return Err(RegisterError::NameTaken { name });
+            return Err(RegisterError::NameTaken { name: name.to_string() });
         }
         if self.beans.len() >= self.beans_max {
             self.refused += 1;

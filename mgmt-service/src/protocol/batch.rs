@@ -11,7 +11,7 @@ use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind};
 
 use super::push::BATCH;
-use super::{DECODE_BYTES_MAX, VERSION};
+use super::service::{DECODE_BYTES_MAX, VERSION};
 use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
 

@@ -8,7 +8,7 @@ use overlay::wire::{
     Ext, WireError, decode, decode_message, encode, encode_kind, encode_message, split_kind,
 };
 
-use super::{DECODE_BYTES_MAX, VERSION, check_len};
+use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
 use crate::jmx::{AttributeValue, BeanServer, Found, ObjectName, ObjectNamePattern};
 use crate::limits::{GET_ANSWER_BYTES_MAX, GET_ATTRIBUTES_MAX, GET_PAGE_BEANS_MAX, GET_REQUEST_BYTES_MAX};
 

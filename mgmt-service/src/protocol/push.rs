@@ -7,7 +7,7 @@ use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
 use super::batch::RecordBatch;
-use super::{VERSION, check_len};
+use super::service::{VERSION, check_len};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::PUSH_BYTES_MAX;
 

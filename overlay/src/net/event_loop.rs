@@ -16,7 +16,7 @@ use super::command::Command;
 use super::lease;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
-use super::substream::{Inbound, OpenError};
+use super::substream::Inbound;
 use super::waiting::Waiting;
 use crate::advertisement::{
     Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
@@ -78,6 +78,7 @@ impl EventLoop {
         let mut book = AddressBook::default();
         let peers: Vec<_> = rendezvous.iter().map(|(peer, _)| *peer).collect();
         rendezvous.into_iter().for_each(|(peer, address)| book.add(peer, address));
+        shared.leases.send_modify(|leases| leases.configured = peers.len());
         let cache = AdvertisementCache::new(CacheLimits {
             total: limits.advertisements,
             per_publisher: limits.advertisements / 4 + 1,
@@ -153,6 +154,7 @@ impl EventLoop {
         let due = self.publications.handle_timeout(now);
         let signed: Vec<_> =
             due.into_iter().filter_map(|due| self.sign(due.advertisement, due.lifetime).ok()).collect();
+        signed.iter().for_each(|signed| self.keep_own(now, signed));
         if !signed.is_empty() {
             self.push_to_all(&signed);
         }
@@ -172,8 +174,6 @@ impl EventLoop {
                 self.swarm.close_connection(connection);
                 if self.shared.sessions.of(&peer).is_none() {
                     self.leases.session_lost(Instant::now(), peer);
-                    let error = OpenError::Unreachable("it opened no session with us".to_owned());
-                    self.waiting.settle(&peer, &Err(error));
                 }
             }
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),
@@ -205,6 +205,13 @@ impl EventLoop {
         SignedAdvertisement::sign(advertisement, lifetime, self.sequence, &self.shared.keypair)
     }
 
+    /// Keeps what this peer publishes in its own cache, until it is renewed. The cache may be full of others'; then
+    /// only this peer itself misses it.
+    fn keep_own(&mut self, now: Instant, signed: &SignedAdvertisement) {
+        let lifetime = signed.lifetime();
+        let _ = self.cache.insert(now, signed.clone(), lifetime.local.min(lifetime.remote));
+    }
+
     /// Takes a new address of ours into what this peer advertises of itself.
     fn on_new_address(&mut self, address: Multiaddr) {
         let complete = match address.clone().with_p2p(self.shared.id) {
@@ -233,6 +240,7 @@ impl EventLoop {
             return;
         }
         if let Ok(signed) = self.sign(advertisement, lifetime) {
+            self.keep_own(now, &signed);
             self.push_to_all(&[signed]);
         }
     }

@@ -63,6 +63,15 @@ impl Handle {
         session.await.map_err(|_| ConnectError::Closed)?.map_err(open_error)
     }
 
+    /// What is known here.
+    pub(crate) async fn find_locally(&self, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
+        let (reply, found) = oneshot::channel();
+        if self.commands.send(Command::Find { query, reply }).await.is_err() {
+            return Vec::new();
+        }
+        found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
+    }
+
     /// Asks all leased rendezvous; what they answer is kept here for a while.
     pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
         let sessions = self.leased().into_iter().filter_map(|peer| self.shared.sessions.of(&peer));

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
 /// How the leases stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Leases {
+    /// Rendezvous that this peer leases from.
+    pub(crate) configured: usize,
     /// Rendezvous whose lease holds.
     pub(crate) held: Vec<PeerId>,
     /// What the last failed try ended in.

@@ -27,6 +27,11 @@ impl Waiting {
         }
     }
 
+    /// Whether anybody waits for `peer`.
+    pub(crate) fn has(&self, peer: &PeerId) -> bool {
+        self.0.get(peer).is_some_and(|waiters| waiters.iter().any(|waiter| !waiter.is_closed()))
+    }
+
     /// Gives all who wait for `peer` what came of it. Who has gone away misses nothing.
     pub(crate) fn settle(&mut self, peer: &PeerId, result: &Result<SessionHandle, OpenError>) {
         for waiter in self.0.remove(peer).unwrap_or_default() {

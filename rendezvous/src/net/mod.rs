@@ -6,3 +6,5 @@
 
 pub mod control;
 pub mod http;
+pub mod node;
+pub mod server;

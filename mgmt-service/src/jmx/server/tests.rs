@@ -1,3 +1,5 @@
+//! The registry's promises: names are given once, pages are whole, the index agrees with a plain scan.
+
 use proptest::prelude::*;
 
 use super::super::counter_bean::CounterBean;

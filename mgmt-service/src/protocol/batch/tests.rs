@@ -1,3 +1,5 @@
+//! The batch's promises: golden bytes, small records, bounds, nobody speaks for another.
+
 use proptest::prelude::*;
 
 use super::super::FromAgent;

@@ -58,6 +58,13 @@ impl EventLoop {
         }
     }
 
+    /// Dials for those who came while the last connection was about to close.
+    pub(super) fn redial_for_waiting(&mut self, peer: PeerId) {
+        if self.waiting.has(&peer) {
+            self.dial(peer);
+        }
+    }
+
     fn dial(&mut self, peer: PeerId) {
         let addresses = self.book.of(&peer);
         if peer == self.shared.id || addresses.is_empty() {
@@ -98,8 +105,7 @@ impl EventLoop {
         if !self.publications.keep(now, advertisement, lifetime) {
             return Err(PublishError::Full { max: PUBLICATIONS_MAX });
         }
-        // The local cache may be full of others'; what is published here is kept in any case.
-        let _ = self.cache.insert(now, signed.clone(), lifetime.local.min(lifetime.remote));
+        self.keep_own(now, &signed);
         Ok(signed)
     }
 

@@ -72,6 +72,7 @@ impl EventLoop {
                 meters.connections.sub(1);
                 if last {
                     self.shared.tell(PeerEvent::Disconnected { peer });
+                    self.redial_for_waiting(peer);
                 }
             }
         }

@@ -1,0 +1,267 @@
+//! The rendezvous at work: one task that owns the [`Service`] and serves the resolver's queries of one peer.
+//!
+//! In: queries, sessions opened and lost, an operator's commands, one deadline. Out: answers. Bounds: the resolver's
+//! queues in front (the asker is told *busy*), [`COMMANDS_MAX`] commands, those of the service behind.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use overlay::protocol::{discovery, rendezvous};
+use overlay::{AlreadyRegistered, Events, Peer, PeerEvent, PeerId, Queries, Query};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::counters::Counters;
+use crate::limits::{COMMANDS_MAX, Limits};
+use crate::service::{Answer, BansFull, GroupRow, PeerRow, Service};
+
+/// A handle on a running rendezvous. Cheap to clone; [`Server::shutdown`] ends it politely, dropping the last handle
+/// at once.
+#[derive(Clone, Debug)]
+pub struct Server {
+    commands: mpsc::Sender<Command>,
+    task: Arc<Task>,
+    counters: Arc<Counters>,
+    peer: PeerId,
+}
+
+/// Why a rendezvous could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The peer serves as a rendezvous already.
+    #[error("serve as a rendezvous: {0}")]
+    AlreadyServing(#[from] AlreadyRegistered),
+}
+
+/// The rendezvous has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ask the rendezvous: it has ended")]
+pub struct Ended;
+
+/// Why a peer was not banned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BanError {
+    /// There are as many bans as there may be.
+    #[error(transparent)]
+    Full(#[from] BansFull),
+    /// The rendezvous has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+#[derive(Debug)]
+enum Command {
+    Peers(oneshot::Sender<Vec<PeerRow>>),
+    Groups(oneshot::Sender<Vec<GroupRow>>),
+    Ban(PeerId, oneshot::Sender<Result<(), BansFull>>),
+    End(oneshot::Sender<()>),
+}
+
+#[derive(Debug)]
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Server {
+    /// Serves leases and discovery on `peer` until the last handle is dropped or the peer ends.
+    ///
+    /// # Errors
+    /// [`ServeError::AlreadyServing`] when something else answers for them on this peer.
+    pub fn spawn(peer: &Peer, limits: &Limits) -> Result<Self, ServeError> {
+        let counters = Arc::new(Counters::default());
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let worker = Worker {
+            service: Service::new(limits, Arc::clone(&counters)),
+            events: peer.events(),
+            leases: peer.register_handler(rendezvous::HANDLER)?,
+            discovery: peer.register_handler(discovery::HANDLER)?,
+            commands: inbox,
+            counters: Arc::clone(&counters),
+            events_missed: 0,
+            peer: peer.clone(),
+        };
+        let task = Arc::new(Task(tokio::spawn(worker.run())));
+        Ok(Self { commands, task, counters, peer: peer.id() })
+    }
+
+    /// The peer that serves.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.peer
+    }
+
+    /// What is counted, for a bean or for metrics. Reading costs no lock.
+    #[must_use]
+    pub fn status(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// The lease holders, by id. O(leases + advertisements).
+    ///
+    /// # Errors
+    /// [`Ended`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn peers(&self) -> Result<Vec<PeerRow>, Ended> {
+        self.ask(Command::Peers).await
+    }
+
+    /// The groups that have advertisements here, by id. O(advertisements).
+    ///
+    /// # Errors
+    /// [`Ended`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn groups(&self) -> Result<Vec<GroupRow>, Ended> {
+        self.ask(Command::Groups).await
+    }
+
+    /// Bans a peer: its connections are closed, its lease and advertisements end, and it is refused from now on.
+    ///
+    /// # Errors
+    /// As [`BanError`] says.
+    ///
+    /// # Cancel safety
+    /// Safe; the ban may still happen.
+    pub async fn ban(&self, peer: PeerId) -> Result<(), BanError> {
+        Ok(self.ask(|reply| Command::Ban(peer, reply)).await??)
+    }
+
+    /// Waits until the rendezvous has ended, for whatever reason.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
+    /// Answers what has been asked, takes nothing more and ends. Peers notice when the peer itself shuts down.
+    ///
+    /// # Cancel safety
+    /// Safe; the end goes on.
+    pub async fn shutdown(&self) {
+        // An error means that it has ended before.
+        let _ = self.ask(Command::End).await;
+        self.ended().await;
+        debug_assert!(
+            !self.task.0.is_finished() || self.commands.is_closed(),
+            "an ended task has closed its queue"
+        );
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
+    }
+}
+
+/// What the task owns.
+struct Worker {
+    service: Service,
+    leases: Queries,
+    discovery: Queries,
+    events: Events,
+    commands: mpsc::Receiver<Command>,
+    counters: Arc<Counters>,
+    /// How many lost events are counted already.
+    events_missed: u64,
+    peer: Peer,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        let mut own = tokio::time::interval(OWN_INTERVAL);
+        loop {
+            let deadline = self.service.poll_timeout();
+            tokio::select! {
+                Some(query) = self.leases.recv() => {
+                    let answer = self.service.lease(Instant::now(), query.from, &query.body);
+                    give(query, answer);
+                }
+                Some(query) = self.discovery.recv() => {
+                    let answer = self.service.discovery(Instant::now(), query.from, query.group, &query.body);
+                    give(query, answer);
+                }
+                event = self.events.recv() => match event {
+                    Some(event) => self.on_event(&event).await,
+                    None => return,
+                },
+                command = self.commands.recv() => match command {
+                    Some(Command::End(done)) => {
+                        // Nobody waits for it when the shutdown was cancelled.
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(command) => self.on_command(command).await,
+                    None => return,
+                },
+                _ = own.tick() => {
+                    let own = self.peer.published().await;
+                    self.service.host(Instant::now(), own);
+                }
+                () = until(deadline) => self.service.expire(Instant::now()),
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: &PeerEvent) {
+        let missed = self.events.missed();
+        self.counters.events_missed.add(usize::try_from(missed - self.events_missed).unwrap_or(usize::MAX));
+        self.events_missed = missed;
+        match event {
+            PeerEvent::SessionOpened { peer } => {
+                let welcome = self.service.session_opened(Instant::now(), peer);
+                if !welcome {
+                    self.peer.close(*peer).await;
+                }
+            }
+            PeerEvent::SessionLost { peer } => self.service.session_lost(Instant::now(), peer),
+            _ => {}
+        }
+    }
+
+    /// Who asked may be gone; then the answer goes nowhere.
+    async fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Peers(reply) => drop(reply.send(self.service.peers(Instant::now()))),
+            Command::Groups(reply) => drop(reply.send(self.service.groups(Instant::now()))),
+            Command::Ban(peer, reply) => {
+                let banned = self.service.ban(peer);
+                if banned.is_ok() {
+                    self.peer.close(peer).await;
+                }
+                let _ = reply.send(banned);
+            }
+            Command::End(done) => drop(done.send(())),
+        }
+    }
+}
+
+fn give(query: Query, answer: Answer) {
+    match answer {
+        Ok(body) => query.reply(body),
+        Err(reason) => {
+            tracing::debug!(peer = %query.from, %reason, "request refused");
+            query.refuse(reason);
+        }
+    }
+}
+
+/// How often the index takes in what the rendezvous's own peer publishes, as its management agent does.
+const OWN_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

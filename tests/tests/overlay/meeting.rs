@@ -1,0 +1,116 @@
+//! Peers that know nothing but a rendezvous find each other, and go on when it vanishes and returns.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use overlay::{
+    Advertisement, AdvertisementKind, DiscoveryQuery, Keypair, LeaseError, Lifetime, Multiaddr, Peer,
+    PeerEvent, SignedAdvertisement,
+};
+use rendezvous::limits::Limits;
+use rendezvous::net::server::Server;
+
+use crate::world::{PATIENCE, group, meter_reaches, pipe};
+
+fn loopback() -> Multiaddr {
+    "/ip4/127.0.0.1/tcp/0".parse().unwrap()
+}
+
+async fn rendezvous(keypair: Keypair, listen: Multiaddr) -> (Peer, Server) {
+    let peer = Peer::builder().keypair(keypair).listen(listen).spawn().await.unwrap();
+    let server = Server::spawn(&peer, &Limits::default()).unwrap();
+    (peer, server)
+}
+
+/// A peer that listens and holds a lease.
+async fn edge(rendezvous: &Multiaddr) -> Peer {
+    let peer = Peer::builder().listen(loopback()).rendezvous(rendezvous.clone()).spawn().await.unwrap();
+    peer.wait_leased(PATIENCE).await.unwrap();
+    peer
+}
+
+fn service(name: &str) -> Advertisement {
+    Advertisement::new(AdvertisementKind::Service).key(name).attribute("name", name)
+}
+
+async fn find(peer: &Peer, name: &str) -> Vec<SignedAdvertisement> {
+    let query = DiscoveryQuery::new().kind(AdvertisementKind::Service).equals("name", name);
+    group(peer).discover(query).collect().await
+}
+
+#[tokio::test]
+async fn what_one_publishes_another_finds_by_attribute_and_nothing_found_is_an_answer() {
+    let (rendezvous, _server) = rendezvous(Keypair::generate_ed25519(), loopback()).await;
+    let address = rendezvous.addresses().remove(0);
+    let (anne, bert) = (edge(&address).await, edge(&address).await);
+    let lifetime = Lifetime::while_alive(Duration::from_secs(60));
+    let published = group(&anne).publish(service("echo"), lifetime).await.unwrap();
+    assert_eq!(published.acknowledged_by, 1);
+    let found = find(&bert, "echo").await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].publisher(), found[0].id()), (anne.id(), published.id));
+    let start = Instant::now();
+    assert!(find(&bert, "nothing").await.is_empty());
+    assert!(start.elapsed() < Duration::from_secs(2), "an empty answer waits for the deadline");
+}
+
+#[tokio::test]
+async fn a_peer_is_reached_by_its_id_alone() {
+    let (rendezvous, _server) = rendezvous(Keypair::generate_ed25519(), loopback()).await;
+    let address = rendezvous.addresses().remove(0);
+    let (anne, bert) = (edge(&address).await, edge(&address).await);
+    let mut listener = group(&bert).bind(pipe("door")).unwrap();
+    let mut near = group(&anne).connect(bert.id(), pipe("door")).await.unwrap();
+    near.send("found you").await.unwrap();
+    let mut far = listener.accept().await.unwrap();
+    assert_eq!(far.recv().await.unwrap().as_deref(), Some(&b"found you"[..]));
+}
+
+#[tokio::test]
+async fn who_leaves_politely_is_forgotten_at_once() {
+    let (rendezvous, _server) = rendezvous(Keypair::generate_ed25519(), loopback()).await;
+    let address = rendezvous.addresses().remove(0);
+    let (anne, bert) = (edge(&address).await, edge(&address).await);
+    let lifetime = Lifetime::while_alive(Duration::from_secs(60));
+    group(&anne).publish(service("brief"), lifetime).await.unwrap();
+    anne.shutdown().await;
+    assert!(find(&bert, "brief").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rendezvous_that_returns_empty_knows_everything_again_without_a_word_from_the_application() {
+    let keypair = Keypair::generate_ed25519();
+    let (first, server) = rendezvous(keypair.clone(), loopback()).await;
+    let address = first.addresses().remove(0);
+    let (anne, bert) = (edge(&address).await, edge(&address).await);
+    let lifetime = Lifetime::while_alive(Duration::from_secs(60));
+    group(&anne).publish(service("lasting"), lifetime).await.unwrap();
+    let mut news = anne.events();
+    // It vanishes without farewell.
+    drop((first, server));
+    let lost = async { while !matches!(news.recv().await.unwrap(), PeerEvent::LeaseLost { .. }) {} };
+    tokio::time::timeout(PATIENCE, lost).await.expect("the loss is not noticed");
+    let mut listen = address.clone();
+    listen.pop();
+    let (again, _server) = rendezvous(keypair, listen).await;
+    anne.wait_leased(PATIENCE).await.unwrap();
+    bert.wait_leased(PATIENCE).await.unwrap();
+    meter_reaches(&again, "queries_in", 4).await;
+    let found = async {
+        while find(&bert, "lasting").await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("what was published is not found again");
+}
+
+#[tokio::test]
+async fn a_lease_that_is_not_had_says_why() {
+    let nobody = Peer::builder().spawn().await.unwrap();
+    let address = format!("/ip4/127.0.0.1/tcp/9/p2p/{}", nobody.id()).parse().unwrap();
+    let peer = Peer::builder().rendezvous(address).spawn().await.unwrap();
+    match peer.wait_leased(Duration::from_secs(1)).await {
+        Err(LeaseError::TimedOut { last, .. }) => assert!(last.contains("/tcp/9"), "{last}"),
+        other => panic!("{other:?}"),
+    }
+}
