@@ -8,6 +8,8 @@ use mgmt_service::cli_common::{CliError, DataDir, ManagePolicy, Settings, parse_
 use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, Registration};
 use mgmt_service::net::ManagementAgent;
 use overlay::{Multiaddr, Peer, identity};
+use rendezvous::limits::Limits;
+use rendezvous::net::server::Server;
 
 use super::args::{ImArgs, ImConfig};
 use crate::limits::{PING_PERIOD, PING_PERIOD_MIN};
@@ -80,7 +82,9 @@ pub struct Node {
     /// Whether a rendezvous was configured.
     pub has_rendezvous: bool,
     agent: ManagementAgent,
-    _bean: Option<Registration>,
+    /// For `--host`.
+    host: Option<Server>,
+    _beans: Vec<Registration>,
 }
 
 impl Node {
@@ -97,18 +101,18 @@ impl Node {
         settings.ping_period = plan.ping_period;
         settings.ping_timeout = plan.ping_timeout;
         let messenger = Messenger::spawn(&peer, settings).await.map_err(CliError::failed)?;
+        let host = match plan.host {
+            true => Some(Server::spawn(&peer, &Limits::default()).map_err(CliError::failed)?),
+            false => None,
+        };
         let beans = BeanServer::new();
-        let counters = messenger.counters().clone();
-        let bean =
-            CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
-        let bean = ObjectName::new("juxta", [("type", "messenger")])
-            .ok()
-            .and_then(|name| beans.register(name, Arc::new(bean)).ok());
+        let registrations = register_beans(&beans, &messenger, host.as_ref());
         let application = Some(messenger.application().clone());
         let policy = plan.settings.manage.unwrap_or(ManagePolicy::Off);
         let agent =
             ManagementAgent::spawn(&peer, &name, application, beans, policy).map_err(CliError::failed)?;
-        Ok(Self { data_dir, peer, messenger, has_rendezvous: !rendezvous.is_empty(), agent, _bean: bean })
+        let has_rendezvous = !rendezvous.is_empty();
+        Ok(Self { data_dir, peer, messenger, has_rendezvous, agent, host, _beans: registrations })
     }
 
     /// Ends everything politely; the caller bounds how long.
@@ -118,6 +122,9 @@ impl Node {
     pub async fn end(self) -> Result<(), CliError> {
         let ended = self.messenger.shutdown().await;
         self.agent.shutdown().await;
+        if let Some(host) = &self.host {
+            host.shutdown().await;
+        }
         self.peer.shutdown().await;
         ended.map_err(|error| {
             CliError::failed(format_args!(
@@ -125,6 +132,27 @@ impl Node {
             ))
         })
     }
+}
+
+/// Shows the messenger's counters, and those of the rendezvous it embeds, as managed objects.
+fn register_beans(beans: &BeanServer, messenger: &Messenger, host: Option<&Server>) -> Vec<Registration> {
+    let counters = messenger.counters().clone();
+    let of_messenger =
+        CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
+    let of_host = host.map(|host| {
+        let counters = host.status();
+        CounterBean::new("what the embedded rendezvous did, refused and left out", move || {
+            counters.snapshot()
+        })
+    });
+    [("messenger", Some(of_messenger)), ("rendezvous", of_host)]
+        .into_iter()
+        .filter_map(|(kind, bean)| {
+            let name = ObjectName::new("juxta", [("type", kind)]).ok()?;
+            // The registry is new and these names are its first.
+            beans.register(name, Arc::new(bean?)).ok()
+        })
+        .collect()
 }
 
 async fn spawn_peer(
