@@ -79,12 +79,12 @@ pub struct Node {
     pub peer: Peer,
     /// Its messenger.
     pub messenger: Messenger,
+    /// What others meet through, with `--host`.
+    rendezvous: Option<Server>,
     /// Whether a rendezvous was configured.
     pub has_rendezvous: bool,
     agent: ManagementAgent,
-    /// For `--host`.
-    host: Option<Server>,
-    _beans: Vec<Registration>,
+    _beans: Vec<Option<Registration>>,
 }
 
 impl Node {
@@ -96,23 +96,31 @@ impl Node {
         let name = name(plan, &data_dir)?;
         let rendezvous = rendezvous(plan).await?;
         let peer = spawn_peer(plan, &data_dir, &name, &rendezvous).await?;
+        let server = match plan.host {
+            true => Some(Server::spawn(&peer, &Limits::default()).map_err(CliError::failed)?),
+            false => None,
+        };
         let mut settings = MessengerSettings::new(plan.database(), name.clone());
         settings.rendezvous = if plan.host { peer.addresses() } else { rendezvous.clone() };
         settings.ping_period = plan.ping_period;
         settings.ping_timeout = plan.ping_timeout;
         let messenger = Messenger::spawn(&peer, settings).await.map_err(CliError::failed)?;
-        let host = match plan.host {
-            true => Some(Server::spawn(&peer, &Limits::default()).map_err(CliError::failed)?),
-            false => None,
-        };
         let beans = BeanServer::new();
-        let registrations = register_beans(&beans, &messenger, host.as_ref());
+        let counters = messenger.counters().clone();
+        let bean =
+            CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
+        let mut shown = vec![show(&beans, "messenger", bean)];
+        if let Some(server) = &server {
+            let counters = server.status();
+            let bean = CounterBean::new("what the rendezvous counts", move || counters.snapshot());
+            shown.push(show(&beans, "rendezvous", bean));
+        }
         let application = Some(messenger.application().clone());
         let policy = plan.settings.manage.unwrap_or(ManagePolicy::Off);
         let agent =
             ManagementAgent::spawn(&peer, &name, application, beans, policy).map_err(CliError::failed)?;
         let has_rendezvous = !rendezvous.is_empty();
-        Ok(Self { data_dir, peer, messenger, has_rendezvous, agent, host, _beans: registrations })
+        Ok(Self { data_dir, peer, messenger, rendezvous: server, has_rendezvous, agent, _beans: shown })
     }
 
     /// Ends everything politely; the caller bounds how long.
@@ -122,8 +130,8 @@ impl Node {
     pub async fn end(self) -> Result<(), CliError> {
         let ended = self.messenger.shutdown().await;
         self.agent.shutdown().await;
-        if let Some(host) = &self.host {
-            host.shutdown().await;
+        if let Some(rendezvous) = self.rendezvous {
+            rendezvous.shutdown().await;
         }
         self.peer.shutdown().await;
         ended.map_err(|error| {
@@ -134,25 +142,10 @@ impl Node {
     }
 }
 
-/// Shows the messenger's counters, and those of the rendezvous it embeds, as managed objects.
-fn register_beans(beans: &BeanServer, messenger: &Messenger, host: Option<&Server>) -> Vec<Registration> {
-    let counters = messenger.counters().clone();
-    let of_messenger =
-        CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
-    let of_host = host.map(|host| {
-        let counters = host.status();
-        CounterBean::new("what the embedded rendezvous did, refused and left out", move || {
-            counters.snapshot()
-        })
-    });
-    [("messenger", Some(of_messenger)), ("rendezvous", of_host)]
-        .into_iter()
-        .filter_map(|(kind, bean)| {
-            let name = ObjectName::new("juxta", [("type", kind)]).ok()?;
-            // The registry is new and these names are its first.
-            beans.register(name, Arc::new(bean?)).ok()
-        })
-        .collect()
+/// Registers a bean for managers; a fresh server has room for it.
+fn show(beans: &BeanServer, kind: &str, bean: CounterBean) -> Option<Registration> {
+    let name = ObjectName::new("juxta", [("type", kind)]).ok()?;
+    beans.register(name, Arc::new(bean)).ok()
 }
 
 async fn spawn_peer(
