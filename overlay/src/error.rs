@@ -22,6 +22,52 @@ pub enum ParseIdError {
     NotHex,
 }
 
+/// Why a text is no query; each says at which character, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ParseQueryError {
+    /// Something else had to come.
+    #[error("read the query: {expected} expected at character {at}")]
+    Expected {
+        /// Where.
+        at: usize,
+        /// What had to come.
+        expected: &'static str,
+    },
+    /// The value can't be read.
+    #[error("read the query: no {what} at character {at}")]
+    Value {
+        /// Where it begins.
+        at: usize,
+        /// What it had to be.
+        what: &'static str,
+    },
+    /// One of the query's own fields is there already.
+    #[error("read the query: a second {field}= at character {at}")]
+    Twice {
+        /// Where the second one is.
+        at: usize,
+        /// Its name.
+        field: &'static str,
+    },
+    /// Conditions stand in too many others.
+    #[error("read the query: more than {max} levels of conditions at character {at}")]
+    TooDeep {
+        /// Where.
+        at: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// What was read has too many or too long conditions.
+    #[error("read the query up to character {at}: {bound}")]
+    TooLarge {
+        /// Its end.
+        at: usize,
+        /// Which bound it breaks.
+        bound: WireError,
+    },
+}
+
 /// Why an identity file can't be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -55,12 +55,13 @@ pub mod wire;
 pub use libp2p::{Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol};
 
 pub use crate::advertisement::{
-    Advertisement, AdvertisementKind, Condition, DiscoveryQuery, Lifetime, SignedAdvertisement, Value,
+    Advertisement, AdvertisementKind, Comparison, Condition, DiscoveryQuery, Lifetime, Pattern,
+    SignedAdvertisement, Value,
 };
 pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, IdentityError, LeaseError, ParseIdError,
-    PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,
+    ParseQueryError, PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,
 };
 pub use crate::event::{Events, PeerEvent};
 pub use crate::group::{Discovery, PeerGroup, Published};

@@ -21,8 +21,14 @@ pub const ADVERTISEMENT_BYTES_MAX: usize = 16 * 1024;
 pub const ATTRIBUTES_MAX: usize = 32;
 /// Bytes of one attribute's name or text value. Longer: refused as above.
 pub const ATTRIBUTE_BYTES_MAX: usize = 1024;
-/// Conditions of one query. More: the query is malformed.
-pub const CONDITIONS_MAX: usize = 16;
+/// Conditions of one query, those in others counted too, since each is checked for each candidate. More: the query is
+/// malformed.
+pub const CONDITIONS_MAX: usize = 32;
+/// Levels of conditions inside a condition. More: the query is malformed.
+pub const CONDITION_DEPTH_MAX: usize = 8;
+/// Bytes of a pattern in a query: with a value of [`ATTRIBUTE_BYTES_MAX`] the worst one takes 0.1 ms. Longer: the query
+/// is malformed.
+pub const PATTERN_BYTES_MAX: usize = 128;
 /// Longest time an advertisement may be kept by others. Longer: cut to it.
 pub const LIFETIME_REMOTE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Advertisements that one answer carries at most; the rest is asked for again or left out (`more`).

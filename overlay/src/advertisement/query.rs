@@ -6,35 +6,32 @@ use bytes::Bytes;
 use libp2p::PeerId;
 use serde::{Deserialize, Serialize};
 
-use super::{AdvertisementKind, SignedAdvertisement, Value};
+use super::condition::{self, WireCondition};
+use super::{AdvertisementKind, Condition, SignedAdvertisement, Value};
 use crate::id::GroupId;
-use crate::limits::CONDITIONS_MAX;
 use crate::wire::{Ext, WireError};
 
-/// A condition on one attribute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Condition {
-    /// The attribute is there and has this value.
-    Equals {
-        /// Name of the attribute.
-        attribute: String,
-        /// The value it must have.
-        value: Value,
-    },
-}
-
-impl Condition {
-    fn holds(&self, signed: &SignedAdvertisement) -> bool {
-        match self {
-            Self::Equals { attribute, value } => {
-                signed.advertisement().attributes.get(attribute) == Some(value)
-            }
-        }
-    }
-}
-
-/// A question: all conditions must hold.
+/// A question: all conditions must hold. As text, in a shell or a file:
+///
+/// ```
+/// use overlay::{AdvertisementKind, Condition, DiscoveryQuery};
+///
+/// let query: DiscoveryQuery = r#"kind=pipe name="chat-*" load<0.5 or not busy"#.parse()?;
+/// let calm = [Condition::below("load", 0.5), !Condition::exists("busy")];
+/// assert_eq!(query, DiscoveryQuery::new().kind(AdvertisementKind::Pipe).glob("name", "chat-*").any(calm));
+/// # Ok::<(), overlay::ParseQueryError>(())
+/// ```
+///
+/// * Conditions side by side must all hold. `or` binds tighter than that, `and` tighter than `or`, `not` tightest;
+///   parentheses group.
+/// * `load<0.5`, `load<=0.5`, `load>0.5`, `load>=0.5` compare numbers, or text; `load=0.2..0.5` is from 0.2 up to, but
+///   without, 0.5. `name=x` and `name!=x` compare any value. `busy` alone asks whether the attribute is there.
+/// * Values are whole numbers, other numbers, `true`, `false` and text, in quotes unless it is one plain word. In text,
+///   `*` and `?` make a pattern and `\` takes the next character literally. `#5:00ff` gives a value's wire kind and bytes.
+/// * `kind=`, `group=`, `publisher=`, `threshold=` and `deadline=` (`5s`, `250ms`) set the query's own fields and stand
+///   outside of parentheses; an attribute of such a name is written in quotes: `"kind"=x`.
+///
+/// `Display` writes the same language, so that it parses back to the same query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveryQuery {
     /// Only this kind.
@@ -83,8 +80,53 @@ impl DiscoveryQuery {
     }
 
     /// Only where `attribute` is `value`.
-    pub fn equals(mut self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.conditions.push(Condition::Equals { attribute: attribute.into(), value: value.into() });
+    pub fn equals(self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.condition(Condition::equals(attribute, value))
+    }
+
+    /// Only where `attribute` is a text that fits `pattern`: `*` stands for any characters, `?` for one.
+    pub fn glob(self, attribute: impl Into<String>, pattern: &str) -> Self {
+        self.condition(Condition::glob(attribute, pattern))
+    }
+
+    /// Only where `attribute` is less than `value`.
+    pub fn below(self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.condition(Condition::below(attribute, value))
+    }
+
+    /// Only where `attribute` is `value` or less.
+    pub fn at_most(self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.condition(Condition::at_most(attribute, value))
+    }
+
+    /// Only where `attribute` is more than `value`.
+    pub fn above(self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.condition(Condition::above(attribute, value))
+    }
+
+    /// Only where `attribute` is `value` or more.
+    pub fn at_least(self, attribute: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.condition(Condition::at_least(attribute, value))
+    }
+
+    /// Only where `attribute` is there.
+    pub fn exists(self, attribute: impl Into<String>) -> Self {
+        self.condition(Condition::exists(attribute))
+    }
+
+    /// Only where at least one of `conditions` holds.
+    pub fn any(self, conditions: impl IntoIterator<Item = Condition>) -> Self {
+        self.condition(Condition::any(conditions))
+    }
+
+    /// Only where `condition` does not hold.
+    pub fn not(self, condition: Condition) -> Self {
+        self.condition(!condition)
+    }
+
+    /// Only where `condition` holds.
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.conditions.push(condition);
         self
     }
 
@@ -106,40 +148,35 @@ impl DiscoveryQuery {
         self.kind.is_none_or(|kind| kind == advertisement.kind)
             && self.group.is_none_or(|group| group == advertisement.group)
             && self.publisher.is_none_or(|publisher| publisher == signed.publisher())
-            && self.conditions.iter().all(|condition| condition.holds(signed))
+            && self.conditions.iter().all(|condition| condition.holds(&advertisement.attributes))
     }
 
     /// The form in which a query travels.
-    pub(crate) fn to_wire(&self) -> WireQuery {
-        WireQuery {
+    ///
+    /// # Errors
+    /// [`WireError::TooLarge`] when its conditions are too many, too deep or too long.
+    pub(crate) fn to_wire(&self) -> Result<WireQuery, WireError> {
+        Ok(WireQuery {
             kind: self.kind.map(AdvertisementKind::code),
             group: self.group,
             publisher: self.publisher.map(|publisher| publisher.to_bytes().into()),
-            conditions: self
-                .conditions
-                .iter()
-                .map(|Condition::Equals { attribute, value }| (EQUALS, attribute.clone(), value.clone()))
-                .collect(),
+            conditions: condition::to_wire(&self.conditions)?,
             threshold: u32::try_from(self.threshold).unwrap_or(u32::MAX),
             ext: Ext::new(),
-        }
+        })
     }
 
     /// The query that travelled as `wire`.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
     pub(crate) fn from_wire(wire: WireQuery) -> Result<Self, WireError> {
-        if wire.conditions.len() > CONDITIONS_MAX {
-            return Err(WireError::TooLarge { len: wire.conditions.len(), max: CONDITIONS_MAX });
-        }
         let publisher = wire.publisher.map(|bytes| PeerId::from_bytes(&bytes)).transpose();
-        let conditions = wire.conditions.into_iter().map(|(kind, attribute, value)| match kind {
-            EQUALS => Ok(Condition::Equals { attribute, value }),
-            got => Err(WireError::UnknownKind { got }),
-        });
         Ok(Self {
             kind: wire.kind.map(AdvertisementKind::from_code),
             group: wire.group,
             publisher: publisher.map_err(|_| WireError::Malformed)?,
-            conditions: conditions.collect::<Result<_, _>>()?,
+            conditions: condition::from_wire(&wire.conditions)?,
             threshold: usize::try_from(wire.threshold).unwrap_or(usize::MAX),
             ..Self::new()
         })
@@ -152,15 +189,13 @@ impl Default for DiscoveryQuery {
     }
 }
 
-/// A query as it travels. Conditions are `{kind, attribute, value}`, so that kinds can be added.
+/// A query as it travels.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct WireQuery {
     kind: Option<u16>,
     group: Option<GroupId>,
     publisher: Option<Bytes>,
-    conditions: Vec<(u16, String, Value)>,
+    conditions: Vec<WireCondition>,
     threshold: u32,
     ext: Ext,
 }
-
-const EQUALS: u16 = 1;

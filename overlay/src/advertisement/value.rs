@@ -45,7 +45,7 @@ impl Value {
         }
     }
 
-    fn from_wire(WireValue(kind, bytes): WireValue) -> Option<Self> {
+    pub(super) fn from_wire(WireValue(kind, bytes): WireValue) -> Option<Self> {
         let eight = || <[u8; 8]>::try_from(bytes.as_ref()).ok();
         Some(match kind {
             STR => Self::Str(std::str::from_utf8(&bytes).ok()?.to_owned()),

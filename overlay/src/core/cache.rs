@@ -4,16 +4,22 @@
 //! smaller; an expired one is never returned. Full: the one that would expire next makes room for one that would
 //! expire later, else the newcomer is refused. No publisher holds more than its share.
 
-use std::collections::{BTreeSet, HashMap};
+mod plan;
+mod slots;
+mod span;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libp2p::PeerId;
 use thiserror::Error;
 
+use self::plan::{AttributeIndex, Plan};
+use self::slots::{Slot, SlotsBy};
 use super::Deadlines;
-use crate::advertisement::{Condition, DiscoveryQuery, SignedAdvertisement, Value, WireValue};
-use crate::id::AdvertisementId;
+use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
+use crate::id::{AdvertisementId, GroupId};
 
 /// How much a cache holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,11 +68,15 @@ pub enum CacheRefused {
 #[derive(Debug)]
 pub struct AdvertisementCache {
     limits: CacheLimits,
-    entries: HashMap<AdvertisementId, Arc<SignedAdvertisement>>,
-    by_attribute: HashMap<(String, WireValue), BTreeSet<AdvertisementId>>,
-    by_kind: HashMap<u16, BTreeSet<AdvertisementId>>,
-    by_publisher: HashMap<PeerId, BTreeSet<AdvertisementId>>,
-    expiry: Deadlines<AdvertisementId>,
+    /// At its slot each; free slots are empty.
+    entries: Vec<Option<Arc<SignedAdvertisement>>>,
+    free: Vec<Slot>,
+    by_id: HashMap<AdvertisementId, Slot>,
+    by_attribute: AttributeIndex,
+    by_kind: SlotsBy<u16>,
+    by_group: SlotsBy<GroupId>,
+    by_publisher: SlotsBy<PeerId>,
+    expiry: Deadlines<Slot>,
     bytes: usize,
     evicted: u64,
 }
@@ -76,10 +86,13 @@ impl AdvertisementCache {
     pub fn new(limits: CacheLimits) -> Self {
         Self {
             limits,
-            entries: HashMap::new(),
-            by_attribute: HashMap::new(),
-            by_kind: HashMap::new(),
-            by_publisher: HashMap::new(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            by_id: HashMap::new(),
+            by_attribute: AttributeIndex::default(),
+            by_kind: SlotsBy::default(),
+            by_group: SlotsBy::default(),
+            by_publisher: SlotsBy::default(),
             expiry: Deadlines::new(),
             bytes: 0,
             evicted: 0,
@@ -100,17 +113,15 @@ impl AdvertisementCache {
         if keep_for.is_zero() {
             return Err(CacheRefused::Expired);
         }
-        let id = signed.id();
-        let known =
-            self.entries.get(&id).map(|known| (known.sequence(), known.to_bytes() == signed.to_bytes()));
+        let known = self.by_id.get(&signed.id()).copied().and_then(|slot| Some((slot, self.at(slot)?)));
         match known {
-            Some((sequence, true)) if sequence == signed.sequence() => {
-                self.expiry.set(id, self.expiry.get(&id).map_or(expires_at, |old| old.max(expires_at)));
+            Some((slot, known)) if known.to_bytes() == signed.to_bytes() => {
+                self.expiry.set(slot, self.expiry.get(&slot).map_or(expires_at, |old| old.max(expires_at)));
                 Ok(Inserted::Same)
             }
-            Some((sequence, _)) if sequence >= signed.sequence() => Err(CacheRefused::Stale),
-            Some(_) => {
-                self.remove(&id);
+            Some((_, known)) if known.sequence() >= signed.sequence() => Err(CacheRefused::Stale),
+            Some((slot, _)) => {
+                self.remove(slot);
                 self.put(signed, expires_at);
                 Ok(Inserted::Replaced)
             }
@@ -124,31 +135,40 @@ impl AdvertisementCache {
 
     /// What answers `query` at `now`, at most its threshold; looks only through the rarest of its conditions.
     pub fn find(&self, now: Instant, query: &DiscoveryQuery) -> Vec<Arc<SignedAdvertisement>> {
-        let live = |id: &AdvertisementId| self.expiry.get(id).is_some_and(|at| at > now);
-        let matching = |id: &AdvertisementId| {
-            self.entries.get(id).filter(|signed| live(id) && query.matches(signed)).cloned()
-        };
-        match self.candidates(query) {
-            Candidates::None => Vec::new(),
-            Candidates::Some(ids) => ids.iter().filter_map(matching).take(query.threshold).collect(),
-            Candidates::All => self.entries.keys().filter_map(matching).take(query.threshold).collect(),
+        let live = |slot: &Slot| self.expiry.get(slot).is_some_and(|at| at > now);
+        let matching =
+            |slot: Slot| self.at(slot).filter(|signed| query.matches(signed) && live(&slot)).cloned();
+        let mut seen = HashSet::new();
+        match self.plan(query) {
+            Some(plan @ Plan::Union(_)) => {
+                let once = plan.slots().filter(|slot| seen.insert(*slot));
+                once.filter_map(matching).take(query.threshold).collect()
+            }
+            Some(plan) => plan.slots().filter_map(matching).take(query.threshold).collect(),
+            None => self.by_id.values().copied().filter_map(matching).take(query.threshold).collect(),
         }
+    }
+
+    /// The advertisement of this id, also one that has expired and is not swept yet.
+    pub fn get(&self, id: &AdvertisementId) -> Option<&Arc<SignedAdvertisement>> {
+        self.by_id.get(id).and_then(|slot| self.at(*slot))
     }
 
     /// Takes out everything of `publisher` and says how many that were.
     pub fn remove_publisher(&mut self, publisher: &PeerId) -> usize {
-        let ids = self.by_publisher.get(publisher).cloned().unwrap_or_default();
-        ids.iter().filter(|id| self.remove(id)).count()
+        let slots: Vec<_> =
+            self.by_publisher.get(publisher).into_iter().flat_map(|slots| slots.iter()).collect();
+        slots.into_iter().filter(|slot| self.remove(*slot)).count()
     }
 
     /// Takes out what expired until `now` and says how many that were.
     pub fn expire(&mut self, now: Instant) -> usize {
         let mut expired = 0;
         while self.expiry.next().is_some_and(|at| at <= now) {
-            let Some(id) = self.expiry.first().copied() else {
+            let Some(slot) = self.expiry.first().copied() else {
                 break;
             };
-            self.remove(&id);
+            self.remove(slot);
             expired += 1;
         }
         expired
@@ -161,12 +181,12 @@ impl AdvertisementCache {
 
     /// Advertisements held.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.by_id.len()
     }
 
     /// Whether none is held.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.by_id.is_empty()
     }
 
     /// Bytes of the signed advertisements held, without the index.
@@ -179,96 +199,79 @@ impl AdvertisementCache {
         self.evicted
     }
 
-    /// The smallest set of ids that holds all answers.
-    fn candidates(&self, query: &DiscoveryQuery) -> Candidates<'_> {
-        let mut sets = Vec::with_capacity(query.conditions.len() + 2);
-        for Condition::Equals { attribute, value } in &query.conditions {
-            sets.push(self.by_attribute.get(&(attribute.clone(), value.wire())));
-        }
-        if let Some(publisher) = &query.publisher {
-            sets.push(self.by_publisher.get(publisher));
-        }
-        if let Some(kind) = query.kind {
-            sets.push(self.by_kind.get(&kind.code()));
-        }
-        if sets.iter().any(Option::is_none) {
-            return Candidates::None;
-        }
-        match sets.into_iter().flatten().min_by_key(|set| set.len()) {
-            Some(ids) => Candidates::Some(ids),
-            None => Candidates::All,
-        }
+    fn at(&self, slot: Slot) -> Option<&Arc<SignedAdvertisement>> {
+        self.entries.get(usize::try_from(slot).ok()?)?.as_ref()
+    }
+
+    /// The smallest known set that holds all answers; nothing when they can be anywhere.
+    fn plan(&self, query: &DiscoveryQuery) -> Option<Plan<'_>> {
+        let mut plans = self.by_attribute.plans(&query.conditions);
+        plans.extend(query.publisher.map(|publisher| slots(self.by_publisher.get(&publisher))));
+        plans.extend(query.kind.map(|kind| slots(self.by_kind.get(&kind.code()))));
+        plans.extend(query.group.map(|group| slots(self.by_group.get(&group))));
+        Plan::rarest(plans)
     }
 
     fn make_room(&mut self, signed: &SignedAdvertisement, expires_at: Instant) -> Result<(), CacheRefused> {
         let max = self.limits.per_publisher;
-        if self.by_publisher.get(&signed.publisher()).is_some_and(|ids| ids.len() >= max) {
+        if self.by_publisher.get(&signed.publisher()).is_some_and(|slots| slots.len() >= max) {
             return Err(CacheRefused::PublisherFull { max });
         }
         let len = signed.to_bytes().len();
         if self.limits.total == 0 || len > self.limits.bytes {
             return Err(CacheRefused::Full);
         }
-        while self.entries.len() >= self.limits.total || self.bytes + len > self.limits.bytes {
+        while self.by_id.len() >= self.limits.total || self.bytes + len > self.limits.bytes {
             let next = self.expiry.first().copied().zip(self.expiry.next());
-            let Some((id, _)) = next.filter(|(_, at)| *at < expires_at) else {
+            let Some((slot, _)) = next.filter(|(_, at)| *at < expires_at) else {
                 return Err(CacheRefused::Full);
             };
-            self.remove(&id);
+            self.remove(slot);
             self.evicted += 1;
         }
         Ok(())
     }
 
     fn put(&mut self, signed: SignedAdvertisement, expires_at: Instant) {
-        let id = signed.id();
-        for (name, value) in &signed.advertisement().attributes {
-            self.by_attribute.entry(index_entry(name, value)).or_default().insert(id);
-        }
-        self.by_kind.entry(signed.advertisement().kind.code()).or_default().insert(id);
-        self.by_publisher.entry(signed.publisher()).or_default().insert(id);
-        self.expiry.set(id, expires_at);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            // Bounded by `limits.total`; memory ends long before the numbers do.
+            Slot::try_from(self.entries.len() - 1).unwrap_or(Slot::MAX)
+        });
+        let advertisement = signed.advertisement();
+        self.by_id.insert(signed.id(), slot);
+        self.by_attribute.insert(&advertisement.attributes, slot);
+        self.by_kind.insert(advertisement.kind.code(), slot);
+        self.by_group.insert(advertisement.group, slot);
+        self.by_publisher.insert(signed.publisher(), slot);
+        self.expiry.set(slot, expires_at);
         self.bytes += signed.to_bytes().len();
-        self.entries.insert(id, Arc::new(signed));
+        if let Some(entry) = usize::try_from(slot).ok().and_then(|index| self.entries.get_mut(index)) {
+            *entry = Some(Arc::new(signed));
+        }
     }
 
-    fn remove(&mut self, id: &AdvertisementId) -> bool {
-        let Some(signed) = self.entries.remove(id) else {
+    fn remove(&mut self, slot: Slot) -> bool {
+        let entry = usize::try_from(slot).ok().and_then(|index| self.entries.get_mut(index));
+        let Some(signed) = entry.and_then(Option::take) else {
             return false;
         };
-        for (name, value) in &signed.advertisement().attributes {
-            take_from(&mut self.by_attribute, &index_entry(name, value), id);
-        }
-        take_from(&mut self.by_kind, &signed.advertisement().kind.code(), id);
-        take_from(&mut self.by_publisher, &signed.publisher(), id);
-        self.expiry.remove(id);
+        let advertisement = signed.advertisement();
+        self.by_id.remove(&signed.id());
+        self.by_attribute.remove(&advertisement.attributes, slot);
+        self.by_kind.remove(&advertisement.kind.code(), slot);
+        self.by_group.remove(&advertisement.group, slot);
+        self.by_publisher.remove(&signed.publisher(), slot);
+        self.expiry.remove(&slot);
         self.bytes -= signed.to_bytes().len();
+        self.free.push(slot);
         true
     }
 }
 
-/// Where the answers to a query can be.
-enum Candidates<'a> {
-    None,
-    Some(&'a BTreeSet<AdvertisementId>),
-    All,
-}
-
-fn index_entry(name: &str, value: &Value) -> (String, WireValue) {
-    (name.to_owned(), value.wire())
-}
-
-fn take_from<K: std::hash::Hash + Eq>(
-    index: &mut HashMap<K, BTreeSet<AdvertisementId>>,
-    key: &K,
-    id: &AdvertisementId,
-) {
-    if let Some(ids) = index.get_mut(key) {
-        ids.remove(id);
-        if ids.is_empty() {
-            index.remove(key);
-        }
-    }
+/// What an index without this key says is that there is nothing.
+fn slots(known: Option<&slots::Slots>) -> Plan<'_> {
+    known.map_or_else(Plan::nothing, Plan::Slots)
 }
 
 #[cfg(test)]

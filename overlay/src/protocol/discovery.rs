@@ -37,7 +37,7 @@ impl DiscoveryRequest {
                 encode_kind(VERSION, PUBLISH, &(advertisements, Ext::new()), SESSION_FRAME_BYTES_MAX)
             }
             Self::Find { query } => {
-                encode_kind(VERSION, FIND, &(query.to_wire(), Ext::new()), SESSION_FRAME_BYTES_MAX)
+                encode_kind(VERSION, FIND, &(query.to_wire()?, Ext::new()), SESSION_FRAME_BYTES_MAX)
             }
         }
     }
@@ -158,7 +158,9 @@ mod tests {
         let find = DiscoveryRequest::Find {
             query: DiscoveryQuery::new().kind(AdvertisementKind::Pipe).equals("a", true).threshold(3),
         };
-        assert_eq!(find.encode().unwrap(), [1, 2, 0, 1, 3, 0, 0, 1, 1, 1, b'a', 4, 1, 1, 3, 0, 0]);
+        assert_eq!(find.encode().unwrap(), [1, 2, 0, 1, 3, 0, 0, 1, 1, 5, 1, b'a', 4, 1, 1, 3, 0, 0]);
+        let find = DiscoveryRequest::Find { query: "not x".parse().unwrap() };
+        assert_eq!(find.encode().unwrap(), [1, 2, 0, 0, 0, 0, 1, 10, 4, 7, 2, 1, b'x', 50, 0, 0]);
         assert_eq!(PublishAnswer { accepted: 1, refused: 2 }.encode().unwrap(), [1, 1, 2, 0]);
         let found = FindAnswer { advertisements: vec![Bytes::from_static(&[7])], more: true };
         assert_eq!(found.encode().unwrap(), [1, 1, 1, 7, 1, 0]);

@@ -1,8 +1,9 @@
-//! The cache's promises: newest wins, expired is never found, bounds hold, indexes agree with a plain scan.
+//! The cache's promises: newest wins, expired is never found, bounds hold.
 #![expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
 
+mod scan;
+
 use libp2p::identity::Keypair;
-use proptest::prelude::*;
 
 use super::*;
 use crate::advertisement::{Advertisement, AdvertisementKind, Lifetime};
@@ -92,30 +93,4 @@ fn the_threshold_bounds_the_answers() {
     }
     assert_eq!(cache.find(now, &named("x").threshold(4)).len(), 4);
     assert_eq!(cache.find(now, &DiscoveryQuery::new()).len(), 10);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn the_index_finds_what_a_scan_would(steps in prop::collection::vec((0u8..6, 0u8..3, 1u64..4, 1u64..20), 1..60)) {
-        let (keypair, start) = (Keypair::ed25519_from_bytes([7; 32]).unwrap(), Instant::now());
-        let mut cache = AdvertisementCache::new(limits(4));
-        let mut now = start;
-        for (key, name, sequence, seconds) in steps {
-            now += SECOND;
-            cache.expire(now);
-            let signed = service(&keypair, &key.to_string(), &name.to_string(), sequence);
-            let _ = cache.insert(now, signed, Duration::from_secs(seconds));
-            prop_assert!(cache.len() <= 4);
-            let scanned = cache.find(now, &DiscoveryQuery::new());
-            let bytes: usize = scanned.iter().map(|signed| signed.to_bytes().len()).sum();
-            prop_assert_eq!(bytes, cache.bytes());
-            for name in 0..3 {
-                let query = named(&name.to_string());
-                let expected = scanned.iter().filter(|signed| query.matches(signed)).count();
-                prop_assert_eq!(cache.find(now, &query).len(), expected);
-            }
-        }
-    }
 }
