@@ -186,6 +186,24 @@ pub enum PublishError {
     Closed,
 }
 
+/// Why something was not withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WithdrawError {
+    /// This peer does not publish it in this group, or no longer.
+    #[error("withdraw the advertisement: this peer does not publish it")]
+    NotPublished,
+    /// The withdrawal can't be signed.
+    #[error("withdraw the advertisement: {0}")]
+    Invalid(#[from] AdvertisementError),
+    /// Every leased rendezvous refused or did not answer; each is told again with its next lease.
+    #[error("withdraw the advertisement at a rendezvous: {0}")]
+    Rendezvous(QueryError),
+    /// The peer has ended.
+    #[error("withdraw the advertisement: the peer has ended")]
+    Closed,
+}
+
 /// Why a pipe was not bound.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]

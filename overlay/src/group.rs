@@ -11,8 +11,8 @@ use futures::{Stream, StreamExt};
 use libp2p::PeerId;
 use tokio::sync::oneshot;
 
-use crate::advertisement::{Advertisement, DiscoveryQuery, Lifetime, SignedAdvertisement};
-use crate::error::{BindError, ConnectError, PublishError, QueryError};
+use crate::advertisement::{Advertisement, AdvertisementKind, DiscoveryQuery, Lifetime, SignedAdvertisement};
+use crate::error::{BindError, ConnectError, PublishError, QueryError, WithdrawError};
 use crate::id::{AdvertisementId, GroupId, PipeId};
 use crate::limits::OPEN_TIMEOUT;
 use crate::net::{Binding, Command, FrameStream, Handle, Substream, open_pipe, push, within};
@@ -65,6 +65,39 @@ impl PeerGroup {
         let command = Command::Publish { advertisement, lifetime, reply };
         self.handle.commands.send(command).await.map_err(|_| PublishError::Closed)?;
         let signed = signed.await.map_err(|_| PublishError::Closed)??;
+        match self.push_to_leased(&signed).await {
+            Ok(acknowledged_by) => Ok(Published { id: signed.id(), acknowledged_by }),
+            Err(error) => Err(PublishError::Rendezvous(error)),
+        }
+    }
+
+    /// Withdraws what this peer published in this group as `id`: here and at each leased rendezvous a signed tombstone
+    /// takes its place until its remote lifetime ends, so that no older edition comes back; rendezvous that grant a
+    /// lease later are told too. Who found it before may remember it for up to half a minute. Publishing the same kind
+    /// and key again takes the tombstone's place. Returns how many rendezvous have acknowledged; cancelled
+    /// while it waits for them, it is withdrawn all the same.
+    ///
+    /// # Errors
+    /// [`WithdrawError`]. After [`WithdrawError::Rendezvous`] it is withdrawn here, and told again.
+    pub async fn withdraw(&self, id: AdvertisementId) -> Result<usize, WithdrawError> {
+        let (reply, signed) = oneshot::channel();
+        let command = Command::Withdraw { group: self.id, id, reply };
+        self.handle.commands.send(command).await.map_err(|_| WithdrawError::Closed)?;
+        let signed = signed.await.map_err(|_| WithdrawError::Closed)??;
+        self.push_to_leased(&signed).await.map_err(WithdrawError::Rendezvous)
+    }
+
+    /// [`withdraw`](Self::withdraw)s what this peer published in this group with this kind and key.
+    ///
+    /// # Errors
+    /// As [`withdraw`](Self::withdraw).
+    pub async fn withdraw_key(&self, kind: AdvertisementKind, key: &str) -> Result<usize, WithdrawError> {
+        let advertisement = Advertisement { group: self.id, ..Advertisement::new(kind).key(key) };
+        self.withdraw(advertisement.id(&self.peer_id())).await
+    }
+
+    /// How many leased rendezvous took `signed`; an error when there are some and none did.
+    async fn push_to_leased(&self, signed: &SignedAdvertisement) -> Result<usize, QueryError> {
         let envelope = [signed.to_bytes()];
         let pushes = self.handle.leased().into_iter().map(|rendezvous| self.push_to(rendezvous, &envelope));
         let results: Vec<_> = pushes.collect::<FuturesUnordered<_>>().collect().await;
@@ -72,9 +105,9 @@ impl PeerGroup {
         match results.into_iter().find_map(Result::err) {
             Some(error) if acknowledged_by == 0 => {
                 self.handle.shared.meters.publications_failed.add(1);
-                Err(PublishError::Rendezvous(error))
+                Err(error)
             }
-            _ => Ok(Published { id: signed.id(), acknowledged_by }),
+            _ => Ok(acknowledged_by),
         }
     }
 

@@ -61,7 +61,7 @@ pub use crate::advertisement::{
 pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, IdentityError, LeaseError, ParseIdError,
-    ParseQueryError, PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,
+    ParseQueryError, PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
 pub use crate::group::{Discovery, PeerGroup, Published};

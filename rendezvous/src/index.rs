@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use overlay::{
-    AdvertisementCache, AdvertisementError, AdvertisementId, CacheLimits, CacheRefused, DiscoveryQuery,
-    Inserted, PeerId, RefuseReason, SignedAdvertisement,
+    AdvertisementCache, AdvertisementError, CacheLimits, CacheRefused, DiscoveryQuery, Inserted, PeerId,
+    RefuseReason, SignedAdvertisement,
 };
 
 use crate::limits::IndexLimits;
@@ -70,7 +70,7 @@ impl Index {
         }
         let keep_for = self.keep_for(&signed);
         self.cache.expire(now);
-        self.check_room(now, &signed)?;
+        self.check_room(&signed)?;
         Ok(self.cache.insert(now, signed, keep_for)?)
     }
 
@@ -125,18 +125,14 @@ impl Index {
     }
 
     /// Refuses what would make the cache evict others or exceed its bytes: here who came first stays.
-    fn check_room(&self, now: Instant, signed: &SignedAdvertisement) -> Result<(), CacheRefused> {
-        let known = |id: AdvertisementId| {
-            let own = DiscoveryQuery::new().publisher(signed.publisher()).threshold(usize::MAX);
-            self.cache.find(now, &own).into_iter().find(|known| known.id() == id)
-        };
+    fn check_room(&self, signed: &SignedAdvertisement) -> Result<(), CacheRefused> {
         let crowded = self.cache.len() >= self.limits.advertisements_max
             || self.cache.bytes().saturating_add(signed.to_bytes().len()) > self.limits.bytes_max;
         if !crowded {
             return Ok(());
         }
-        // What replaces its own older edition, and is no longer, needs no room. Looked up only when there is none.
-        match known(signed.id()) {
+        // What replaces its own older edition, and is no longer, needs no room; a withdrawal never is.
+        match self.cache.get(&signed.id()) {
             Some(known) if signed.to_bytes().len() <= known.to_bytes().len() => Ok(()),
             _ => Err(CacheRefused::Full),
         }

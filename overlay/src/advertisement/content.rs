@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use libp2p::PeerId;
+
 use super::Value;
-use crate::id::GroupId;
+use crate::id::{AdvertisementId, GroupId};
 use crate::limits::LIFETIME_REMOTE_MAX;
 
 /// What an advertisement describes (JXTA). Travels as a number; kinds of later versions survive as `Other`.
@@ -111,6 +113,14 @@ impl Advertisement {
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// What names it when `publisher` publishes it, in all its editions.
+    pub fn id(&self, publisher: &PeerId) -> AdvertisementId {
+        let mut hasher = blake3::Hasher::new_derive_key("juxta advertisement id 1");
+        hasher.update(&publisher.to_bytes()).update(self.group.as_bytes());
+        hasher.update(&self.kind.code().to_le_bytes()).update(self.key.as_bytes());
+        AdvertisementId::from_bytes(*hasher.finalize().as_bytes())
     }
 
     /// The text of an attribute, if it is there and a text.

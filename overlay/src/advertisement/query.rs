@@ -142,10 +142,11 @@ impl DiscoveryQuery {
         self
     }
 
-    /// Whether `signed` answers this query.
+    /// Whether `signed` answers this query; a withdrawal answers none.
     pub fn matches(&self, signed: &SignedAdvertisement) -> bool {
         let advertisement = signed.advertisement();
-        self.kind.is_none_or(|kind| kind == advertisement.kind)
+        !signed.is_withdrawn()
+            && self.kind.is_none_or(|kind| kind == advertisement.kind)
             && self.group.is_none_or(|group| group == advertisement.group)
             && self.publisher.is_none_or(|publisher| publisher == signed.publisher())
             && self.conditions.iter().all(|condition| condition.holds(&advertisement.attributes))

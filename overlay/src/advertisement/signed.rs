@@ -26,6 +26,7 @@ pub struct SignedAdvertisement {
     publisher: PeerId,
     sequence: u64,
     lifetime: Lifetime,
+    withdrawn: bool,
     envelope: Bytes,
 }
 
@@ -41,6 +42,31 @@ impl SignedAdvertisement {
         keypair: &Keypair,
     ) -> Result<Self, AdvertisementError> {
         check_attributes(&advertisement.attributes)?;
+        Self::sign_content(advertisement, lifetime, sequence, false, keypair)
+    }
+
+    /// Signs the withdrawal of `advertisement`: a tombstone without attributes and body, which replaces smaller
+    /// sequences for as long as they could still be kept by others.
+    ///
+    /// # Errors
+    /// [`AdvertisementError::TooLarge`] when its key breaks a bound.
+    pub fn sign_withdrawal(
+        advertisement: Advertisement,
+        lifetime: Lifetime,
+        sequence: u64,
+        keypair: &Keypair,
+    ) -> Result<Self, AdvertisementError> {
+        let tombstone = Advertisement { attributes: BTreeMap::new(), body: Bytes::new(), ..advertisement };
+        Self::sign_content(tombstone, lifetime, sequence, true, keypair)
+    }
+
+    fn sign_content(
+        advertisement: Advertisement,
+        lifetime: Lifetime,
+        sequence: u64,
+        withdrawn: bool,
+        keypair: &Keypair,
+    ) -> Result<Self, AdvertisementError> {
         let publisher = keypair.public().to_peer_id();
         let content = Content {
             kind: advertisement.kind.code(),
@@ -48,6 +74,7 @@ impl SignedAdvertisement {
             key: advertisement.key,
             publisher: publisher.to_bytes().into(),
             sequence,
+            withdrawn,
             local_s: whole_seconds(lifetime.local),
             remote_s: whole_seconds(lifetime.remote.min(LIFETIME_REMOTE_MAX)),
             attributes: advertisement.attributes.into_iter().collect(),
@@ -115,6 +142,11 @@ impl SignedAdvertisement {
         self.lifetime
     }
 
+    /// Whether it says that its publisher has withdrawn what earlier editions said. Answers no query.
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawn
+    }
+
     /// The signed bytes, as they came.
     pub fn to_bytes(&self) -> Bytes {
         self.envelope.clone()
@@ -129,6 +161,7 @@ struct Content {
     key: String,
     publisher: Bytes,
     sequence: u64,
+    withdrawn: bool,
     local_s: u32,
     remote_s: u32,
     attributes: Vec<(String, Value)>,
@@ -142,22 +175,21 @@ impl Content {
         publisher: PeerId,
         envelope: Bytes,
     ) -> Result<SignedAdvertisement, AdvertisementError> {
-        let mut hasher = blake3::Hasher::new_derive_key("juxta advertisement id 1");
-        hasher.update(&self.publisher).update(self.group.as_bytes());
-        hasher.update(&self.kind.to_le_bytes()).update(self.key.as_bytes());
+        let advertisement = Advertisement {
+            kind: AdvertisementKind::from_code(self.kind),
+            group: self.group,
+            key: self.key,
+            attributes: self.attributes.into_iter().collect(),
+            body: self.body,
+        };
         let remote = Duration::from_secs(u64::from(self.remote_s)).min(LIFETIME_REMOTE_MAX);
         Ok(SignedAdvertisement {
-            id: AdvertisementId::from_bytes(*hasher.finalize().as_bytes()),
+            id: advertisement.id(&publisher),
             publisher,
             sequence: self.sequence,
             lifetime: Lifetime { local: Duration::from_secs(u64::from(self.local_s)), remote },
-            advertisement: Advertisement {
-                kind: AdvertisementKind::from_code(self.kind),
-                group: self.group,
-                key: self.key,
-                attributes: self.attributes.into_iter().collect(),
-                body: self.body,
-            },
+            withdrawn: self.withdrawn,
+            advertisement,
             envelope,
         })
     }
@@ -216,6 +248,19 @@ mod tests {
         let signed = signed(&keypair);
         assert_eq!(SignedAdvertisement::verify(signed.to_bytes()).unwrap(), signed);
         assert_eq!(signed.publisher(), keypair.public().to_peer_id());
+    }
+
+    #[test]
+    fn a_withdrawal_names_the_same_thing_and_says_nothing_of_it() {
+        let keypair = Keypair::generate_ed25519();
+        let signed = signed(&keypair);
+        let (advertisement, lifetime) = (signed.advertisement().clone(), signed.lifetime());
+        let tombstone = SignedAdvertisement::sign_withdrawal(advertisement, lifetime, 8, &keypair).unwrap();
+        assert_eq!(SignedAdvertisement::verify(tombstone.to_bytes()).unwrap(), tombstone);
+        assert_eq!((tombstone.id(), tombstone.is_withdrawn()), (signed.id(), true));
+        let said = tombstone.advertisement();
+        assert!(said.attributes.is_empty() && said.body.is_empty());
+        assert!(tombstone.to_bytes().len() < signed.to_bytes().len(), "it always finds room");
     }
 
     #[test]

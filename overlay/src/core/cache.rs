@@ -1,7 +1,7 @@
 //! The cache of advertisements: bounded, indexed by attribute, ordered by expiry.
 //!
 //! In: verified advertisements and the passing of time. Out: answers to queries. A greater sequence replaces a
-//! smaller; an expired one is never returned. Full: the one that would expire next makes room for one that would
+//! smaller, a withdrawal too, which keeps its place and is never returned, as is an expired one. Full: the one that would expire next makes room for one that would
 //! expire later, else the newcomer is refused. No publisher holds more than its share.
 
 mod plan;
@@ -149,7 +149,7 @@ impl AdvertisementCache {
         }
     }
 
-    /// The advertisement of this id, also one that has expired and is not swept yet.
+    /// The newest edition of this id: also a withdrawal, and one that has expired and is not swept yet.
     pub fn get(&self, id: &AdvertisementId) -> Option<&Arc<SignedAdvertisement>> {
         self.by_id.get(id).and_then(|slot| self.at(*slot))
     }
@@ -240,9 +240,11 @@ impl AdvertisementCache {
         });
         let advertisement = signed.advertisement();
         self.by_id.insert(signed.id(), slot);
-        self.by_attribute.insert(&advertisement.attributes, slot);
-        self.by_kind.insert(advertisement.kind.code(), slot);
-        self.by_group.insert(advertisement.group, slot);
+        if !signed.is_withdrawn() {
+            self.by_attribute.insert(&advertisement.attributes, slot);
+            self.by_kind.insert(advertisement.kind.code(), slot);
+            self.by_group.insert(advertisement.group, slot);
+        }
         self.by_publisher.insert(signed.publisher(), slot);
         self.expiry.set(slot, expires_at);
         self.bytes += signed.to_bytes().len();

@@ -13,4 +13,4 @@ pub use event::PeerEvent;
 
 pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
-pub(crate) use publications::Publications;
+pub(crate) use publications::{Due, Publications};

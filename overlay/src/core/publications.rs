@@ -6,23 +6,22 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Deadlines;
-use crate::advertisement::{Advertisement, AdvertisementKind, Lifetime};
-use crate::id::GroupId;
-use crate::limits::PUBLICATIONS_MAX;
+use crate::advertisement::{Advertisement, Lifetime};
+use crate::id::{AdvertisementId, GroupId};
+use crate::limits::{LIFETIME_REMOTE_MAX, PUBLICATIONS_MAX};
 
-/// The advertisements that this peer publishes, by what makes one replace another.
+/// The advertisements that this peer publishes, and those that it has withdrawn while others may still keep them.
 #[derive(Debug, Default)]
 pub(crate) struct Publications {
-    kept: HashMap<Key, Publication>,
-    due: Deadlines<Key>,
+    kept: HashMap<AdvertisementId, Publication>,
+    due: Deadlines<AdvertisementId>,
 }
-
-type Key = (GroupId, AdvertisementKind, String);
 
 #[derive(Debug)]
 struct Publication {
     advertisement: Advertisement,
     lifetime: Lifetime,
+    withdrawn: bool,
     ends_at: Option<Instant>,
 }
 
@@ -31,19 +30,51 @@ struct Publication {
 pub(crate) struct Due {
     pub(crate) advertisement: Advertisement,
     pub(crate) lifetime: Lifetime,
+    /// It is the withdrawal that is due.
+    pub(crate) withdrawn: bool,
 }
 
 impl Publications {
-    /// Keeps `advertisement` published from `now` on; false when there is no room for another one.
-    pub(crate) fn keep(&mut self, now: Instant, advertisement: Advertisement, lifetime: Lifetime) -> bool {
-        let key = (advertisement.group, advertisement.kind, advertisement.key.clone());
-        if self.kept.len() >= PUBLICATIONS_MAX && !self.kept.contains_key(&key) {
-            return false;
+    /// Keeps `advertisement` published as `id` from `now` on; false when there is no room for another one. Among
+    /// withdrawals, the one that ends first makes room.
+    pub(crate) fn keep(
+        &mut self,
+        now: Instant,
+        id: AdvertisementId,
+        advertisement: Advertisement,
+        lifetime: Lifetime,
+    ) -> bool {
+        if self.kept.len() >= PUBLICATIONS_MAX && !self.kept.contains_key(&id) {
+            let withdrawn = self.kept.iter().filter(|(_, publication)| publication.withdrawn);
+            let Some(oldest) =
+                withdrawn.min_by_key(|(_, publication)| publication.ends_at).map(|(id, _)| *id)
+            else {
+                return false;
+            };
+            self.kept.remove(&oldest);
+            self.due.remove(&oldest);
         }
-        self.due.set(key.clone(), now + renewal(lifetime));
+        let lifetime = Lifetime { remote: lifetime.remote.min(LIFETIME_REMOTE_MAX), ..lifetime };
+        self.due.set(id, now + renewal(lifetime));
         let ends_at = now.checked_add(lifetime.local);
-        self.kept.insert(key, Publication { advertisement, lifetime, ends_at });
+        self.kept.insert(id, Publication { advertisement, lifetime, withdrawn: false, ends_at });
         true
+    }
+
+    /// Ends the publication `id` in `group`. Its withdrawal is due now, and then like a publication until others have
+    /// forgotten what was published. Nothing if it isn't published there.
+    pub(crate) fn withdraw(&mut self, now: Instant, group: GroupId, id: AdvertisementId) -> Option<Due> {
+        let publication = self.kept.get_mut(&id)?;
+        let published = !publication.withdrawn && publication.is_live(now);
+        if !published || publication.advertisement.group != group {
+            return None;
+        }
+        publication.withdrawn = true;
+        publication.advertisement.attributes.clear();
+        publication.advertisement.body.clear();
+        publication.ends_at = now.checked_add(publication.lifetime.remote);
+        self.due.set(id, now + renewal(publication.lifetime));
+        Some(publication.due())
     }
 
     /// What must be pushed again at `now`, because others would soon forget it. Ended ones are dropped.
@@ -53,7 +84,7 @@ impl Publications {
             let Some(publication) = self.kept.get(&key) else {
                 continue;
             };
-            if publication.ends_at.is_some_and(|at| at <= now) {
+            if !publication.is_live(now) {
                 self.kept.remove(&key);
                 continue;
             }
@@ -65,8 +96,7 @@ impl Publications {
 
     /// All that is published now, for a rendezvous that has just granted a lease.
     pub(crate) fn all(&self, now: Instant) -> Vec<Due> {
-        let live = |publication: &&Publication| publication.ends_at.is_none_or(|at| at > now);
-        self.kept.values().filter(live).map(Publication::due).collect()
+        self.kept.values().filter(|publication| publication.is_live(now)).map(Publication::due).collect()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
@@ -76,8 +106,13 @@ impl Publications {
 }
 
 impl Publication {
+    fn is_live(&self, now: Instant) -> bool {
+        self.ends_at.is_none_or(|at| at > now)
+    }
+
     fn due(&self) -> Due {
-        Due { advertisement: self.advertisement.clone(), lifetime: self.lifetime }
+        let Self { advertisement, lifetime, withdrawn, .. } = self;
+        Due { advertisement: advertisement.clone(), lifetime: *lifetime, withdrawn: *withdrawn }
     }
 }
 
@@ -90,15 +125,26 @@ fn renewal(lifetime: Lifetime) -> Duration {
 #[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
 mod tests {
     use super::*;
+    use crate::advertisement::AdvertisementKind;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    fn id(key: usize) -> AdvertisementId {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&key.to_le_bytes());
+        AdvertisementId::from_bytes(bytes)
+    }
+
+    fn service(key: usize) -> Advertisement {
+        Advertisement::new(AdvertisementKind::Service).key(key.to_string()).attribute("name", "x")
+    }
 
     #[test]
     fn it_is_renewed_before_others_forget_it_until_its_own_lifetime_ends() {
         let now = Instant::now();
         let mut publications = Publications::default();
         let lifetime = Lifetime { local: 25 * SECOND, remote: 20 * SECOND };
-        publications.keep(now, Advertisement::new(AdvertisementKind::Service), lifetime);
+        publications.keep(now, id(0), service(0), lifetime);
         assert!(publications.handle_timeout(now + 9 * SECOND).is_empty());
         assert_eq!(publications.handle_timeout(now + 10 * SECOND).len(), 1);
         assert_eq!(publications.handle_timeout(now + 20 * SECOND).len(), 1);
@@ -111,12 +157,39 @@ mod tests {
         let now = Instant::now();
         let mut publications = Publications::default();
         let lifetime = Lifetime::while_alive(60 * SECOND);
-        let service = |key: usize| Advertisement::new(AdvertisementKind::Service).key(key.to_string());
         for key in 0..PUBLICATIONS_MAX {
-            assert!(publications.keep(now, service(key), lifetime));
+            assert!(publications.keep(now, id(key), service(key), lifetime));
         }
-        assert!(!publications.keep(now, service(PUBLICATIONS_MAX), lifetime));
-        assert!(publications.keep(now, service(0), lifetime));
+        let one_more = (id(PUBLICATIONS_MAX), service(PUBLICATIONS_MAX));
+        assert!(!publications.keep(now, one_more.0, one_more.1.clone(), lifetime));
+        assert!(publications.keep(now, id(0), service(0), lifetime));
         assert_eq!(publications.all(now).len(), PUBLICATIONS_MAX);
+        publications.withdraw(now, GroupId::net(), id(7)).unwrap();
+        assert!(publications.keep(now, one_more.0, one_more.1, lifetime), "a withdrawal makes room");
+        assert_eq!(publications.all(now).len(), PUBLICATIONS_MAX);
+    }
+
+    #[test]
+    fn a_withdrawal_is_told_until_others_have_forgotten_what_was_published() {
+        let now = Instant::now();
+        let mut publications = Publications::default();
+        publications.keep(now, id(0), service(0), Lifetime::while_alive(20 * SECOND));
+        assert_eq!(publications.withdraw(now, GroupId::from_bytes([1; 32]), id(0)), None, "another group's");
+        let tombstone = publications.withdraw(now + SECOND, GroupId::net(), id(0)).unwrap();
+        assert!(tombstone.withdrawn && tombstone.advertisement.attributes.is_empty());
+        assert_eq!(publications.withdraw(now + SECOND, GroupId::net(), id(0)), None, "withdrawn already");
+        assert_eq!(publications.all(now + 20 * SECOND), [tombstone]);
+        assert_eq!(publications.handle_timeout(now + 11 * SECOND).len(), 1);
+        assert!(publications.handle_timeout(now + 21 * SECOND).is_empty());
+        assert_eq!((publications.all(now + 21 * SECOND).len(), publications.poll_timeout()), (0, None));
+    }
+
+    #[test]
+    fn a_lifetime_beyond_all_bounds_is_cut() {
+        let now = Instant::now();
+        let mut publications = Publications::default();
+        let forever = Lifetime { local: Duration::MAX, remote: Duration::MAX };
+        assert!(publications.keep(now, id(0), service(0), forever));
+        assert_eq!(publications.poll_timeout(), Some(now + LIFETIME_REMOTE_MAX / 2));
     }
 }

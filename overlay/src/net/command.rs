@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use super::session::SessionHandle;
 use super::substream::{OpenError, OpenRequest};
 use crate::advertisement::{Advertisement, DiscoveryQuery, Lifetime, SignedAdvertisement};
-use crate::error::PublishError;
+use crate::error::{PublishError, WithdrawError};
+use crate::id::{AdvertisementId, GroupId};
 
 /// One command.
 #[derive(Debug)]
@@ -28,6 +29,12 @@ pub(crate) enum Command {
         advertisement: Advertisement,
         lifetime: Lifetime,
         reply: oneshot::Sender<Result<SignedAdvertisement, PublishError>>,
+    },
+    /// Sign, keep and renew the withdrawal of a publication; the handle pushes it to the rendezvous.
+    Withdraw {
+        group: GroupId,
+        id: AdvertisementId,
+        reply: oneshot::Sender<Result<SignedAdvertisement, WithdrawError>>,
     },
     /// Look into the cache.
     Find { query: DiscoveryQuery, reply: oneshot::Sender<Vec<Arc<SignedAdvertisement>>> },

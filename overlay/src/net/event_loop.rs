@@ -21,7 +21,7 @@ use super::waiting::Waiting;
 use crate::advertisement::{
     Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
 };
-use crate::core::{AddressBook, AdvertisementCache, CacheLimits, LeaseKeeper, Publications};
+use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, Publications};
 use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
 
 mod commands;
@@ -152,8 +152,7 @@ impl EventLoop {
         self.cache.expire(now);
         self.shared.meters.advertisements_evicted.set(self.cache.evicted());
         let due = self.publications.handle_timeout(now);
-        let signed: Vec<_> =
-            due.into_iter().filter_map(|due| self.sign(due.advertisement, due.lifetime).ok()).collect();
+        let signed: Vec<_> = due.into_iter().filter_map(|due| self.sign(due).ok()).collect();
         signed.iter().for_each(|signed| self.keep_own(now, signed));
         if !signed.is_empty() {
             self.push_to_all(&signed);
@@ -193,23 +192,23 @@ impl EventLoop {
         }
     }
 
-    /// Signs an advertisement of this peer with the next sequence; it grows over restarts, as the clock does.
-    fn sign(
-        &mut self,
-        advertisement: Advertisement,
-        lifetime: Lifetime,
-    ) -> Result<SignedAdvertisement, crate::error::AdvertisementError> {
+    /// Signs an advertisement of this peer, or its withdrawal, with the next sequence; it grows over restarts, as the
+    /// clock does.
+    fn sign(&mut self, due: Due) -> Result<SignedAdvertisement, crate::error::AdvertisementError> {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
         self.sequence = wall_ms.max(self.sequence.saturating_add(1));
-        SignedAdvertisement::sign(advertisement, lifetime, self.sequence, &self.shared.keypair)
+        let sign =
+            if due.withdrawn { SignedAdvertisement::sign_withdrawal } else { SignedAdvertisement::sign };
+        sign(due.advertisement, due.lifetime, self.sequence, &self.shared.keypair)
     }
 
     /// Keeps what this peer publishes in its own cache, until it is renewed. The cache may be full of others'; then
     /// only this peer itself misses it.
     fn keep_own(&mut self, now: Instant, signed: &SignedAdvertisement) {
-        let lifetime = signed.lifetime();
-        let _ = self.cache.insert(now, signed.clone(), lifetime.local.min(lifetime.remote));
+        let Lifetime { local, remote } = signed.lifetime();
+        let keep_for = if signed.is_withdrawn() { remote } else { local.min(remote) };
+        let _ = self.cache.insert(now, signed.clone(), keep_for);
     }
 
     /// Takes a new address of ours into what this peer advertises of itself.
@@ -236,10 +235,11 @@ impl EventLoop {
         advertisement.attributes.extend(own);
         let lifetime = Lifetime::while_alive(PEER_ADVERTISEMENT_LIFETIME);
         let now = Instant::now();
-        if !self.publications.keep(now, advertisement.clone(), lifetime) {
+        let id = advertisement.id(&self.shared.id);
+        if !self.publications.keep(now, id, advertisement.clone(), lifetime) {
             return;
         }
-        if let Ok(signed) = self.sign(advertisement, lifetime) {
+        if let Ok(signed) = self.sign(Due { advertisement, lifetime, withdrawn: false }) {
             self.keep_own(now, &signed);
             self.push_to_all(&[signed]);
         }

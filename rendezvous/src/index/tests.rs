@@ -121,6 +121,21 @@ fn full_index_refuses_a_newcomer_instead_of_forgetting_others() {
 }
 
 #[test]
+fn withdrawal_finds_room_in_a_full_index_and_keeps_older_editions_out() {
+    let limits = IndexLimits { advertisements_max: 1, ..IndexLimits::default() };
+    let (mut world, alice) = (world(limits), Keypair::generate_ed25519());
+    let echo = signed(&alice, "echo", 1, HOUR, 10);
+    world.publish_signed(&alice, echo.clone()).unwrap();
+    let (said, lifetime) = (echo.advertisement().clone(), echo.lifetime());
+    let tombstone = SignedAdvertisement::sign_withdrawal(said, lifetime, 2, &alice).unwrap();
+    assert_eq!(world.publish_signed(&alice, tombstone), Ok(Inserted::Replaced));
+    assert_eq!(world.publish_signed(&alice, echo.clone()).unwrap_err().reason(), RefuseReason::Full);
+    assert_eq!((world.finds("echo"), world.index.all(world.now).len()), (0, 0));
+    world.now += HOUR;
+    assert_eq!(world.publish_signed(&alice, echo), Ok(Inserted::New), "the withdrawal has ended");
+}
+
+#[test]
 fn bytes_stay_bounded_when_editions_grow() {
     let limits = IndexLimits { bytes_max: 4_096, ..IndexLimits::default() };
     let (mut world, alice) = (world(limits), Keypair::generate_ed25519());

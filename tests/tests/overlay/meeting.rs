@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use overlay::{
     Advertisement, AdvertisementKind, DiscoveryQuery, Keypair, LeaseError, Lifetime, Multiaddr, Peer,
-    PeerEvent, SignedAdvertisement,
+    PeerEvent, SignedAdvertisement, WithdrawError,
 };
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
@@ -52,6 +52,43 @@ async fn what_one_publishes_another_finds_by_attribute_and_nothing_found_is_an_a
     let start = Instant::now();
     assert!(find(&bert, "nothing").await.is_empty());
     assert!(start.elapsed() < Duration::from_secs(2), "an empty answer waits for the deadline");
+}
+
+#[tokio::test]
+async fn a_query_of_many_conditions_finds_what_it_says_here_and_at_the_rendezvous() {
+    let (rendezvous, _server) = rendezvous(Keypair::generate_ed25519(), loopback()).await;
+    let address = rendezvous.addresses().remove(0);
+    let (anne, bert) = (edge(&address).await, edge(&address).await);
+    let lifetime = Lifetime::while_alive(Duration::from_secs(60));
+    for (name, load) in [("chat-a", 0.2), ("chat-b", 0.7), ("file-a", 0.1)] {
+        group(&anne).publish(service(name).attribute("load", load), lifetime).await.unwrap();
+    }
+    group(&anne).publish(service("chat-c"), lifetime).await.unwrap();
+    let query: DiscoveryQuery = "kind=service name=chat-* load<0.5 or not load".parse().unwrap();
+    for peer in [&anne, &bert] {
+        let found: Vec<_> = group(peer).discover(query.clone()).collect().await;
+        let mut names: Vec<_> =
+            found.iter().filter_map(|signed| signed.advertisement().text("name")).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["chat-a", "chat-c"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_is_found_nowhere_until_it_is_published_again() {
+    let (rendezvous, _server) = rendezvous(Keypair::generate_ed25519(), loopback()).await;
+    let address = rendezvous.addresses().remove(0);
+    let (anne, bert) = (edge(&address).await, edge(&address).await);
+    let lifetime = Lifetime::while_alive(Duration::from_secs(60));
+    let published = group(&anne).publish(service("echo"), lifetime).await.unwrap();
+    assert_eq!(find(&anne, "echo").await.len(), 1);
+    assert_eq!(anne.net_group().withdraw(published.id).await, Err(WithdrawError::NotPublished));
+    assert_eq!(group(&anne).withdraw_key(AdvertisementKind::Service, "echo").await, Ok(1));
+    assert_eq!(group(&anne).withdraw(published.id).await, Err(WithdrawError::NotPublished));
+    assert!(find(&anne, "echo").await.is_empty());
+    assert!(find(&bert, "echo").await.is_empty());
+    group(&anne).publish(service("echo"), lifetime).await.unwrap();
+    assert_eq!(find(&bert, "echo").await.len(), 1);
 }
 
 #[tokio::test]

@@ -58,6 +58,27 @@ fn the_same_edition_is_kept_longer_when_it_comes_again() {
 }
 
 #[test]
+fn a_withdrawn_one_is_not_found_and_no_older_edition_comes_back_until_the_withdrawal_ends() {
+    let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
+    let mut cache = AdvertisementCache::new(limits(8));
+    let older = service(&keypair, "k", "x", 1);
+    let (advertisement, lifetime) = (older.advertisement().clone(), older.lifetime());
+    let tombstone = SignedAdvertisement::sign_withdrawal(advertisement, lifetime, 2, &keypair).unwrap();
+    cache.insert(now, older.clone(), 9 * SECOND).unwrap();
+    assert_eq!(cache.insert(now, tombstone.clone(), 3 * SECOND), Ok(Inserted::Replaced));
+    assert_eq!(cache.insert(now, older.clone(), 9 * SECOND), Err(CacheRefused::Stale));
+    for query in [named("x"), DiscoveryQuery::new(), DiscoveryQuery::new().publisher(older.publisher())] {
+        assert!(cache.find(now, &query).is_empty());
+    }
+    assert!(cache.get(&older.id()).is_some_and(|known| known.is_withdrawn()));
+    assert_eq!((cache.expire(now + 3 * SECOND), cache.len(), cache.bytes()), (1, 0, 0));
+    cache.insert(now + 3 * SECOND, tombstone, SECOND).unwrap();
+    let again = service(&keypair, "k", "x", 3);
+    assert_eq!(cache.insert(now + 3 * SECOND, again, SECOND), Ok(Inserted::Replaced));
+    assert_eq!(cache.find(now + 3 * SECOND, &named("x")).len(), 1);
+}
+
+#[test]
 fn a_full_cache_gives_up_what_expires_next_and_counts_it() {
     let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
     let mut cache = AdvertisementCache::new(limits(2));

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use super::EventLoop;
 use crate::advertisement::{Advertisement, Lifetime, SignedAdvertisement, addresses_of};
-use crate::core::CacheRefused;
-use crate::error::PublishError;
+use crate::core::{CacheRefused, Due};
+use crate::error::{PublishError, WithdrawError};
+use crate::id::{AdvertisementId, GroupId};
 use crate::limits::PUBLICATIONS_MAX;
 use crate::net::command::Command;
 use crate::net::session::SessionHandle;
@@ -26,6 +27,10 @@ impl EventLoop {
             Command::Publish { advertisement, lifetime, reply } => {
                 // Who asked may have gone away; the publication stands.
                 let _ = reply.send(self.publish(advertisement, lifetime));
+            }
+            Command::Withdraw { group, id, reply } => {
+                // Who asked may have gone away; it is withdrawn all the same.
+                let _ = reply.send(self.withdraw(group, id));
             }
             Command::Find { query, reply } => {
                 let _ = reply.send(self.cache.find(Instant::now(), &query));
@@ -101,10 +106,22 @@ impl EventLoop {
         lifetime: Lifetime,
     ) -> Result<SignedAdvertisement, PublishError> {
         let now = Instant::now();
-        let signed = self.sign(advertisement.clone(), lifetime)?;
-        if !self.publications.keep(now, advertisement, lifetime) {
+        let signed = self.sign(Due { advertisement: advertisement.clone(), lifetime, withdrawn: false })?;
+        if !self.publications.keep(now, signed.id(), advertisement, lifetime) {
             return Err(PublishError::Full { max: PUBLICATIONS_MAX });
         }
+        self.keep_own(now, &signed);
+        Ok(signed)
+    }
+
+    fn withdraw(
+        &mut self,
+        group: GroupId,
+        id: AdvertisementId,
+    ) -> Result<SignedAdvertisement, WithdrawError> {
+        let now = Instant::now();
+        let tombstone = self.publications.withdraw(now, group, id).ok_or(WithdrawError::NotPublished)?;
+        let signed = self.sign(tombstone)?;
         self.keep_own(now, &signed);
         Ok(signed)
     }

@@ -65,8 +65,7 @@ impl EventLoop {
     /// Pushes all that is published to a rendezvous whose lease has begun.
     fn push_everything(&mut self, now: Instant, rendezvous: PeerId) {
         let all = self.publications.all(now);
-        let signed: Vec<_> =
-            all.into_iter().filter_map(|due| self.sign(due.advertisement, due.lifetime).ok()).collect();
+        let signed: Vec<_> = all.into_iter().filter_map(|due| self.sign(due).ok()).collect();
         self.push(rendezvous, &signed);
     }
 
