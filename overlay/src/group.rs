@@ -113,6 +113,7 @@ impl PeerGroup {
 
     /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer,
     /// verified, each once. Ends at the threshold, when all have answered, or at the deadline.
+    /// A query beyond a bound ([`limits`](crate::limits)) is answered from here alone, and counted as `lookups_failed`.
     pub fn discover(&self, query: DiscoveryQuery) -> Discovery {
         let (group, query) = (self.clone(), query.group(self.id));
         let deadline = query.deadline;

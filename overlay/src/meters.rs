@@ -71,6 +71,8 @@ meters! {
     advertisements_evicted,
     /// Publications that no rendezvous took; tried again with the next lease or renewal.
     publications_failed,
+    /// Lookups at a rendezvous that it refused or did not answer, and those of queries beyond a bound, which are not sent.
+    lookups_failed,
     /// Lease requests that failed.
     lease_failures,
     /// Events that slow readers missed.

@@ -1,5 +1,5 @@
 //! Advertisements (JXTA): descriptions of peers, groups, pipes, services and resources, signed by who publishes
-//! them, and the queries that find them.
+//! them, and the queries that find them, as types and as text.
 
 mod condition;
 mod content;

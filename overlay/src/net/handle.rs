@@ -76,12 +76,17 @@ impl Handle {
 
     /// Asks all leased rendezvous, and this peer if it is one itself; what they answer is kept here for a while.
     pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
-        let Ok(request) = find_request(query) else { return Vec::new() };
         let (shared, net) = (&self.shared, GroupId::net());
+        let failed = || shared.meters.lookups_failed.add(1);
+        let Ok(request) = find_request(query) else {
+            failed();
+            return Vec::new();
+        };
         let asked = FuturesUnordered::new();
         for session in self.leased().into_iter().filter_map(|peer| shared.sessions.of(&peer)) {
             let request = request.clone();
-            asked.push(async move { session.ask(net, discovery::HANDLER, request).await }.boxed());
+            let asking = async move { session.ask(net, discovery::HANDLER, request).await };
+            asked.push(asking.map(|answer| answer.inspect_err(|_| failed())).boxed());
         }
         asked.push(shared.handlers.ask(shared.id, net, discovery::HANDLER, request, &shared.meters).boxed());
         let answers: Vec<_> = asked.collect().await;

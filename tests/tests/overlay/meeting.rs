@@ -72,6 +72,9 @@ async fn a_query_of_many_conditions_finds_what_it_says_here_and_at_the_rendezvou
         names.sort_unstable();
         assert_eq!(names, ["chat-a", "chat-c"]);
     }
+    let endless = (0..100).fold(DiscoveryQuery::new(), |query, _| query.exists("name"));
+    assert_eq!(group(&anne).discover(endless).count().await, 4, "what is known here");
+    meter_reaches(&anne, "lookups_failed", 1).await;
 }
 
 #[tokio::test]
