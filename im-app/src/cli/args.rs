@@ -112,7 +112,8 @@ pub enum OneShot {
     #[command(after_help = "Example: im send bob see you at five")]
     Send {
         /// An alias or a peer id
-        name: String,
+        #[arg(value_name = "NAME")]
+        buddy: String,
         /// What to say; several words are one message
         #[arg(required = true, num_args = 1..)]
         text: Vec<String>,
@@ -135,7 +136,8 @@ pub enum OneShot {
     #[command(after_help = "Example: im history bob --search 'tea five'")]
     History {
         /// An alias or a peer id
-        name: String,
+        #[arg(value_name = "NAME")]
+        buddy: String,
         /// Only messages with all these words
         #[arg(long, value_name = "WORDS")]
         search: Option<String>,
@@ -191,10 +193,10 @@ mod tests {
     fn several_words_are_one_message_and_none_is_wrong_usage() {
         let sent = parse(&["send", "bob", "good", "morning"]).unwrap();
         let text = vec!["good".to_owned(), "morning".to_owned()];
-        let name = "bob".to_owned();
-        assert!(
-            matches!(sent.command, Some(Subcommand::OneShot(send)) if send == OneShot::Send { name, text })
-        );
+        assert_eq!(sent.common.name, None, "the buddy's name is not this user's");
+        let Some(Subcommand::OneShot(sent)) = sent.command else { panic!("a one-shot command") };
+        let buddy = "bob".to_owned();
+        assert_eq!(sent, OneShot::Send { buddy, text });
         assert!(parse(&["send", "bob"]).is_err());
         assert!(parse(&["--ping-period", "soon"]).is_err());
         assert!(parse(&["status", "asleep"]).is_err());

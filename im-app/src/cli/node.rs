@@ -8,6 +8,8 @@ use mgmt_service::cli_common::{CliError, DataDir, ManagePolicy, Settings, parse_
 use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, Registration};
 use mgmt_service::net::ManagementAgent;
 use overlay::{Multiaddr, Peer, identity};
+use rendezvous::limits::Limits;
+use rendezvous::net::server::Server;
 
 use super::args::{ImArgs, ImConfig};
 use crate::limits::{PING_PERIOD, PING_PERIOD_MIN};
@@ -77,10 +79,12 @@ pub struct Node {
     pub peer: Peer,
     /// Its messenger.
     pub messenger: Messenger,
+    /// What others meet through, with `--host`.
+    rendezvous: Option<Server>,
     /// Whether a rendezvous was configured.
     pub has_rendezvous: bool,
     agent: ManagementAgent,
-    _bean: Option<Registration>,
+    _beans: Vec<Option<Registration>>,
 }
 
 impl Node {
@@ -92,6 +96,10 @@ impl Node {
         let name = name(plan, &data_dir)?;
         let rendezvous = rendezvous(plan).await?;
         let peer = spawn_peer(plan, &data_dir, &name, &rendezvous).await?;
+        let server = match plan.host {
+            true => Some(Server::spawn(&peer, &Limits::default()).map_err(CliError::failed)?),
+            false => None,
+        };
         let mut settings = MessengerSettings::new(plan.database(), name.clone());
         settings.rendezvous = if plan.host { peer.addresses() } else { rendezvous.clone() };
         settings.ping_period = plan.ping_period;
@@ -101,14 +109,18 @@ impl Node {
         let counters = messenger.counters().clone();
         let bean =
             CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
-        let bean = ObjectName::new("juxta", [("type", "messenger")])
-            .ok()
-            .and_then(|name| beans.register(name, Arc::new(bean)).ok());
+        let mut shown = vec![show(&beans, "messenger", bean)];
+        if let Some(server) = &server {
+            let counters = server.status();
+            let bean = CounterBean::new("what the rendezvous counts", move || counters.snapshot());
+            shown.push(show(&beans, "rendezvous", bean));
+        }
         let application = Some(messenger.application().clone());
         let policy = plan.settings.manage.unwrap_or(ManagePolicy::Off);
         let agent =
             ManagementAgent::spawn(&peer, &name, application, beans, policy).map_err(CliError::failed)?;
-        Ok(Self { data_dir, peer, messenger, has_rendezvous: !rendezvous.is_empty(), agent, _bean: bean })
+        let has_rendezvous = !rendezvous.is_empty();
+        Ok(Self { data_dir, peer, messenger, rendezvous: server, has_rendezvous, agent, _beans: shown })
     }
 
     /// Ends everything politely; the caller bounds how long.
@@ -118,6 +130,9 @@ impl Node {
     pub async fn end(self) -> Result<(), CliError> {
         let ended = self.messenger.shutdown().await;
         self.agent.shutdown().await;
+        if let Some(rendezvous) = self.rendezvous {
+            rendezvous.shutdown().await;
+        }
         self.peer.shutdown().await;
         ended.map_err(|error| {
             CliError::failed(format_args!(
@@ -125,6 +140,12 @@ impl Node {
             ))
         })
     }
+}
+
+/// Registers a bean for managers; a fresh server has room for it.
+fn show(beans: &BeanServer, kind: &str, bean: CounterBean) -> Option<Registration> {
+    let name = ObjectName::new("juxta", [("type", kind)]).ok()?;
+    beans.register(name, Arc::new(bean)).ok()
 }
 
 async fn spawn_peer(

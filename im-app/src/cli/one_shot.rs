@@ -107,7 +107,7 @@ where
             }
             vec![format!("{} was asked", text(field(&added, "alias")))]
         }
-        OneShot::Send { name, text } => send(client, name, &text.join(" "), alone).await?,
+        OneShot::Send { buddy, text } => send(client, buddy, &text.join(" "), alone).await?,
         OneShot::Status { state, note } => {
             let note = note.clone().unwrap_or_default();
             let set = json!({"command": "set-status", "status": state.as_str(), "note": note});
@@ -128,9 +128,9 @@ where
                     .to_owned()
             })
         }
-        OneShot::History { name, search } => {
+        OneShot::History { buddy, search } => {
             let search = search.clone().unwrap_or_default();
-            let history = json!({"command": "history", "buddy": name, "search": search});
+            let history = json!({"command": "history", "buddy": buddy, "search": search});
             let history = client.call(history).await.map_err(failed)?;
             many(field(&history, "messages"), |message| {
                 let who = if field(message, "direction") == "out" {

@@ -74,7 +74,11 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
         signal = signals.recv() => Ok(signal.exit_code()),
         () = beside(&node) => Ok(ExitCode::Done),
     };
-    match within_polite_end(node.end()).await {
+    let socket = node.data_dir.path().join(SOCKET_FILE);
+    let ended = within_polite_end(node.end()).await;
+    // Where no socket could be made there is none.
+    let _ = std::fs::remove_file(socket);
+    match ended {
         Some(Ok(())) | None => code,
         Some(Err(error)) => Err(error),
     }

@@ -20,3 +20,6 @@ pub use command::{Answer, Command};
 pub use counters::{Counter, Counters};
 pub use event::{BuddyPresence, Event};
 pub use input::{Effect, Input, LinkId, Moment, Order, Question, Ticket};
+
+#[cfg(test)]
+mod tests;

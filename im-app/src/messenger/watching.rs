@@ -106,6 +106,7 @@ impl Core {
             self.counters.count(Counter::DialsFailed);
         }
         self.offline(at.now, &peer);
+        self.answer_fetches_of(at.now, &peer);
         if self.buddies.contact(&peer).is_some_and(Contact::is_dialed) {
             self.dials.plan(peer, at.now + self.own.ping_period);
         }
@@ -146,6 +147,14 @@ impl Core {
         if self.roster.lost(now, *peer) {
             self.say_presence(now, peer);
         }
+    }
+
+    /// All that will be learned of this peer now is known.
+    fn answer_fetches_of(&mut self, now: Instant, peer: &PeerId) {
+        let (answered, waiting) =
+            std::mem::take(&mut self.fetches).into_iter().partition(|fetch| fetch.peer == *peer);
+        self.fetches = waiting;
+        self.answer_fetches(now, answered);
     }
 
     fn answer_fetches(&mut self, now: Instant, fetches: Vec<super::core::Fetch>) {

@@ -16,3 +16,6 @@ mod pinger;
 
 pub use face::{Ended, Face, FaceCommands, FaceOutputs, Output};
 pub use messenger::{MeetError, Messenger, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::Command;
-use super::lease::find;
+use super::lease::{find_request, found_in};
 use super::pipe_stream::open_error;
 use super::session::SessionHandle;
 use super::shared::Shared;
 use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisement};
 use crate::error::ConnectError;
+use crate::id::GroupId;
+use crate::protocol::discovery;
 
 /// A peer, as its public handles see it. When the last clone is dropped, the event loop ends.
 #[derive(Debug, Clone)]
@@ -72,13 +74,19 @@ impl Handle {
         found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
-    /// Asks all leased rendezvous; what they answer is kept here for a while.
+    /// Asks all leased rendezvous, and this peer if it is one itself; what they answer is kept here for a while.
     pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
-        let sessions = self.leased().into_iter().filter_map(|peer| self.shared.sessions.of(&peer));
-        let meters = &self.shared.meters;
-        let asked = sessions.map(|session| async move { find(&session, query, meters).await });
-        let answers: Vec<_> = asked.collect::<FuturesUnordered<_>>().collect().await;
-        let found: Vec<_> = answers.into_iter().flatten().flatten().collect();
+        let Ok(request) = find_request(query) else { return Vec::new() };
+        let (shared, net) = (&self.shared, GroupId::net());
+        let asked = FuturesUnordered::new();
+        for session in self.leased().into_iter().filter_map(|peer| shared.sessions.of(&peer)) {
+            let request = request.clone();
+            asked.push(async move { session.ask(net, discovery::HANDLER, request).await }.boxed());
+        }
+        asked.push(shared.handlers.ask(shared.id, net, discovery::HANDLER, request, &shared.meters).boxed());
+        let answers: Vec<_> = asked.collect().await;
+        let verified = answers.into_iter().flatten().map(|answer| found_in(&answer, query, &shared.meters));
+        let found: Vec<_> = verified.flatten().flatten().collect();
         if !found.is_empty() {
             // A peer that has ended needs no memory.
             let _ = self.commands.send(Command::Learn { found: found.clone() }).await;

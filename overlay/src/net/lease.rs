@@ -69,18 +69,25 @@ pub(crate) async fn push(
     Ok(total)
 }
 
-/// Asks a rendezvous; verifies what it answers and drops, counted, what doesn't answer the query.
+/// The question that a rendezvous answers with what matches `query`.
+///
+/// # Errors
+/// [`QueryError::Failed`] for a query that can't be encoded.
+pub(crate) fn find_request(query: &DiscoveryQuery) -> Result<Bytes, QueryError> {
+    let body = DiscoveryRequest::Find { query: query.clone() }.encode();
+    body.map(Bytes::from).map_err(|_| QueryError::Failed)
+}
+
+/// Verifies a rendezvous's answer and drops, counted, what doesn't answer the query.
 ///
 /// # Errors
 /// [`QueryError`].
-pub(crate) async fn find(
-    session: &SessionHandle,
+pub(crate) fn found_in(
+    answer: &Bytes,
     query: &DiscoveryQuery,
     meters: &Meters,
 ) -> Result<Vec<SignedAdvertisement>, QueryError> {
-    let body = DiscoveryRequest::Find { query: query.clone() }.encode().map_err(|_| QueryError::Failed)?;
-    let answer = session.ask(GroupId::net(), discovery::HANDLER, body.into()).await?;
-    let answer = FindAnswer::decode(&answer).map_err(|_| QueryError::Failed)?;
+    let answer = FindAnswer::decode(answer).map_err(|_| QueryError::Failed)?;
     let mut found = Vec::with_capacity(answer.advertisements.len());
     for envelope in answer.advertisements {
         match SignedAdvertisement::verify(envelope) {

@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::Stream;
 use libp2p::PeerId;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::session::SessionHandle;
 use super::shared::{Shared, Table};
-use crate::error::{AlreadyRegistered, RefuseReason};
+use crate::error::{AlreadyRegistered, QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::{HANDLER_NAME_BYTES_MAX, HANDLER_QUEUE};
 use crate::meters::Meters;
@@ -23,6 +23,28 @@ use crate::protocol::session::Outcome;
 pub(crate) struct Handlers(Table<HashMap<String, mpsc::Sender<Query>>>);
 
 impl Handlers {
+    /// Asks a handler of this peer itself, as another peer would.
+    ///
+    /// # Errors
+    /// [`QueryError`], `NoHandler` when nobody has registered `name`.
+    pub(crate) async fn ask(
+        &self,
+        from: PeerId,
+        group: GroupId,
+        name: &str,
+        body: Bytes,
+        meters: &Arc<Meters>,
+    ) -> Result<Bytes, QueryError> {
+        if !self.0.read().contains_key(name) {
+            return Err(QueryError::NoHandler);
+        }
+        let (asker, answered) = oneshot::channel();
+        let slot = ReplySlot { asker: Some(Asker::Local(asker)), meters: meters.clone() };
+        self.dispatch(name, slot, meters, |slot| Query::new(from, group, body, slot));
+        let (outcome, body) = answered.await.map_err(|_| QueryError::Failed)?;
+        outcome.into_result(body)
+    }
+
     /// Passes a question on; answers it at once when nobody is there or the queue is full.
     pub(crate) fn dispatch(
         &self,
@@ -121,16 +143,22 @@ impl Query {
 /// The right to answer one question, once.
 #[derive(Debug)]
 pub(crate) struct ReplySlot {
-    number: u64,
-    session: Option<SessionHandle>,
-    /// Counts the questions of a session that are not answered yet.
-    _unanswered: Arc<()>,
+    asker: Option<Asker>,
     meters: Arc<Meters>,
+}
+
+/// Where an answer goes.
+#[derive(Debug)]
+enum Asker {
+    /// To another peer, over its session. The count is of its questions that are not answered yet.
+    Remote { number: u64, session: SessionHandle, _unanswered: Arc<()> },
+    /// To this peer itself.
+    Local(oneshot::Sender<(Outcome, Bytes)>),
 }
 
 impl ReplySlot {
     pub(crate) fn new(number: u64, session: SessionHandle, unanswered: Arc<()>, meters: Arc<Meters>) -> Self {
-        Self { number, session: Some(session), _unanswered: unanswered, meters }
+        Self { asker: Some(Asker::Remote { number, session, _unanswered: unanswered }), meters }
     }
 
     /// Answers.
@@ -139,10 +167,19 @@ impl ReplySlot {
     }
 
     fn give(&mut self, outcome: Outcome, body: Bytes) {
-        let Some(session) = self.session.take() else { return };
-        if !session.answer(self.number, outcome, body) {
-            self.meters.answers_undeliverable.add(1);
-            session.end();
+        match self.asker.take() {
+            Some(Asker::Remote { number, session, .. }) => {
+                let queued = session.answer(number, outcome, body);
+                if !queued {
+                    self.meters.answers_undeliverable.add(1);
+                    session.end();
+                }
+            }
+            Some(Asker::Local(asker)) => {
+                // Who asked may have gone away.
+                let _ = asker.send((outcome, body));
+            }
+            None => {}
         }
     }
 }

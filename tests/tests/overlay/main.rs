@@ -1,6 +1,7 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
 mod hostile;
+mod hostile_services;
 mod meeting;
 mod pipes;
 mod resolver;
