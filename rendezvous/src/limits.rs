@@ -188,6 +188,9 @@ impl Limits {
         if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return bad(key, "it must be at least 1");
         }
+        if (self.connections as usize) < lease.leases_max {
+            return bad("connections", "it must be at least lease.leases-max, since each holder has one");
+        }
         let in_range = |duration: &Duration| (Duration::from_secs(1)..=DURATION_MAX).contains(duration);
         if let Some((key, _)) = durations.iter().find(|(_, duration)| !in_range(duration)) {
             return bad(key, "it must be from 1s to 7days");

@@ -102,6 +102,18 @@ impl Service {
         Ok(())
     }
 
+    /// Keeps what the rendezvous's own peer publishes now, and nothing else of it; it needs no lease from itself.
+    /// What finds no room is left out and counted, each time.
+    pub fn host(&mut self, now: Instant, own: &PeerId, published: Vec<SignedAdvertisement>) {
+        self.index.remove_peer(own);
+        for signed in published {
+            if self.index.keep(now, signed).is_err() {
+                self.counters.publications_refused.increment();
+            }
+        }
+        self.show();
+    }
+
     /// Ends leases and advertisements whose time has come.
     pub fn expire(&mut self, now: Instant) {
         while let Some(peer) = self.leases.pop_expired(now) {
@@ -180,18 +192,6 @@ impl Service {
         self.index.publish(now, &from, envelope).map_err(|refused| refused.reason())?;
         self.counters.publications.increment();
         Ok(())
-    }
-
-    /// Keeps what the rendezvous's own peer publishes; it needs no lease from itself. What finds no room is left
-    /// out and counted.
-    pub fn host(&mut self, now: Instant, own: Vec<SignedAdvertisement>) {
-        for signed in own {
-            let publisher = signed.publisher();
-            match self.index.publish(now, &publisher, signed.to_bytes()) {
-                Ok(_) => {}
-                Err(refused) => self.counters.refused(refused.reason()).increment(),
-            }
-        }
     }
 
     /// A query that names no group asks in the group it came by.

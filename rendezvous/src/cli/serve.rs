@@ -1,19 +1,19 @@
 //! `rendezvous run`: serves until a signal asks it to end.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use mgmt_service::cli_common::{CliError, DataDir, ExitCode, Settings, Signals, within_polite_end};
 use mgmt_service::jmx::BeanServer;
 use mgmt_service::net::ManagementAgent;
-use overlay::{Limits as PeerLimits, Multiaddr, Peer, SpawnError};
+use overlay::{Limits as PeerLimits, Multiaddr, Peer, Protocol, SpawnError};
 use rendezvous::config::Config;
 use rendezvous::net::control::ControlServer;
-use rendezvous::net::http::{HttpServer, Readiness};
+use rendezvous::net::http::{HttpError, HttpServer, Readiness};
 use rendezvous::net::node::Node;
 use serde_json::json;
 
 use super::args::RunArgs;
-use super::run::print;
+use super::run::{failed_to, print};
 
 /// Serves; the first thing on stdout is where.
 pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> Result<ExitCode, CliError> {
@@ -21,13 +21,16 @@ pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> 
     let data_dir = DataDir::open(&settings.data_dir).map_err(CliError::failed)?;
     let name = data_dir.name(settings.name.as_deref()).map_err(CliError::usage)?;
     let peer = start_peer(&settings, &config, &data_dir, name.as_deref()).await?;
-    let node = Node::start(&peer, &config.limits, data_dir.path()).await.map_err(CliError::failed)?;
-    let _control = ControlServer::bind(data_dir.path(), node.clone()).map_err(CliError::failed)?;
+    let node = Node::start(&peer, &config.limits, data_dir.path()).await.map_err(failed_to)?;
+    let _control = ControlServer::bind(data_dir.path(), node.clone()).map_err(failed_to)?;
     let readiness = Readiness::default();
     let http = match args.http.or(config.http) {
         Some(address) => {
             let bound = HttpServer::bind(address, std::sync::Arc::new(node.clone()), readiness.clone()).await;
-            Some(bound.map_err(CliError::usage)?)
+            Some(bound.map_err(|error| match error {
+                HttpError::NotLoopback { .. } => CliError::usage(format_args!("failed to {error}")),
+                other => failed_to(other),
+            })?)
         }
         None => None,
     };
@@ -57,15 +60,24 @@ pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> 
     Ok(signal.exit_code())
 }
 
+/// Where a rendezvous listens; when nobody says, at every IPv4 address.
+pub(super) fn listen(settings: &Settings) -> Vec<Multiaddr> {
+    if settings.listen.is_empty() {
+        vec![Multiaddr::from(Ipv4Addr::UNSPECIFIED).with(Protocol::Tcp(DEFAULT_PORT))]
+    } else {
+        settings.listen.clone()
+    }
+}
+
 async fn start_peer(
     settings: &Settings,
     config: &Config,
     data_dir: &DataDir,
     name: Option<&str>,
 ) -> Result<Peer, CliError> {
-    let keypair = overlay::identity::load_or_create(&data_dir.identity_file()).map_err(CliError::failed)?;
-    let connections = config.limits.lease.leases_max.saturating_mul(2).saturating_add(64);
-    let limits = PeerLimits::default().connections(u32::try_from(connections).unwrap_or(u32::MAX));
+    let keypair = overlay::identity::load_or_create(&data_dir.identity_file()).map_err(failed_to)?;
+    let id = keypair.public().to_peer_id();
+    let limits = PeerLimits::default().connections(config.limits.connections);
     let mut builder = Peer::builder()
         .keypair(keypair)
         .limits(limits)
@@ -73,14 +85,20 @@ async fn start_peer(
     if let Some(name) = name {
         builder = builder.peer_attribute("name", name);
     }
-    let default: Vec<Multiaddr> = DEFAULT_LISTEN.iter().filter_map(|text| text.parse().ok()).collect();
-    let listen = if settings.listen.is_empty() { &default } else { &settings.listen };
-    for address in listen {
-        builder = builder.listen(address.clone());
+    for address in listen(settings) {
+        builder = builder.listen(address);
+    }
+    // A rendezvous that is named too is one where this peer is known as well, but never this one itself.
+    let own = |address: &&Multiaddr| address.iter().last() == Some(Protocol::P2p(id));
+    for address in settings.rendezvous.iter().filter(|address| !own(address)) {
+        builder = builder.rendezvous(address.clone());
     }
     builder.spawn().await.map_err(|error| match error {
-        SpawnError::Listen { .. } => CliError::failed(format_args!("{error}; choose another with --listen")),
-        other => CliError::failed(other),
+        SpawnError::Listen { .. } => {
+            CliError::failed(format_args!("failed to {error}; choose another with --listen"))
+        }
+        SpawnError::RendezvousAddress { .. } => CliError::usage(format_args!("failed to {error}")),
+        other => failed_to(other),
     })
 }
 
@@ -106,5 +124,5 @@ fn say_ready(peer: &Peer, http: Option<SocketAddr>, as_json: bool) -> Result<(),
     print(text.as_bytes()).map(drop)
 }
 
-/// Where a rendezvous listens when nobody says otherwise.
-const DEFAULT_LISTEN: [&str; 1] = ["/ip4/0.0.0.0/tcp/4001"];
+/// The TCP port when nobody says otherwise, as libp2p's nodes have it.
+const DEFAULT_PORT: u16 = 4001;

@@ -197,10 +197,10 @@ async fn serve(stream: UnixStream, control: &impl Control) -> io::Result<()> {
     }
     let answer = match serde_json::from_slice(&line) {
         _ if line.last() != Some(&b'\n') => {
-            Err(format!("the request is not one line of at most {CONTROL_REQUEST_BYTES_MAX} bytes"))
+            Err(format!("read the request: it is not one line of at most {CONTROL_REQUEST_BYTES_MAX} bytes"))
         }
         Ok(request) => control.answer(request).await,
-        Err(error) => Err(format!("the request is none of this rendezvous: {error}")),
+        Err(error) => Err(format!("read the request: {error}")),
     };
     let reply = match answer {
         Ok(result) => Reply::Done { result },
