@@ -39,11 +39,11 @@ pub const PING_BYTES_MAX: usize = 64;
 pub const SEND_WINDOW: usize = 32;
 
 /// Messages to one buddy that wait for their acknowledgement; a further `send` is `refused`.
-pub const OUTBOX_MESSAGES_MAX: usize = 4_096;
+pub const OUTBOX_MESSAGES_MAX: usize = 65_536;
 
 /// Bytes of text to one buddy that wait for their acknowledgement; a further `send` is `refused`. They are held in
 /// memory as well as on disk.
-pub const OUTBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const OUTBOX_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Messages of one pipe that were read and are not committed yet; then reading waits. Bounds what a flooding buddy
 /// can make this peer hold.

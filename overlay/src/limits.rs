@@ -10,10 +10,10 @@ pub const PIPE_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const PIPE_HEADER_BYTES_MAX: usize = 1024;
 /// Bytes that a pipe gathers before it writes them; one substream frame of yamux is a quarter of it.
 pub const PIPE_BUFFER_BYTES: usize = 64 * 1024;
-/// Bytes read from a pipe's substream at a time: what yamux sends in one frame.
-pub const PIPE_READ_BYTES: usize = 16 * 1024;
-/// Bytes read from a session stream at a time; small, since a rendezvous holds thousands of sessions.
-pub const SESSION_READ_BYTES: usize = 1024;
+/// Bytes read from a pipe's substream at a time at most: four frames of yamux; a quiet pipe reads 1 KiB at a time.
+pub const PIPE_READ_BYTES: usize = 64 * 1024;
+/// Bytes read from a session stream at a time at most; small, since a rendezvous holds thousands of sessions.
+pub const SESSION_READ_BYTES: usize = 4096;
 
 /// Bytes of one signed advertisement. Longer: publish is refused, a received one is rejected and counted.
 pub const ADVERTISEMENT_BYTES_MAX: usize = 16 * 1024;

@@ -67,15 +67,8 @@ impl Scene {
             .map(|name| format!("{name} {}/{}", self.seen_online(name), people - 1))
             .collect();
         let _ = writeln!(out, "online, seen by: {}", online.join("  "));
-        let overall = measurements.matrix.overall();
         let _ = writeln!(out, "\n{}", measurements.matrix);
-        let _ = writeln!(
-            out,
-            "{} records, {} failed; presence latency {}",
-            measurements.records(),
-            overall.failed,
-            overall.response
-        );
+        let _ = writeln!(out, "{} records collected over the overlay", measurements.records());
         for line in self.said.iter().chain(&self.warnings) {
             let _ = writeln!(out, "  {line}");
         }

@@ -28,7 +28,7 @@ impl Core {
     /// A message was written to a pipe.
     pub(super) fn written(&mut self, link: LinkId, message_id: MessageId) {
         let Some(peer) = self.links.get(link).map(|link| link.peer) else { return };
-        if self.outboxes.get(&peer).is_some_and(|outbox| outbox.holds(&message_id)) {
+        if self.outboxes.get(&peer).is_some_and(|outbox| outbox.is_outstanding(&message_id)) {
             self.set_state(peer, message_id, MessageState::Sent, None);
         }
     }

@@ -79,9 +79,9 @@ impl Outbox {
         true
     }
 
-    /// Whether a message waits for its end.
-    pub(super) fn holds(&self, message_id: &MessageId) -> bool {
-        self.messages.iter().any(|message| message.message_id == *message_id)
+    /// Whether a message was written and waits for its end.
+    pub(super) fn is_outstanding(&self, message_id: &MessageId) -> bool {
+        self.messages.iter().take(self.outstanding).any(|message| message.message_id == *message_id)
     }
 
     /// A pipe is lost: what was outstanding on it will be written again.

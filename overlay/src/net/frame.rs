@@ -18,20 +18,23 @@ use crate::wire::{WireError, frame_len, put_frame_len};
 #[derive(Debug)]
 pub(crate) struct ReadFrames {
     buffer: BytesMut,
+    /// Where the transport puts what it has; grows to `read_bytes_max` while it is filled.
     scratch: Box<[u8]>,
+    read_bytes_max: usize,
     frame_bytes_max: usize,
 }
 
 impl ReadFrames {
-    /// Frames of at most `frame_bytes_max`, read `read_bytes` at a time.
-    pub(crate) fn new(frame_bytes_max: usize, read_bytes: usize) -> Self {
-        Self { buffer: BytesMut::new(), scratch: vec![0; read_bytes].into_boxed_slice(), frame_bytes_max }
+    /// Frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time, and few while few come.
+    pub(crate) fn new(frame_bytes_max: usize, read_bytes_max: usize) -> Self {
+        let scratch = vec![0; READ_BYTES_FIRST.min(read_bytes_max)].into_boxed_slice();
+        Self { buffer: BytesMut::new(), scratch, read_bytes_max, frame_bytes_max }
     }
 
-    /// From now on frames of at most `frame_bytes_max`, read `read_bytes` at a time.
-    pub(crate) fn grow(&mut self, frame_bytes_max: usize, read_bytes: usize) {
+    /// From now on frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time.
+    pub(crate) fn grow(&mut self, frame_bytes_max: usize, read_bytes_max: usize) {
         self.frame_bytes_max = frame_bytes_max;
-        self.scratch = vec![0; read_bytes].into_boxed_slice();
+        self.read_bytes_max = read_bytes_max;
     }
 
     /// The next frame, `None` at a clean end. Losing the future loses nothing that was read.
@@ -48,8 +51,16 @@ impl ReadFrames {
                 Err(_) => return Poll::Ready(Err(RecvError::Reset)),
                 Ok(0) if self.buffer.is_empty() => return Poll::Ready(Ok(None)),
                 Ok(0) => return Poll::Ready(Err(WireError::Truncated.into())),
-                Ok(len) => self.buffer.extend_from_slice(self.scratch.get(..len).unwrap_or_default()),
+                Ok(len) => self.take_in(len),
             }
+        }
+    }
+
+    /// Takes in `len` bytes of the scratch, which doubles when they filled it.
+    fn take_in(&mut self, len: usize) {
+        self.buffer.extend_from_slice(self.scratch.get(..len).unwrap_or_default());
+        if len == self.scratch.len() && len < self.read_bytes_max {
+            self.scratch = vec![0; (2 * len).min(self.read_bytes_max)].into_boxed_slice();
         }
     }
 
@@ -166,6 +177,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
         std::future::poll_fn(|cx| self.writes.poll_close(&mut self.io, cx)).await
     }
 }
+
+/// Bytes read at a time at first: a session or a quiet pipe never needs more.
+const READ_BYTES_FIRST: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use super::world::{PERIOD, World};
 use crate::error::ErrorCode;
-use crate::limits::{OUTBOX_MESSAGES_MAX, SEND_WINDOW};
+use crate::limits::{OUTBOX_BYTES_MAX, SEND_WINDOW, TEXT_BYTES_MAX};
 use crate::message::MessageState;
 use crate::messenger::{Answer, Command, Counter, Event};
 use crate::status::{Note, Presence, Status};
@@ -101,11 +101,13 @@ fn two_pipes_never_turn_the_order_round() {
 fn a_full_outbox_refuses_and_keeps_what_it_has() {
     let mut world = World::of_buddies();
     world.lose_acknowledgements = true;
-    for _ in 0..OUTBOX_MESSAGES_MAX {
-        world.say(0, 1, "").unwrap();
+    let full = OUTBOX_BYTES_MAX / TEXT_BYTES_MAX;
+    let text = "x".repeat(TEXT_BYTES_MAX);
+    for _ in 0..full {
+        world.say(0, 1, &text).unwrap();
     }
-    assert_eq!(world.say(0, 1, "").unwrap_err().code, ErrorCode::Refused);
-    assert_eq!(world.count(0, Counter::MessagesQueued), OUTBOX_MESSAGES_MAX as u64);
+    assert_eq!(world.say(0, 1, "x").unwrap_err().code, ErrorCode::Refused);
+    assert_eq!(world.count(0, Counter::MessagesQueued), full as u64);
 }
 
 #[test]
