@@ -1,18 +1,19 @@
 //! `rendezvous run`: serves until a signal asks it to end.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
 use mgmt_service::cli_common::{CliError, DataDir, ExitCode, Settings, Signals, within_polite_end};
 use mgmt_service::jmx::BeanServer;
 use mgmt_service::net::ManagementAgent;
 use overlay::{Limits as PeerLimits, Multiaddr, Peer, Protocol, SpawnError};
 use rendezvous::config::Config;
+use rendezvous::limits::{FILES_RESERVED, Limits};
 use rendezvous::net::control::ControlServer;
 use rendezvous::net::http::{HttpError, HttpServer, Readiness};
 use rendezvous::net::node::Node;
-use serde_json::json;
 
 use super::args::RunArgs;
+use super::ready::Ready;
 use super::run::{failed_to, print};
 
 /// Serves; the first thing on stdout is where.
@@ -40,7 +41,8 @@ pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> 
     let agent = ManagementAgent::spawn(&peer, &shown, None, beans, settings.manage.unwrap_or_default())
         .map_err(CliError::failed)?;
     readiness.set(true);
-    say_ready(&peer, http.as_ref().map(HttpServer::address), args.json)?;
+    let ready = Ready::of(&peer, http.as_ref().map(HttpServer::address));
+    print(if args.json { ready.json()? } else { ready.text() }.as_bytes())?;
 
     let signal = tokio::select! {
         signal = signals.recv() => signal,
@@ -69,6 +71,44 @@ pub(super) fn listen(settings: &Settings) -> Vec<Multiaddr> {
     }
 }
 
+/// As many connections as configured, and never so many that none of the files this process may open were left.
+fn connections(limits: &Limits) -> u32 {
+    let Some(files) = open_files_max() else { return limits.connections };
+    let affordable = files.saturating_sub(FILES_RESERVED).max(1);
+    if affordable < limits.connections {
+        tracing::info!(connections = affordable, files, "connections cut to the open files allowed");
+    }
+    limits.connections.min(affordable)
+}
+
+/// How many files this process may have open, where the system says so (Linux).
+fn open_files_max() -> Option<u32> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Refuses a port that another process listens on. The transport sets `SO_REUSEPORT`, by which two processes would
+/// share the port, and each would get half of the peers that look for the other.
+fn check_free(address: &Multiaddr) -> Result<(), CliError> {
+    let mut protocols = address.iter();
+    let ip = match protocols.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::from(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::from(ip),
+        _ => return Ok(()),
+    };
+    match protocols.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => {
+            TcpListener::bind((ip, port)).map(drop).map_err(|error| cannot_listen(address, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cannot_listen(address: &Multiaddr, reason: &dyn std::fmt::Display) -> CliError {
+    CliError::failed(format_args!("failed to listen on {address}: {reason}; choose another with --listen"))
+}
+
 async fn start_peer(
     settings: &Settings,
     config: &Config,
@@ -77,7 +117,7 @@ async fn start_peer(
 ) -> Result<Peer, CliError> {
     let keypair = overlay::identity::load_or_create(&data_dir.identity_file()).map_err(failed_to)?;
     let id = keypair.public().to_peer_id();
-    let limits = PeerLimits::default().connections(config.limits.connections);
+    let limits = PeerLimits::default().connections(connections(&config.limits));
     let mut builder = Peer::builder()
         .keypair(keypair)
         .limits(limits)
@@ -86,6 +126,7 @@ async fn start_peer(
         builder = builder.peer_attribute("name", name);
     }
     for address in listen(settings) {
+        check_free(&address)?;
         builder = builder.listen(address);
     }
     // A rendezvous that is named too is one where this peer is known as well, but never this one itself.
@@ -94,34 +135,10 @@ async fn start_peer(
         builder = builder.rendezvous(address.clone());
     }
     builder.spawn().await.map_err(|error| match error {
-        SpawnError::Listen { .. } => {
-            CliError::failed(format_args!("failed to {error}; choose another with --listen"))
-        }
+        SpawnError::Listen { address, reason } => cannot_listen(&address, &reason),
         SpawnError::RendezvousAddress { .. } => CliError::usage(format_args!("failed to {error}")),
         other => failed_to(other),
     })
-}
-
-fn say_ready(peer: &Peer, http: Option<SocketAddr>, as_json: bool) -> Result<(), CliError> {
-    let addresses: Vec<_> = peer.addresses().iter().map(ToString::to_string).collect();
-    let text = if as_json {
-        let mut ready = json!({"event": "ready", "peer_id": peer.id().to_string(), "addresses": addresses});
-        if let (Some(http), Some(fields)) = (http, ready.as_object_mut()) {
-            fields.insert("http".to_owned(), json!(http.to_string()));
-        }
-        format!("{ready}\n")
-    } else {
-        let mut text = String::from("The rendezvous is ready. Peers reach it at:\n");
-        addresses.iter().for_each(|address| text.push_str(&format!("  {address}\n")));
-        if let Some(address) = addresses.first() {
-            text.push_str(&format!("To chat through it:\n  im --rendezvous {address}\n"));
-        }
-        if let Some(http) = http {
-            text.push_str(&format!("Operations: http://{http}/healthz /readyz /metrics\n"));
-        }
-        text
-    };
-    print(text.as_bytes()).map(drop)
 }
 
 /// The TCP port when nobody says otherwise, as libp2p's nodes have it.
