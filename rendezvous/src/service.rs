@@ -77,7 +77,11 @@ impl Service {
     /// A peer has a session now. Returns whether it may stay: a banned one may not.
     pub fn session_opened(&mut self, now: Instant, peer: &PeerId) -> bool {
         self.leases.seen(now, peer);
-        !self.banned.contains(peer)
+        let banned = self.banned.contains(peer);
+        if banned {
+            self.counters.refused_banned.increment();
+        }
+        !banned
     }
 
     /// The last session of a peer is gone: what it holds stays for the grace.

@@ -102,7 +102,7 @@ async fn own_publications_of_the_host_are_found_and_go_when_they_end() {
 }
 
 #[tokio::test]
-async fn banned_peer_is_thrown_out_and_told_why_when_it_returns() {
+async fn banned_peer_is_thrown_out_and_counted_when_it_returns() {
     let world = world(&Limits::default()).await;
     let (mallory, bert) = (world.edge().await, world.edge().await);
     assert_eq!(publish(&mallory, "spam").await, Ok(1));
@@ -113,6 +113,7 @@ async fn banned_peer_is_thrown_out_and_told_why_when_it_returns() {
         let lost = async { while !matches!(news.recv().await.unwrap(), PeerEvent::LeaseLost { .. }) {} };
         tokio::time::timeout(PATIENCE, lost).await.expect("the lease outlives the ban");
     }
+    world.counts("its return is not refused", |counters| counters.refused_banned.value() > 0).await;
     let again = mallory.wait_leased(Duration::from_secs(1)).await;
     assert!(matches!(again, Err(LeaseError::TimedOut { .. })), "{again:?}");
     assert!(world.server.peers().await.unwrap().iter().all(|row| row.peer_id != mallory.id().to_string()));
