@@ -139,6 +139,14 @@ impl Process {
         self.stdout.take(PATIENCE, wanted).unwrap_or_else(|| self.fail(what, PATIENCE))
     }
 
+    /// As [`Process::line`], on stderr.
+    ///
+    /// # Panics
+    /// When none comes within [`PATIENCE`].
+    pub fn stderr_line(&self, what: &str, wanted: impl FnMut(&str) -> bool) -> String {
+        self.stderr.take(PATIENCE, wanted).unwrap_or_else(|| self.fail(what, PATIENCE))
+    }
+
     /// Waits for the first JSON line that satisfies `wanted` and was not waited for before.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tests::{Home, Meeting, Messenger, PATIENCE, Process, Program, Signal, befriend, loopback};
 
-use crate::csv_records::{assert_each_is_whole, assert_none_is_missing, count, read};
+use crate::csv_records::{assert_each_is_whole, assert_none_is_missing, count, first_of_the_last_run, read};
 
 /// How often the messengers PING here.
 const PING_PERIOD: Duration = Duration::from_secs(1);
@@ -14,6 +14,8 @@ const PING_PERIOD: Duration = Duration::from_secs(1);
 const OFFLINE_SEEN: Duration = Duration::from_secs(3);
 /// Who returns is seen online within a PING period and this.
 const RETURN_SLACK: Duration = Duration::from_secs(2);
+/// How many answered PINGs the manager sees before the kill, and again after the return.
+const STEADY_PINGS: u32 = 4;
 /// Arguments of the messengers: measured by whoever asks, a PING each second.
 const MEASURED: [&str; 4] = ["--manage", "open", "--ping-period", "1s"];
 
@@ -31,7 +33,7 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     befriend(&mut alice, &mut bob);
     chat(&mut alice, &mut bob, &["one", "two", "three", "four"]);
     chat(&mut bob, &mut alice, &["eins", "zwei", "drei"]);
-    watched(&watch, &alice, &bob.peer_id, "good");
+    (0..STEADY_PINGS).for_each(|_| watched(&watch, &alice, &bob.peer_id, "good"));
     watched(&watch, &bob, &alice.peer_id, "good");
 
     let bob_id = bob.peer_id.clone();
@@ -50,7 +52,7 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     bob.sees(&alice, "online");
     chat(&mut alice, &mut bob, &["five"]);
     chat(&mut bob, &mut alice, &["vier"]);
-    watched(&watch, &alice, &bob_id, "good");
+    (0..STEADY_PINGS).for_each(|_| watched(&watch, &alice, &bob_id, "good"));
 
     let said = ["one", "two", "three", "four", "<eins", "<zwei", "<drei", "five", "<vier"];
     assert_eq!(history(&mut alice, "bob", "in"), said);
@@ -62,10 +64,18 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     assert_eq!(exit.code, Some(130), "{}", exit.stderr);
     let records = read(&csv);
     assert_each_is_whole(&records, &[&alice.peer_id, &bob_id]);
-    assert!(count(&records, &alice.peer_id, &bob_id, "good") >= 2, "before the kill and after the return");
+    assert!(
+        count(&records, &alice.peer_id, &bob_id, "good") >= STEADY_PINGS as usize,
+        "before the kill and after the return"
+    );
     assert!(count(&records, &bob_id, &alice.peer_id, "good") >= 1);
     assert!(count(&records, &alice.peer_id, &bob_id, "failed") >= 1, "PINGs to who is gone have lines too");
-    assert_none_is_missing(&records, &alice.peer_id);
+    assert_none_is_missing(&records, &alice.peer_id, STEADY_PINGS + 1);
+    assert_eq!(
+        first_of_the_last_run(&records, &bob_id),
+        1,
+        "who comes back is recorded from the first PING on"
+    );
 }
 
 /// Starts `mgmt` with these arguments.

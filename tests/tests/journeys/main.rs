@@ -8,6 +8,7 @@ mod command_lines;
 mod csv_records;
 mod demo;
 mod manage;
+mod one_minute_chat;
 mod one_shot;
 mod polite_end;
 mod rendezvous_ready;
