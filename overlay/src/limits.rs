@@ -95,6 +95,11 @@ pub const PEER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(300);
 /// Advertisements that a peer itself keeps published. Full: publish is refused.
 pub const PUBLICATIONS_MAX: usize = 1024;
 
+/// Time to connect: dial, handshake and choice of the multiplexer. Longer: the dial has failed.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of one WebSocket message; a message of Noise has at most 64 KiB, and a browser may join some. Longer: the
+/// connection ends.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Idle time after which a connection without session is closed.
 pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Unanswered keep-alive pings after which a connection counts as dead and is closed.

@@ -9,19 +9,20 @@ use libp2p::core::transport::ListenerId;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
+use libp2p::swarm::{self, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 
 use super::behaviour::Behaviour;
 use super::event_loop::EventLoop;
 use super::handle::Handle;
 use super::shared::Shared;
+use super::transport::transport;
 use crate::advertisement::Value;
 use crate::error::SpawnError;
 use crate::limits::{
     COMMAND_QUEUE, IDLE_CONNECTION_TIMEOUT, INBOUND_QUEUE, Limits, RENDEZVOUS_MAX,
-    SUBSTREAMS_PER_CONNECTION_MAX, YAMUX_STREAMS_MAX,
+    SUBSTREAMS_PER_CONNECTION_MAX,
 };
 
 /// What a peer is started with.
@@ -45,20 +46,12 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
     let behaviour =
         Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.meters.clone());
-    let transport = |error: &dyn std::fmt::Display| SpawnError::Transport(error.to_string());
-    let mut swarm = SwarmBuilder::with_existing_identity(config.keypair)
-        .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux_config)
-        .map_err(|error| transport(&error))?
-        .with_behaviour(|_| behaviour)
-        .map_err(|error| transport(&error))?
-        .with_swarm_config(|swarm| {
-            swarm
-                .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
-                .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)
-                .with_substream_upgrade_protocol_override(Version::V1Lazy)
-        })
-        .build();
+    let id = shared.id;
+    let swarm_config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
+        .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)
+        .with_substream_upgrade_protocol_override(Version::V1Lazy);
+    let mut swarm = Swarm::new(transport(&config.keypair)?, behaviour, id, swarm_config);
     let listened = listen(&mut swarm, config.listen).await?;
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
     let event_loop = EventLoop::new(
@@ -72,12 +65,6 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     );
     tokio::spawn(event_loop.run());
     Ok(Handle { shared, commands })
-}
-
-fn yamux_config() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(YAMUX_STREAMS_MAX);
-    config
 }
 
 /// The rendezvous by their ids, which each address must name.
