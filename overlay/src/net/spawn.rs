@@ -50,7 +50,9 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
         .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)
-        .with_substream_upgrade_protocol_override(Version::V1Lazy);
+        .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        // Near before far, QUIC before TCP, IPv6 before IPv4, each a moment after the one before (RFC 8305).
+        .with_smart_dial();
     let mut swarm = Swarm::new(transport(&config.keypair)?, behaviour, id, swarm_config);
     let listened = listen(&mut swarm, config.listen).await?;
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
