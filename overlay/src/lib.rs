@@ -60,7 +60,7 @@ pub use libp2p::{Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol};
 pub use crate::advertisement::{
     Advertisement, AdvertisementKind, Condition, DiscoveryQuery, Lifetime, SignedAdvertisement, Value,
 };
-pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted};
+pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted, Path, Transport};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, IdentityError, LeaseError, ParseIdError,
     PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,

@@ -43,6 +43,9 @@ pub const SESSION_QUERIES_MAX: usize = 64;
 pub const SESSION_QUEUE: usize = 128;
 /// Sessions that one peer may hold open here: one a connection. More: refused and counted.
 pub const SESSIONS_PER_PEER_MAX: usize = 4;
+/// Time between two pings on a session, the first at its start. A shorter one would wake a rendezvous with thousands
+/// of quiet sessions more often than a fresher round trip is worth.
+pub const SESSION_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Time in which a session's greeting must come.
 pub const SESSION_GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 

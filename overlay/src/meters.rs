@@ -39,6 +39,10 @@ meters! {
     session_garbage,
     /// Frames of kinds that this version doesn't know; skipped.
     session_unknown_kinds,
+    /// Pongs that no awaited ping asked for; skipped.
+    pongs_unmatched,
+    /// Pongs that were not sent because the queue of their session was full.
+    pongs_dropped,
     /// Queries sent.
     queries_out,
     /// Queries received.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use overlay::{
     Advertisement, AdvertisementKind, ConnectError, DiscoveryQuery, GroupId, Lifetime, Multiaddr, Peer,
-    Protocol,
+    Protocol, Transport,
 };
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
@@ -145,4 +145,67 @@ async fn a_secure_websocket_that_shows_no_certificate_is_not_spoken_to() {
             .collect();
     let refused = anne.dial(bert.id(), vec![address], PATIENCE).await;
     assert!(matches!(refused, Err(ConnectError::Unreachable { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_path_to_a_peer_and_its_round_trip_are_told_and_gone_with_the_connection() {
+    for (listen, transport) in
+        [(TCP, Transport::Tcp), (QUIC, Transport::Quic), (WEBSOCKET, Transport::WebSocket)]
+    {
+        let (anne, bert) = (peer_at(listen).await, peer_at(listen).await);
+        assert_eq!((anne.paths(bert.id()), anne.round_trip(bert.id())), (Vec::new(), None));
+        anne.dial(bert.id(), bert.addresses(), PATIENCE).await.unwrap();
+        for (near, far) in [(&anne, &bert), (&bert, &anne)] {
+            becomes(|| near.round_trip(far.id()).is_some()).await;
+            assert!(near.round_trip(far.id()).unwrap() < Duration::from_secs(5));
+            let paths = near.paths(far.id());
+            assert_eq!(paths.len(), 1, "{paths:?}");
+            assert_eq!((paths[0].transport, paths[0].relayed), (transport, false), "{paths:?}");
+        }
+        assert!(bert.addresses()[0].to_string().starts_with(&anne.paths(bert.id())[0].address.to_string()));
+        anne.close(bert.id()).await;
+        for (near, far) in [(&anne, &bert), (&bert, &anne)] {
+            becomes(|| near.paths(far.id()).is_empty() && near.round_trip(far.id()).is_none()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn tcp_is_not_tried_where_quic_answers_at_once() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    silent.set_nonblocking(true).unwrap();
+    let tcp: Multiaddr =
+        format!("/ip4/127.0.0.1/tcp/{}", silent.local_addr().unwrap().port()).parse().unwrap();
+    let bert = peer_at(QUIC).await;
+    // A busy machine may take longer for QUIC than its head start; it is not always so busy.
+    for _ in 0..50 {
+        let anne = Peer::builder().spawn().await.unwrap();
+        let addresses = vec![tcp.clone(), bert.addresses().remove(0)];
+        anne.dial(bert.id(), addresses, PATIENCE).await.unwrap();
+        assert_eq!(anne.paths(bert.id())[0].transport, Transport::Quic);
+        if silent.accept().is_err() {
+            return;
+        }
+    }
+    panic!("each dial tried TCP as well");
+}
+
+#[tokio::test]
+async fn where_quic_does_not_answer_tcp_does() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (anne, bert) = (peer_at(TCP).await, peer_at(TCP).await);
+    let quic = format!("/ip4/127.0.0.1/udp/{port}/quic-v1").parse().unwrap();
+    anne.dial(bert.id(), vec![quic, bert.addresses().remove(0)], Duration::from_secs(4)).await.unwrap();
+    assert_eq!(anne.paths(bert.id())[0].transport, Transport::Tcp);
+}
+
+/// Waits until `holds`.
+async fn becomes(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("it never becomes so");
 }
