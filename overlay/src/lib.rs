@@ -6,7 +6,7 @@
 //! each other; without one, peers that know an address of each other still talk.
 //!
 //! TCP with Noise and Yamux is always there; the features `dns` (on), `quic` and `websocket` add host names in
-//! addresses, `/udp/4001/quic-v1`, and `/ws` for browsers.
+//! addresses, `/udp/4001/quic-v1`, and `/ws` for browsers; `mdns` adds peers on the local network.
 //!
 //! Every operation ends in a result, a typed error or a deadline, and everything a remote peer can feed has a
 //! bound in [`limits`]. What is dropped is counted in [`Meters`].

@@ -83,6 +83,12 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 8;
 /// Rendezvous that a peer leases from at once. More are ignored with a warning at spawn.
 pub const RENDEZVOUS_MAX: usize = 4;
 
+/// Peers found on the local network that are dialed and asked. More are ignored and counted.
+pub const NEIGHBOURS_MAX: usize = 32;
+/// Addresses on the local network that mDNS may tell of, by anybody there. More: mDNS is turned off, with a warning.
+pub const MDNS_ADDRESSES_MAX: usize = 1024;
+/// Time in which a neighbour must answer a question of discovery; a stalled one must not hold up the others' answers.
+pub const NEIGHBOUR_TIMEOUT: Duration = Duration::from_secs(1);
 /// Lease that is asked for. A rendezvous may grant less.
 pub const LEASE_WANTED: Duration = Duration::from_secs(120);
 /// Longest time between two tries at a rendezvous that doesn't answer.

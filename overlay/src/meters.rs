@@ -75,6 +75,10 @@ meters! {
     advertisements_evicted,
     /// Publications that no rendezvous took; tried again with the next lease or renewal.
     publications_failed,
+    /// Peers on the local network that were ignored because there are enough.
+    neighbours_ignored,
+    /// Times that mDNS was turned off because too many addresses were told.
+    mdns_overflows,
     /// Lease requests that failed.
     lease_failures,
     /// Events that slow readers missed.

@@ -63,6 +63,14 @@ impl PeerBuilder {
         self
     }
 
+    /// Looking for peers on the local network by mDNS or not, and letting them find this one; off by default. Then
+    /// neighbours find what each other publishes without a rendezvous.
+    #[cfg(feature = "mdns")]
+    pub fn mdns(mut self, on: bool) -> Self {
+        self.config.mdns = on;
+        self
+    }
+
     /// Starts the peer; returns when all addresses are listened on. Leases come later, see
     /// [`Peer::wait_leased`].
     ///
@@ -91,6 +99,7 @@ impl Peer {
                 limits: Limits::default(),
                 agent: concat!("juxta/", env!("CARGO_PKG_VERSION")).to_owned(),
                 attributes: BTreeMap::new(),
+                mdns: false,
             },
         }
     }

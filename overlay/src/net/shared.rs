@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) meters: Arc<Meters>,
     pub(crate) sessions: Sessions,
     pub(crate) paths: Paths,
+    /// Peers that mDNS told of; those with a session are asked as rendezvous are.
+    pub(crate) neighbours: Table<HashSet<PeerId>>,
     pub(crate) handlers: Handlers,
     pub(crate) bindings: Bindings,
     pub(crate) events: broadcast::Sender<PeerEvent>,
@@ -52,6 +54,7 @@ impl Shared {
             meters: Arc::default(),
             sessions: Sessions::default(),
             paths: Paths::default(),
+            neighbours: Table::default(),
             handlers: Handlers::default(),
             bindings: Bindings::default(),
             events: broadcast::Sender::new(EVENT_QUEUE),

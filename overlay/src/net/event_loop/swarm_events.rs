@@ -13,7 +13,7 @@ use crate::net::substream::{Happened, Inbound, OpenRequest, SESSION};
 use crate::net::{pipe_stream, session};
 
 impl EventLoop {
-    pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+    pub(crate) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Substream(happened)) => self.on_happened(happened),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
@@ -21,11 +21,14 @@ impl EventLoop {
                 info,
                 ..
             })) => {
+                self.check_neighbour(peer_id, &info.protocol_version);
                 for address in info.listen_addrs.into_iter().take(ADDRESSES_PER_PEER_MAX) {
                     self.learn_address(peer_id, address);
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(&event),
+            #[cfg(feature = "mdns")]
+            SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::NewListenAddr { address, .. } => self.on_new_address(address),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 let path = Path::to(endpoint.get_remote_address().clone());
