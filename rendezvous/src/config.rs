@@ -27,6 +27,12 @@ pub enum ConfigError {
     /// A limit that makes no sense.
     #[error(transparent)]
     Limit(#[from] BadLimit),
+    /// Others could reach the address for operations.
+    #[error("use http = \"{address}\": only a loopback address such as 127.0.0.1 is allowed")]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
     /// An environment variable that can't be read.
     #[error("use the environment variable {name}: {reason}")]
     Variable {
@@ -64,7 +70,10 @@ impl Config {
         self.limits =
             table.try_into().map_err(|error: toml::de::Error| failed(&last, error.message().to_owned()))?;
         self.limits.check()?;
-        Ok(self)
+        match self.http {
+            Some(address) if !address.ip().is_loopback() => Err(ConfigError::NotLoopback { address }),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -133,6 +142,12 @@ mod tests {
     fn limits_that_cannot_be_served_together_are_refused() {
         let refused = under(&[("JUXTA_LIMITS_LEASE_TTL_MAX", "60s")]).unwrap_err();
         assert!(refused.to_string().contains("limits.lease.ttl-default"), "{refused}");
+    }
+
+    #[test]
+    fn http_address_that_others_could_reach_is_refused() {
+        let config = toml::from_str::<Config>("http = \"0.0.0.0:9464\"").unwrap().under(|_| None);
+        assert!(config.unwrap_err().to_string().contains("0.0.0.0:9464"));
     }
 
     #[test]

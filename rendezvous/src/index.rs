@@ -5,7 +5,7 @@
 //! go, and what is published lives no longer than the operator lets it. Bounds: [`IndexLimits`]; beyond, refused.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use overlay::{
@@ -68,10 +68,18 @@ impl Index {
         if signed.publisher() != *from {
             return Err(IndexRefused::NotPublisher { publisher: signed.publisher() });
         }
-        let keep_for = self.keep_for(&signed);
+        Ok(self.keep(now, signed)?)
+    }
+
+    /// Keeps what was verified and may be here, as long as [`Self::publish`] would.
+    ///
+    /// # Errors
+    /// As [`CacheRefused`] says; then nothing has changed.
+    pub fn keep(&mut self, now: Instant, signed: SignedAdvertisement) -> Result<Inserted, CacheRefused> {
+        let keep_for = signed.lifetime().remote.min(self.limits.remote_lifetime_max);
         self.cache.expire(now);
         self.check_room(now, &signed)?;
-        Ok(self.cache.insert(now, signed, keep_for)?)
+        self.cache.insert(now, signed, keep_for)
     }
 
     /// What answers `query` now, at most its threshold.
@@ -118,10 +126,6 @@ impl Index {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.cache.bytes()
-    }
-
-    fn keep_for(&self, signed: &SignedAdvertisement) -> Duration {
-        signed.lifetime().remote.min(self.limits.remote_lifetime_max)
     }
 
     /// Refuses what would make the cache evict others or exceed its bytes: here who came first stays.

@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 pub const LEASES_MAX: usize = 10_000;
 
 /// Connections in all, room for those of every lease holder and for some that only look something up; the overlay
-/// refuses the next one. Each takes a file descriptor.
+/// refuses the next one. Each is an open file: where the process may open fewer, it is cut, see [`FILES_RESERVED`].
 pub const CONNECTIONS_MAX: u32 = 12_000;
+
+/// Open files that are never given to connections: identity, control socket, HTTP, libraries. Connections are cut so
+/// that these remain, since a process without any could neither be asked nor ended politely.
+pub const FILES_RESERVED: u32 = 128;
 
 /// Time to live of a lease when the peer wants none in particular; it is renewed at a third of it (DESIGN: 120 s).
 pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(120);
@@ -187,6 +191,9 @@ impl Limits {
         let bad = |key, problem| Err(BadLimit { key, problem });
         if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return bad(key, "it must be at least 1");
+        }
+        if (self.connections as usize) < lease.leases_max {
+            return bad("connections", "it must be at least lease.leases-max, since each holder has one");
         }
         let in_range = |duration: &Duration| (Duration::from_secs(1)..=DURATION_MAX).contains(duration);
         if let Some((key, _)) = durations.iter().find(|(_, duration)| !in_range(duration)) {

@@ -13,5 +13,6 @@ fn main() -> ExitCode {
 
 /// The configuration of the file under the environment.
 fn config_of_program(file: Config) -> Result<Config, CliError> {
-    file.under(|name| std::env::var(name).ok()).map_err(CliError::usage)
+    file.under(|name| std::env::var(name).ok())
+        .map_err(|error| CliError::usage(format_args!("failed to {error}")))
 }

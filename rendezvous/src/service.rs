@@ -77,7 +77,11 @@ impl Service {
     /// A peer has a session now. Returns whether it may stay: a banned one may not.
     pub fn session_opened(&mut self, now: Instant, peer: &PeerId) -> bool {
         self.leases.seen(now, peer);
-        !self.banned.contains(peer)
+        let banned = self.banned.contains(peer);
+        if banned {
+            self.counters.refused_banned.increment();
+        }
+        !banned
     }
 
     /// The last session of a peer is gone: what it holds stays for the grace.
@@ -100,6 +104,18 @@ impl Service {
         self.end_lease(&peer);
         self.show();
         Ok(())
+    }
+
+    /// Keeps what the rendezvous's own peer publishes now, and nothing else of it; it needs no lease from itself.
+    /// What finds no room is left out and counted, each time.
+    pub fn host(&mut self, now: Instant, own: &PeerId, published: Vec<SignedAdvertisement>) {
+        self.index.remove_peer(own);
+        for signed in published {
+            if self.index.keep(now, signed).is_err() {
+                self.counters.publications_refused.increment();
+            }
+        }
+        self.show();
     }
 
     /// Ends leases and advertisements whose time has come.
@@ -180,18 +196,6 @@ impl Service {
         self.index.publish(now, &from, envelope).map_err(|refused| refused.reason())?;
         self.counters.publications.increment();
         Ok(())
-    }
-
-    /// Keeps what the rendezvous's own peer publishes; it needs no lease from itself. What finds no room is left
-    /// out and counted.
-    pub fn host(&mut self, now: Instant, own: Vec<SignedAdvertisement>) {
-        for signed in own {
-            let publisher = signed.publisher();
-            match self.index.publish(now, &publisher, signed.to_bytes()) {
-                Ok(_) => {}
-                Err(refused) => self.counters.refused(refused.reason()).increment(),
-            }
-        }
     }
 
     /// A query that names no group asks in the group it came by.

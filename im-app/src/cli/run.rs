@@ -54,7 +54,7 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
     let data_dir = DataDir::open(&plan.settings.data_dir).map_err(CliError::failed)?;
     let node = Node::start(plan, data_dir).await?;
     if plan.host {
-        say_where(&node);
+        say_where(&node, args.own.jsonl);
     }
     let face = node.messenger.attach().await.map_err(CliError::failed)?;
     let shown = async {
@@ -113,11 +113,14 @@ async fn look_for_rendezvous(node: &Node) {
     }
 }
 
-/// Tells on stderr, so that stdout stays for the face.
-fn say_where(node: &Node) {
+/// Tells where others find the rendezvous. With JSON Lines stdout belongs to the events, the first of which has the
+/// addresses too.
+fn say_where(node: &Node, jsonl: bool) {
     for address in node.peer.addresses() {
+        let line = format!("! rendezvous for others: --rendezvous {address}");
         // Nobody may be there to read it.
-        let _ = writeln!(std::io::stderr(), "rendezvous for others: --rendezvous {address}");
+        let _ =
+            if jsonl { writeln!(std::io::stderr(), "{line}") } else { writeln!(std::io::stdout(), "{line}") };
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: a policy, objects, an application that measures. Out: an advertisement by which managers find it, answers, batches.
 //! One task accepts; each subscription is a task of its own, so that a slow manager holds up nobody.
 
+mod records;
 mod subscriber;
 mod subscriptions;
 
@@ -79,7 +80,7 @@ impl ManagementAgent {
         };
         let (stop, stopped) = watch::channel(false);
         let publishing = tokio::spawn(publish(group.clone(), advertisement(name), counters.clone()));
-        let subscriptions = Subscriptions::new(application, counters.clone(), stopped.clone());
+        let subscriptions = Subscriptions::new(application, beans.clone(), counters.clone(), stopped.clone());
         let agent = Serving {
             group,
             queries,

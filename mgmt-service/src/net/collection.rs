@@ -8,6 +8,7 @@ mod sink;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use overlay::PeerId;
 use tokio::sync::{oneshot, watch};
@@ -68,6 +69,8 @@ struct Agents {
     known: HashMap<PeerId, AgentInfo>,
     /// What each has delivered. Outlives its task, so that one that comes back goes on where it was.
     inboxes: HashMap<PeerId, Inbox>,
+    /// Since when there is no pipe to each that had one.
+    left_at: HashMap<PeerId, Instant>,
 }
 
 impl Collection {
@@ -75,8 +78,15 @@ impl Collection {
         let (stop, stopped) = watch::channel(false);
         let (sink, failure) = SinkHandle::start(sink);
         let shared = Arc::new(Shared::default());
-        let lookout =
-            Lookout { manager, pattern, sink, stopped, shared: shared.clone(), following: JoinSet::new() };
+        let lookout = Lookout {
+            manager,
+            pattern,
+            sink,
+            stopped,
+            shared: shared.clone(),
+            following: JoinSet::new(),
+            collecting_since: Instant::now(),
+        };
         Self { shared, stop, running: tokio::spawn(lookout.run()), failure }
     }
 
@@ -152,6 +162,7 @@ struct Lookout {
     stopped: watch::Receiver<bool>,
     shared: Arc<Shared>,
     following: JoinSet<PeerId>,
+    collecting_since: Instant,
 }
 
 impl Lookout {
@@ -212,6 +223,7 @@ impl Lookout {
             sink: self.sink.clone(),
             stopped: self.stopped.clone(),
             shared: self.shared.clone(),
+            collecting_since: self.collecting_since,
         };
         self.following.spawn(async move {
             collector.run().await;

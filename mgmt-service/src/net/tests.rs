@@ -237,8 +237,12 @@ async fn a_peer_that_sends_garbage_is_counted_and_the_agent_goes_on() {
     assert_eq!(counter(&manager, &anne, "subscribing_failed").await, 1);
 
     // It subscribes, then acknowledges what was never sent.
-    let subscribe =
-        FromManager::Subscribe { subscription: 1, pattern: pattern("*:*"), resume_from: (9, u64::MAX) };
+    let subscribe = FromManager::Subscribe {
+        subscription: 1,
+        pattern: pattern("*:*"),
+        resume_from: (9, u64::MAX),
+        missed: Duration::ZERO,
+    };
     let mut lying = group.connect(anne.peer.id(), pipe).await.unwrap();
     lying.send(subscribe.encode().unwrap()).await.unwrap();
     lying.send(FromManager::Ack { seq: 99 }.encode().unwrap()).await.unwrap();
@@ -256,7 +260,12 @@ async fn subscribed(manager: &Peer, agent: &Measured, subscription: u64) -> Bidi
     manager.dial(agent.peer.id(), agent.peer.addresses(), PATIENCE).await.unwrap();
     let group = manager.net_group();
     let pipe = pipe_id(&group.id(), &agent.peer.id());
-    let subscribe = FromManager::Subscribe { subscription, pattern: pattern("*:*"), resume_from: (0, 0) };
+    let subscribe = FromManager::Subscribe {
+        subscription,
+        pattern: pattern("*:*"),
+        resume_from: (0, 0),
+        missed: Duration::ZERO,
+    };
     let first = Some(subscribe.encode().unwrap());
     group.connect_with(agent.peer.id(), pipe, first, PATIENCE).await.unwrap()
 }

@@ -2,6 +2,8 @@
 //!
 //! In: messages. Out: bytes and back. Every message has at most `PUSH_BYTES_MAX` bytes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
@@ -22,6 +24,9 @@ pub enum FromManager {
         pattern: ObjectNamePattern,
         /// The boot and the number of the last batch that was committed; zeros at first.
         resume_from: (u64, u64),
+        /// For how long the manager has wanted this agent's records without a pipe to it, in whole milliseconds. An
+        /// agent that knows nothing of the subscription begins with what it measured meanwhile and still holds.
+        missed: Duration,
     },
     /// Every batch up to this number is committed.
     Ack {
@@ -41,8 +46,9 @@ impl FromManager {
     /// None for patterns within their bound.
     pub fn encode(&self) -> Result<Bytes, WireError> {
         match self {
-            Self::Subscribe { subscription, pattern, resume_from: (boot, seq) } => {
-                let body = (*subscription, pattern.to_string(), *boot, *seq, Ext::new());
+            Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed } => {
+                let missed_ms = u64::try_from(missed.as_millis()).unwrap_or(u64::MAX);
+                let body = (*subscription, pattern.to_string(), *boot, *seq, missed_ms, Ext::new());
                 encode_kind(VERSION, SUBSCRIBE, &body, PUSH_BYTES_MAX)
             }
             Self::Ack { seq } => encode_kind(VERSION, ACK, &(*seq, Ext::new()), PUSH_BYTES_MAX),
@@ -61,10 +67,11 @@ impl FromManager {
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
             SUBSCRIBE => {
-                let (subscription, pattern, boot, seq, _ext): (u64, String, u64, u64, Ext) =
+                let (subscription, pattern, boot, seq, missed_ms, _ext): (u64, String, u64, u64, u64, Ext) =
                     decode(body, PUSH_BYTES_MAX)?;
                 let pattern = pattern.parse().map_err(|_| WireError::Malformed)?;
-                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq) })
+                let missed = Duration::from_millis(missed_ms);
+                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed })
             }
             ACK => {
                 let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
@@ -142,13 +149,14 @@ mod tests {
     use super::*;
 
     fn subscribe() -> FromManager {
-        FromManager::Subscribe { subscription: 300, pattern: "*:*".parse().unwrap(), resume_from: (2, 3) }
+        let (pattern, missed) = ("*:*".parse().unwrap(), Duration::from_millis(5));
+        FromManager::Subscribe { subscription: 300, pattern, resume_from: (2, 3), missed }
     }
 
     #[test]
     fn golden_bytes_of_what_a_manager_says() {
         let golden: [(FromManager, &[u8]); 4] = [
-            (subscribe(), &[1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 0]),
+            (subscribe(), &[1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 5, 0]),
             (FromManager::Ack { seq: 9 }, &[1, 2, 0, 9, 0]),
             (FromManager::Flush, &[1, 4, 0, 0]),
             (FromManager::Unsubscribe, &[1, 7, 0, 0]),
@@ -188,7 +196,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn truncated_and_trailing_bytes_are_errors(cut in 0usize..13, tail in 1usize..4) {
+        fn truncated_and_trailing_bytes_are_errors(cut in 0usize..14, tail in 1usize..4) {
             let ack = FromManager::Ack { seq: 9 };
             for message in [subscribe(), ack, FromManager::Flush, FromManager::Unsubscribe] {
                 let mut bytes = message.encode().unwrap().to_vec();

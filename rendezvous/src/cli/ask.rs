@@ -1,14 +1,16 @@
 //! The commands that look at a rendezvous: `id`, `check-config`, `status`, `peers`, `groups`, `ban`.
 
-use mgmt_service::cli_common::{CliError, DataDir, ExitCode, Settings};
-use overlay::PeerId;
+use mgmt_service::cli_common::{CliError, DataDir, ExitCode, ManagePolicy, Settings};
+use overlay::identity::load_or_create;
+use overlay::{Keypair, Multiaddr, PeerId};
 use rendezvous::bans::BanList;
 use rendezvous::config::Config;
 use rendezvous::net::control::{self, ControlError, ControlRequest};
 use serde_json::Value;
 
 use super::args::Command;
-use super::run::print;
+use super::run::{failed_to, print};
+use super::serve::listen;
 
 /// Answers one of them.
 pub(super) async fn ask(
@@ -18,12 +20,11 @@ pub(super) async fn ask(
 ) -> Result<ExitCode, CliError> {
     match command {
         Command::Id => {
-            let file = settings.data_dir.join("identity");
-            let keypair = overlay::identity::load_or_create(&file).map_err(CliError::failed)?;
-            print(format!("{}\n", keypair.public().to_peer_id()).as_bytes())
+            let id = identity(settings)?.public().to_peer_id();
+            print(format!("{id}\n").as_bytes())
         }
         Command::CheckConfig => {
-            let effect = toml::to_string_pretty(config).map_err(CliError::failed)?;
+            let effect = toml::to_string_pretty(&in_effect(settings, config)?).map_err(CliError::failed)?;
             print(effect.as_bytes())
         }
         Command::Status(args) => {
@@ -48,13 +49,41 @@ pub(super) async fn ask(
     }
 }
 
+/// What `run` would start with, under the names of the configuration file.
+fn in_effect(settings: &Settings, config: &Config) -> Result<toml::Table, CliError> {
+    let texts = |addresses: &[Multiaddr]| {
+        toml::Value::Array(addresses.iter().map(|address| address.to_string().into()).collect())
+    };
+    let manage = match settings.manage.unwrap_or_default() {
+        ManagePolicy::Off => "off",
+        ManagePolicy::Open => "open",
+    };
+    let mut table = toml::Table::try_from(config).map_err(CliError::failed)?;
+    table.insert("data-dir".to_owned(), settings.data_dir.display().to_string().into());
+    table.insert("listen".to_owned(), texts(&listen(settings)));
+    table.insert("rendezvous".to_owned(), texts(&settings.rendezvous));
+    table.insert("manage".to_owned(), manage.into());
+    table.insert("log".to_owned(), settings.log.clone().into());
+    Ok(table)
+}
+
+/// The kept identity, also while a rendezvous runs with it; a new one is made under the directory's lock.
+fn identity(settings: &Settings) -> Result<Keypair, CliError> {
+    let file = settings.data_dir.join("identity");
+    if file.exists() {
+        return load_or_create(&file).map_err(failed_to);
+    }
+    let data_dir = DataDir::open(&settings.data_dir).map_err(CliError::failed)?;
+    load_or_create(&data_dir.identity_file()).map_err(failed_to)
+}
+
 async fn of_running(settings: &Settings, request: &ControlRequest) -> Result<Value, CliError> {
     control::ask(&settings.data_dir, request).await.map_err(|error| match error {
         ControlError::NotRunning { .. } => CliError::unreachable(format_args!(
-            "{error}; start one with `rendezvous run`, or name its --data-dir"
+            "failed to {error}; start one with `rendezvous run`, or name its --data-dir"
         )),
-        ControlError::TimedOut { .. } => CliError::unreachable(error),
-        other => CliError::failed(other),
+        ControlError::TimedOut { .. } => CliError::unreachable(format_args!("failed to {error}")),
+        other => failed_to(other),
     })
 }
 
@@ -64,10 +93,10 @@ async fn ban(settings: &Settings, peer: PeerId) -> Result<ExitCode, CliError> {
         Ok(_) => {}
         Err(ControlError::NotRunning { .. }) => {
             let data_dir = DataDir::open(&settings.data_dir).map_err(CliError::failed)?;
-            let mut bans = BanList::load(data_dir.path()).map_err(CliError::failed)?;
-            bans.add(peer).map_err(CliError::failed)?;
+            let mut bans = BanList::load(data_dir.path()).map_err(failed_to)?;
+            bans.add(peer).map_err(failed_to)?;
         }
-        Err(error) => return Err(CliError::failed(error)),
+        Err(error) => return Err(failed_to(error)),
     }
     print(format!("{peer} is banned\n").as_bytes())
 }

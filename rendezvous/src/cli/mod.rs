@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod ready;
 mod run;
 mod serve;
 

@@ -62,6 +62,11 @@ fn run() -> Result<ExitCode, CliError> {
     }
 }
 
+/// A failure in the words of an error that follows "failed to".
+pub(super) fn failed_to(error: impl std::fmt::Display) -> CliError {
+    CliError::failed(format_args!("failed to {error}"))
+}
+
 /// Puts an answer on stdout. A reader that has gone, as `head` does, is no failure.
 pub(super) fn print(text: &[u8]) -> Result<ExitCode, CliError> {
     let mut stdout = std::io::stdout().lock();

@@ -1,19 +1,20 @@
 //! `rendezvous run`: serves until a signal asks it to end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
 use mgmt_service::cli_common::{CliError, DataDir, ExitCode, Settings, Signals, within_polite_end};
 use mgmt_service::jmx::BeanServer;
 use mgmt_service::net::ManagementAgent;
-use overlay::{Limits as PeerLimits, Multiaddr, Peer, SpawnError};
+use overlay::{Limits as PeerLimits, Multiaddr, Peer, Protocol, SpawnError};
 use rendezvous::config::Config;
+use rendezvous::limits::{FILES_RESERVED, Limits};
 use rendezvous::net::control::ControlServer;
-use rendezvous::net::http::{HttpServer, Readiness};
+use rendezvous::net::http::{HttpError, HttpServer, Readiness};
 use rendezvous::net::node::Node;
-use serde_json::json;
 
 use super::args::RunArgs;
-use super::run::print;
+use super::ready::Ready;
+use super::run::{failed_to, print};
 
 /// Serves; the first thing on stdout is where.
 pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> Result<ExitCode, CliError> {
@@ -21,13 +22,16 @@ pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> 
     let data_dir = DataDir::open(&settings.data_dir).map_err(CliError::failed)?;
     let name = data_dir.name(settings.name.as_deref()).map_err(CliError::usage)?;
     let peer = start_peer(&settings, &config, &data_dir, name.as_deref()).await?;
-    let node = Node::start(&peer, &config.limits, data_dir.path()).await.map_err(CliError::failed)?;
-    let _control = ControlServer::bind(data_dir.path(), node.clone()).map_err(CliError::failed)?;
+    let node = Node::start(&peer, &config.limits, data_dir.path()).await.map_err(failed_to)?;
+    let _control = ControlServer::bind(data_dir.path(), node.clone()).map_err(failed_to)?;
     let readiness = Readiness::default();
     let http = match args.http.or(config.http) {
         Some(address) => {
             let bound = HttpServer::bind(address, std::sync::Arc::new(node.clone()), readiness.clone()).await;
-            Some(bound.map_err(CliError::usage)?)
+            Some(bound.map_err(|error| match error {
+                HttpError::NotLoopback { .. } => CliError::usage(format_args!("failed to {error}")),
+                other => failed_to(other),
+            })?)
         }
         None => None,
     };
@@ -37,7 +41,8 @@ pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> 
     let agent = ManagementAgent::spawn(&peer, &shown, None, beans, settings.manage.unwrap_or_default())
         .map_err(CliError::failed)?;
     readiness.set(true);
-    say_ready(&peer, http.as_ref().map(HttpServer::address), args.json)?;
+    let ready = Ready::of(&peer, http.as_ref().map(HttpServer::address));
+    print(if args.json { ready.json()? } else { ready.text() }.as_bytes())?;
 
     let signal = tokio::select! {
         signal = signals.recv() => signal,
@@ -57,15 +62,62 @@ pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> 
     Ok(signal.exit_code())
 }
 
+/// Where a rendezvous listens; when nobody says, at every IPv4 address.
+pub(super) fn listen(settings: &Settings) -> Vec<Multiaddr> {
+    if settings.listen.is_empty() {
+        vec![Multiaddr::from(Ipv4Addr::UNSPECIFIED).with(Protocol::Tcp(DEFAULT_PORT))]
+    } else {
+        settings.listen.clone()
+    }
+}
+
+/// As many connections as configured, and never so many that none of the files this process may open were left.
+fn connections(limits: &Limits) -> u32 {
+    let Some(files) = open_files_max() else { return limits.connections };
+    let affordable = files.saturating_sub(FILES_RESERVED).max(1);
+    if affordable < limits.connections {
+        tracing::info!(connections = affordable, files, "connections cut to the open files allowed");
+    }
+    limits.connections.min(affordable)
+}
+
+/// How many files this process may have open, where the system says so (Linux).
+fn open_files_max() -> Option<u32> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Refuses a port that another process listens on. The transport sets `SO_REUSEPORT`, by which two processes would
+/// share the port, and each would get half of the peers that look for the other.
+fn check_free(address: &Multiaddr) -> Result<(), CliError> {
+    let mut protocols = address.iter();
+    let ip = match protocols.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::from(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::from(ip),
+        _ => return Ok(()),
+    };
+    match protocols.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => {
+            TcpListener::bind((ip, port)).map(drop).map_err(|error| cannot_listen(address, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn cannot_listen(address: &Multiaddr, reason: &dyn std::fmt::Display) -> CliError {
+    CliError::failed(format_args!("failed to listen on {address}: {reason}; choose another with --listen"))
+}
+
 async fn start_peer(
     settings: &Settings,
     config: &Config,
     data_dir: &DataDir,
     name: Option<&str>,
 ) -> Result<Peer, CliError> {
-    let keypair = overlay::identity::load_or_create(&data_dir.identity_file()).map_err(CliError::failed)?;
-    let connections = config.limits.lease.leases_max.saturating_mul(2).saturating_add(64);
-    let limits = PeerLimits::default().connections(u32::try_from(connections).unwrap_or(u32::MAX));
+    let keypair = overlay::identity::load_or_create(&data_dir.identity_file()).map_err(failed_to)?;
+    let id = keypair.public().to_peer_id();
+    let limits = PeerLimits::default().connections(connections(&config.limits));
     let mut builder = Peer::builder()
         .keypair(keypair)
         .limits(limits)
@@ -73,38 +125,21 @@ async fn start_peer(
     if let Some(name) = name {
         builder = builder.peer_attribute("name", name);
     }
-    let default: Vec<Multiaddr> = DEFAULT_LISTEN.iter().filter_map(|text| text.parse().ok()).collect();
-    let listen = if settings.listen.is_empty() { &default } else { &settings.listen };
-    for address in listen {
-        builder = builder.listen(address.clone());
+    for address in listen(settings) {
+        check_free(&address)?;
+        builder = builder.listen(address);
+    }
+    // A rendezvous that is named too is one where this peer is known as well, but never this one itself.
+    let own = |address: &&Multiaddr| address.iter().last() == Some(Protocol::P2p(id));
+    for address in settings.rendezvous.iter().filter(|address| !own(address)) {
+        builder = builder.rendezvous(address.clone());
     }
     builder.spawn().await.map_err(|error| match error {
-        SpawnError::Listen { .. } => CliError::failed(format_args!("{error}; choose another with --listen")),
-        other => CliError::failed(other),
+        SpawnError::Listen { address, reason } => cannot_listen(&address, &reason),
+        SpawnError::RendezvousAddress { .. } => CliError::usage(format_args!("failed to {error}")),
+        other => failed_to(other),
     })
 }
 
-fn say_ready(peer: &Peer, http: Option<SocketAddr>, as_json: bool) -> Result<(), CliError> {
-    let addresses: Vec<_> = peer.addresses().iter().map(ToString::to_string).collect();
-    let text = if as_json {
-        let mut ready = json!({"event": "ready", "peer_id": peer.id().to_string(), "addresses": addresses});
-        if let (Some(http), Some(fields)) = (http, ready.as_object_mut()) {
-            fields.insert("http".to_owned(), json!(http.to_string()));
-        }
-        format!("{ready}\n")
-    } else {
-        let mut text = String::from("The rendezvous is ready. Peers reach it at:\n");
-        addresses.iter().for_each(|address| text.push_str(&format!("  {address}\n")));
-        if let Some(address) = addresses.first() {
-            text.push_str(&format!("To chat through it:\n  im --rendezvous {address}\n"));
-        }
-        if let Some(http) = http {
-            text.push_str(&format!("Operations: http://{http}/healthz /readyz /metrics\n"));
-        }
-        text
-    };
-    print(text.as_bytes()).map(drop)
-}
-
-/// Where a rendezvous listens when nobody says otherwise.
-const DEFAULT_LISTEN: [&str; 1] = ["/ip4/0.0.0.0/tcp/4001"];
+/// The TCP port when nobody says otherwise, as libp2p's nodes have it.
+const DEFAULT_PORT: u16 = 4001;

@@ -1,6 +1,8 @@
 //! What the index promises, under a virtual clock and with real signatures.
 #![expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
 
+use std::time::Duration;
+
 use overlay::{Advertisement, AdvertisementKind, Keypair, Lifetime};
 
 use super::*;

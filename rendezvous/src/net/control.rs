@@ -72,6 +72,12 @@ pub enum ControlError {
         /// What the system said.
         source: io::Error,
     },
+    /// The system allows about 100 bytes for a socket's path.
+    #[error("use the control socket {socket}: its path is too long; choose a shorter --data-dir")]
+    PathTooLong {
+        /// The socket.
+        socket: PathBuf,
+    },
     /// It did not answer in time.
     #[error("get an answer at {socket} within {CONTROL_DEADLINE:?}")]
     TimedOut {
@@ -98,6 +104,16 @@ enum Reply {
     Failed { error: String },
 }
 
+impl ControlError {
+    fn of(socket: &Path, source: io::Error) -> Self {
+        let socket = socket.to_owned();
+        match source.kind() {
+            io::ErrorKind::InvalidInput => Self::PathTooLong { socket },
+            _ => Self::Io { socket, source },
+        }
+    }
+}
+
 impl ControlServer {
     /// Listens in `data_dir`, which the caller holds the lock of: an old socket there is a dead one and is replaced.
     ///
@@ -105,7 +121,7 @@ impl ControlServer {
     /// When the socket can't be made, as with a path of more than about 100 bytes.
     pub fn bind(data_dir: &Path, control: impl Control) -> Result<Self, ControlError> {
         let path = data_dir.join(SOCKET);
-        let failed = |source| ControlError::Io { socket: path.clone(), source };
+        let failed = |source| ControlError::of(&path, source);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -140,15 +156,16 @@ pub async fn ask(data_dir: &Path, request: &ControlRequest) -> Result<Value, Con
 
 async fn exchange(socket: &Path, request: &ControlRequest) -> Result<Value, ControlError> {
     let named = || socket.to_owned();
-    let failed = |source: io::Error| match source.kind() {
+    let failed = |source| ControlError::of(socket, source);
+    let absent = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             ControlError::NotRunning { socket: named() }
         }
-        _ => ControlError::Io { socket: named(), source },
+        _ => failed(source),
     };
     let malformed =
         |error: serde_json::Error| ControlError::Malformed { socket: named(), reason: error.to_string() };
-    let mut stream = UnixStream::connect(socket).await.map_err(failed)?;
+    let mut stream = UnixStream::connect(socket).await.map_err(absent)?;
     let mut line = serde_json::to_vec(request).map_err(malformed)?;
     line.push(b'\n');
     stream.write_all(&line).await.map_err(failed)?;
@@ -197,10 +214,10 @@ async fn serve(stream: UnixStream, control: &impl Control) -> io::Result<()> {
     }
     let answer = match serde_json::from_slice(&line) {
         _ if line.last() != Some(&b'\n') => {
-            Err(format!("the request is not one line of at most {CONTROL_REQUEST_BYTES_MAX} bytes"))
+            Err(format!("read the request: it is not one line of at most {CONTROL_REQUEST_BYTES_MAX} bytes"))
         }
         Ok(request) => control.answer(request).await,
-        Err(error) => Err(format!("the request is none of this rendezvous: {error}")),
+        Err(error) => Err(format!("read the request: {error}")),
     };
     let reply = match answer {
         Ok(result) => Reply::Done { result },
@@ -276,6 +293,15 @@ mod tests {
         assert!(matches!(dead, Err(ControlError::NotRunning { .. })));
         let _server = ControlServer::bind(place.path(), Echo).unwrap();
         assert!(ask(place.path(), &ControlRequest::Status).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn path_that_is_too_long_for_a_socket_is_named_as_such() {
+        let place = tempfile::tempdir().unwrap();
+        let deep = place.path().join("x".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        assert!(matches!(ControlServer::bind(&deep, Echo), Err(ControlError::PathTooLong { .. })));
+        assert!(matches!(ask(&deep, &ControlRequest::Status).await, Err(ControlError::PathTooLong { .. })));
     }
 
     #[tokio::test]

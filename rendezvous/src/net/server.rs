@@ -4,7 +4,7 @@
 //! queues in front (the asker is told *busy*), [`COMMANDS_MAX`] commands, those of the service behind.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use overlay::protocol::{discovery, rendezvous};
 use overlay::{AlreadyRegistered, Events, Peer, PeerEvent, PeerId, Queries, Query};
@@ -20,7 +20,8 @@ use crate::service::{Answer, BansFull, GroupRow, PeerRow, Service};
 #[derive(Clone, Debug)]
 pub struct Server {
     commands: mpsc::Sender<Command>,
-    task: Arc<Task>,
+    /// Held, never read: the last handle to drop it ends the task.
+    _task: Arc<Task>,
     counters: Arc<Counters>,
     peer: PeerId,
 }
@@ -84,10 +85,11 @@ impl Server {
             commands: inbox,
             counters: Arc::clone(&counters),
             events_missed: 0,
+            own_taken_at: None,
             peer: peer.clone(),
         };
         let task = Arc::new(Task(tokio::spawn(worker.run())));
-        Ok(Self { commands, task, counters, peer: peer.id() })
+        Ok(Self { commands, _task: task, counters, peer: peer.id() })
     }
 
     /// The peer that serves.
@@ -151,10 +153,6 @@ impl Server {
         // An error means that it has ended before.
         let _ = self.ask(Command::End).await;
         self.ended().await;
-        debug_assert!(
-            !self.task.0.is_finished() || self.commands.is_closed(),
-            "an ended task has closed its queue"
-        );
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Ended> {
@@ -174,12 +172,13 @@ struct Worker {
     counters: Arc<Counters>,
     /// How many lost events are counted already.
     events_missed: u64,
+    /// When the peer's own publications were last taken into the index.
+    own_taken_at: Option<Instant>,
     peer: Peer,
 }
 
 impl Worker {
     async fn run(mut self) {
-        let mut own = tokio::time::interval(OWN_INTERVAL);
         loop {
             let deadline = self.service.poll_timeout();
             tokio::select! {
@@ -188,6 +187,7 @@ impl Worker {
                     give(query, answer);
                 }
                 Some(query) = self.discovery.recv() => {
+                    self.take_in_own().await;
                     let answer = self.service.discovery(Instant::now(), query.from, query.group, &query.body);
                     give(query, answer);
                 }
@@ -204,13 +204,21 @@ impl Worker {
                     Some(command) => self.on_command(command).await,
                     None => return,
                 },
-                _ = own.tick() => {
-                    let own = self.peer.published().await;
-                    self.service.host(Instant::now(), own);
-                }
                 () = until(deadline) => self.service.expire(Instant::now()),
             }
         }
+    }
+
+    /// Brings what the rendezvous's own peer publishes, as its management agent does, into the index before
+    /// somebody looks there; one exchange with the peer, at most once in [`OWN_FRESH`].
+    async fn take_in_own(&mut self) {
+        if self.own_taken_at.is_some_and(|at| at.elapsed() < OWN_FRESH) {
+            return;
+        }
+        let published = self.peer.published().await;
+        let now = Instant::now();
+        self.service.host(now, &self.peer.id(), published);
+        self.own_taken_at = Some(now);
     }
 
     async fn on_event(&mut self, event: &PeerEvent) {
@@ -233,7 +241,10 @@ impl Worker {
     async fn on_command(&mut self, command: Command) {
         match command {
             Command::Peers(reply) => drop(reply.send(self.service.peers(Instant::now()))),
-            Command::Groups(reply) => drop(reply.send(self.service.groups(Instant::now()))),
+            Command::Groups(reply) => {
+                self.take_in_own().await;
+                drop(reply.send(self.service.groups(Instant::now())));
+            }
             Command::Ban(peer, reply) => {
                 let banned = self.service.ban(peer);
                 if banned.is_ok() {
@@ -256,8 +267,8 @@ fn give(query: Query, answer: Answer) {
     }
 }
 
-/// How often the index takes in what the rendezvous's own peer publishes, as its management agent does.
-const OWN_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+/// For how long the index may be behind what the rendezvous's own peer publishes (published is findable in 100 ms).
+const OWN_FRESH: Duration = Duration::from_millis(50);
 
 async fn until(deadline: Option<Instant>) {
     match deadline {
@@ -265,3 +276,6 @@ async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -166,7 +166,7 @@ fn banned_peer_loses_everything_and_is_refused() {
     assert_eq!(world.publish(&alice, &["alice"]), Err(RefuseReason::Banned));
     assert_eq!(world.finds(&bob, "alice"), 0);
     assert!(!world.service.session_opened(world.now, &alice.id()));
-    assert_eq!((world.counters.refused_banned.value(), world.counters.banned.value()), (2, 1));
+    assert_eq!((world.counters.refused_banned.value(), world.counters.banned.value()), (3, 1));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tests::{Home, Meeting, Messenger, PATIENCE, Process, Program, Signal, befriend, loopback};
 
-use crate::csv_records::{assert_each_is_whole, assert_none_is_missing, count, read};
+use crate::csv_records::{assert_each_is_whole, assert_none_is_missing, count, first_of_the_last_run, read};
 
 /// How often the messengers PING here.
 const PING_PERIOD: Duration = Duration::from_secs(1);
@@ -71,6 +71,11 @@ fn people_chat_one_is_killed_and_returns_and_the_manager_misses_no_ping() {
     assert!(count(&records, &bob_id, &alice.peer_id, "good") >= 1);
     assert!(count(&records, &alice.peer_id, &bob_id, "failed") >= 1, "PINGs to who is gone have lines too");
     assert_none_is_missing(&records, &alice.peer_id, STEADY_PINGS + 1);
+    assert_eq!(
+        first_of_the_last_run(&records, &bob_id),
+        1,
+        "who comes back is recorded from the first PING on"
+    );
 }
 
 /// Starts `mgmt` with these arguments.

@@ -79,11 +79,30 @@ pub(crate) fn assert_none_is_missing(records: &[Record], peer: &str, at_least: u
     assert!(missing.is_empty(), "of {peer} there is no record of the PINGs {missing:?}, but of {numbers:?}");
 }
 
+/// The number of the first PING of which there is a record in the last run of `peer`; each run counts from 1.
+pub(crate) fn first_of_the_last_run(records: &[Record], peer: &str) -> u32 {
+    let of_peer = records.iter().filter(|record| record["peer"] == peer);
+    let mut numbered: Vec<(&str, u32)> =
+        of_peer.map(|record| (record["at"].as_str(), number(&record["corr"]))).collect();
+    numbered.sort_unstable();
+    let mut run = 0;
+    let mut last = u32::MAX;
+    for (_, number) in numbered {
+        if number <= last {
+            run = number;
+        }
+        last = number;
+    }
+    run
+}
+
 /// The numbers of the PINGs of which `peer` has a record.
 fn sequence_numbers(records: &[Record], peer: &str) -> BTreeSet<u32> {
-    let number =
-        |corr: &str| u32::from_str_radix(&corr[..8], 16).unwrap_or_else(|_| panic!("correlator {corr}"));
     records.iter().filter(|record| record["peer"] == peer).map(|record| number(&record["corr"])).collect()
+}
+
+fn number(corr: &str) -> u32 {
+    u32::from_str_radix(&corr[..8], 16).unwrap_or_else(|_| panic!("correlator {corr}"))
 }
 
 /// How many numbers from the first on must be there, and which of them are not; the last may still be under way.

@@ -7,7 +7,7 @@ fn two_homes_with_nothing_configured_chat_as_the_readme_says() {
     let (hers, his) = (Home::new(), Home::new());
     let mut alice =
         Program::new("im", &hers).args(["--host", "--plain", "--name", "alice"]).args(loopback()).start();
-    let line = alice.stderr_line("the rendezvous' address", |line| line.contains("/p2p/12D3"));
+    let line = alice.line("the rendezvous' address", |line| line.contains("/p2p/12D3"));
     let address = line.split_whitespace().find(|word| word.starts_with("/ip4/")).unwrap().to_owned();
 
     let invite = Program::new("im", &hers).args(["invite"]).run();

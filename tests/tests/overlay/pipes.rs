@@ -164,7 +164,7 @@ async fn many_senders_reach_one_input_pipe_each_in_order() {
             }
             output.close().await.unwrap();
             // The peer must live until everything has left it.
-            tokio::time::sleep(PATIENCE).await;
+            std::future::pending::<()>().await;
         });
     }
     let mut next = [0u32; 4];

@@ -4,14 +4,15 @@
 //! records wait in the consumer's bounded queue; after `SUBSCRIPTION_KEPT` the subscription ends.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use overlay::{BidiPipe, PipeReceiver, PipeSender, RecvError};
 use tokio::sync::{mpsc, watch};
 
 use super::super::counters::AgentCounters;
-use crate::arm::{ArmRecord, Consumer, PooledRecord};
+use super::records::Records;
+use crate::arm::ArmRecord;
 use crate::jmx::{ObjectNamePattern, record_name};
 use crate::limits::{AGENT_FAREWELL_MAX, PUSH_SEND_TIMEOUT, SUBSCRIPTION_KEPT};
 use crate::protocol::FromManager;
@@ -22,13 +23,13 @@ pub(super) struct Attach {
     pub(super) pipe: BidiPipe,
     pub(super) pattern: ObjectNamePattern,
     pub(super) resume_from: (u64, u64),
+    pub(super) missed: Duration,
 }
 
 /// A subscription.
 pub(super) struct Subscriber {
     outbox: Outbox,
-    /// None at a peer that measures nothing.
-    consumer: Option<Consumer>,
+    records: Records,
     pattern: ObjectNamePattern,
     /// None while the manager is away.
     pipe: Option<(PipeSender, PipeReceiver)>,
@@ -48,7 +49,7 @@ enum Next {
 impl Subscriber {
     pub(super) fn new(
         boot: u64,
-        consumer: Option<Consumer>,
+        records: Records,
         attach: Attach,
         attaches: mpsc::Receiver<Attach>,
         stopped: watch::Receiver<bool>,
@@ -57,7 +58,7 @@ impl Subscriber {
         let (outbox, pattern) = (Outbox::new(boot), attach.pattern.clone());
         let away_since = Instant::now();
         let mut subscriber =
-            Self { outbox, consumer, pattern, pipe: None, away_since, attaches, stopped, counters };
+            Self { outbox, records, pattern, pipe: None, away_since, attaches, stopped, counters };
         subscriber.attach(attach);
         subscriber
     }
@@ -77,7 +78,7 @@ impl Subscriber {
                     None => Next::End,
                 },
                 said = recv(&mut self.pipe) => self.hear(said),
-                record = record(self.consumer.as_ref()), if wants_record => self.take(&record),
+                record = self.records.recv(), if wants_record => self.take(&record),
                 () = sleep_until(due) => self.timed_out(),
                 _ = self.stopped.changed() => {
                     self.farewell().await;
@@ -88,7 +89,7 @@ impl Subscriber {
                 break;
             }
         }
-        let waiting = self.consumer.as_ref().map_or(0, Consumer::len) + self.outbox.unacknowledged_records();
+        let waiting = self.records.len() + self.outbox.unacknowledged_records();
         self.counters.records_unclaimed.add(waiting as u64);
         if let Some((mut sender, _)) = self.pipe.take() {
             // A manager that does not let its pipe close keeps nobody waiting.
@@ -96,7 +97,7 @@ impl Subscriber {
         }
     }
 
-    fn attach(&mut self, Attach { pipe, pattern, resume_from }: Attach) -> Next {
+    fn attach(&mut self, Attach { pipe, pattern, resume_from, .. }: Attach) -> Next {
         tracing::debug!(peer = %pipe.remote(), ?resume_from, "manager attached");
         self.outbox.attach(resume_from);
         self.pattern = pattern;
@@ -148,7 +149,7 @@ impl Subscriber {
     /// Takes what waits in the consumer's queue, when the manager wants everything now.
     fn drain_for_flush(&mut self) {
         while self.outbox.is_draining() && self.outbox.wants_record() {
-            match self.consumer.as_ref().and_then(Consumer::get) {
+            match self.records.get() {
                 Some(record) => {
                     self.take(&record);
                 }
@@ -159,7 +160,7 @@ impl Subscriber {
 
     async fn send_due(&mut self) {
         while let Some((sender, _)) = &mut self.pipe {
-            let dropped = self.consumer.as_ref().map_or(0, Consumer::dropped);
+            let dropped = self.records.dropped();
             let Some(message) = self.outbox.poll_send(Instant::now(), dropped) else { return };
             match tokio::time::timeout(PUSH_SEND_TIMEOUT, sender.send(message)).await {
                 Ok(Ok(())) => self.counters.messages_sent.add(1),
@@ -192,13 +193,6 @@ impl Subscriber {
 async fn recv(pipe: &mut Option<(PipeSender, PipeReceiver)>) -> Result<Option<Bytes>, RecvError> {
     match pipe {
         Some((_, receiver)) => receiver.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn record(consumer: Option<&Consumer>) -> PooledRecord {
-    match consumer {
-        Some(consumer) => consumer.recv().await,
         None => std::future::pending().await,
     }
 }

@@ -5,14 +5,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use overlay::{BidiPipe, PeerId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::super::counters::AgentCounters;
+use super::records::Records;
 use super::subscriber::{Attach, Subscriber};
-use crate::arm::{Application, Overflow};
+use crate::arm::{Application, ArmRecord, Overflow};
+use crate::jmx::{BeanServer, DynamicBean, ObjectName, ObjectNamePattern, record_of};
 use crate::limits::{
     SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT, SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX,
     SUBSCRIPTIONS_PER_MANAGER_MAX,
@@ -31,6 +34,8 @@ pub(super) struct Subscribed {
 /// The table of one agent's subscriptions.
 pub(super) struct Subscriptions {
     application: Option<Application>,
+    /// Where the last records are held as objects.
+    beans: BeanServer,
     counters: Arc<AgentCounters>,
     stopped: watch::Receiver<bool>,
     served: HashMap<Key, Served>,
@@ -50,11 +55,12 @@ struct Served {
 impl Subscriptions {
     pub(super) fn new(
         application: Option<Application>,
+        beans: BeanServer,
         counters: Arc<AgentCounters>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let (tasks, refusals) = (JoinSet::new(), JoinSet::new());
-        Self { application, counters, stopped, served: HashMap::new(), started: 0, tasks, refusals }
+        Self { application, beans, counters, stopped, served: HashMap::new(), started: 0, tasks, refusals }
     }
 
     /// Gives the pipe to the subscription that it continues, or starts one.
@@ -84,8 +90,10 @@ impl Subscriptions {
         };
         let Ok(boot) = getrandom::u64() else { return self.refuse(attach.pipe) };
         let (attaches, receiver) = mpsc::channel(1);
+        // The consumer is there already, so between it and what is held nothing is left out.
+        let records = Records::new(consumer, self.held_since(attach.missed));
         let subscriber =
-            Subscriber::new(boot, consumer, attach, receiver, self.stopped.clone(), self.counters.clone());
+            Subscriber::new(boot, records, attach, receiver, self.stopped.clone(), self.counters.clone());
         self.started += 1;
         let serial = self.started;
         self.tasks.spawn(async move {
@@ -94,6 +102,18 @@ impl Subscriptions {
         });
         self.served.insert(key, Served { attaches, serial });
         self.counters.subscriptions.set(self.served.len() as u64);
+    }
+
+    /// The records held as objects that began within the last `missed`, the earliest first.
+    fn held_since(&self, missed: Duration) -> Vec<ArmRecord> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_ms = u64::try_from(now.saturating_sub(missed).as_millis()).unwrap_or(u64::MAX);
+        let held = self.beans.query(&ObjectNamePattern::everything());
+        let mut records: Vec<ArmRecord> =
+            held.iter().filter_map(|(name, bean)| held_record(name, bean)).collect();
+        records.retain(|record| record.at_ms >= since_ms);
+        records.sort_by_key(|record| record.at_ms);
+        records
     }
 
     /// Removes a subscription that has ended; waits for one.
@@ -153,13 +173,22 @@ impl Subscriptions {
     }
 }
 
+/// The record that an object shows, if it is one.
+fn held_record(name: &ObjectName, bean: &Arc<dyn DynamicBean>) -> Option<ArmRecord> {
+    let attributes: Vec<_> = ArmRecord::COLUMNS
+        .iter()
+        .filter_map(|column| Some(((*column).to_owned(), bean.attribute(column)?)))
+        .collect();
+    record_of(name, &attributes)
+}
+
 /// Waits for a pipe's first message; `None` when it does not come in time or is no subscription.
 pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
     let first = tokio::time::timeout(SUBSCRIBING_TIMEOUT, pipe.recv()).await.ok()?.ok()??;
     match FromManager::decode(&first) {
-        Ok(FromManager::Subscribe { subscription, pattern, resume_from }) => {
+        Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed }) => {
             let key = (pipe.remote(), subscription);
-            Some(Subscribed { key, attach: Attach { pipe, pattern, resume_from } })
+            Some(Subscribed { key, attach: Attach { pipe, pattern, resume_from, missed } })
         }
         _ => None,
     }

@@ -25,6 +25,7 @@ pub(super) struct Collector {
     pub(super) sink: SinkHandle,
     pub(super) stopped: watch::Receiver<bool>,
     pub(super) shared: Arc<Shared>,
+    pub(super) collecting_since: Instant,
 }
 
 /// Why a pipe is over.
@@ -51,7 +52,9 @@ impl Collector {
             };
             if let Some(pipe) = opened {
                 tracing::debug!(peer = %self.agent, "subscribed");
-                match self.receive(pipe, &mut stopped).await {
+                let over = self.receive(pipe, &mut stopped).await;
+                self.shared.lock().left_at.insert(self.agent, Instant::now());
+                match over {
                     Over::Flushed | Over::SinkFailed => return,
                     Over::Broken => self.shared.counters.pipes_broken.add(1),
                     Over::Full => self.shared.counters.agents_full.add(1),
@@ -69,9 +72,14 @@ impl Collector {
 
     /// A pipe to the agent on which the subscription has been asked for.
     async fn open(&self) -> Option<BidiPipe> {
-        let resume_from = self.shared.lock().inboxes.entry(self.agent).or_default().resume_from();
-        let subscription = self.subscription;
-        let subscribe = FromManager::Subscribe { subscription, pattern: self.pattern.clone(), resume_from };
+        let (resume_from, left_at) = {
+            let mut agents = self.shared.lock();
+            let resume_from = agents.inboxes.entry(self.agent).or_default().resume_from();
+            (resume_from, agents.left_at.get(&self.agent).copied())
+        };
+        let (subscription, pattern) = (self.subscription, self.pattern.clone());
+        let missed = left_at.unwrap_or(self.collecting_since).elapsed();
+        let subscribe = FromManager::Subscribe { subscription, pattern, resume_from, missed };
         let first = subscribe.encode().ok()?;
         let pipe = pipe_id(&self.group.id(), &self.agent);
         match self.group.connect_with(self.agent, pipe, Some(first), GET_TIMEOUT).await {
