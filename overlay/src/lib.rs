@@ -5,6 +5,9 @@
 //! answer go through the resolver: [`Peer::register_handler`] and [`Peer::query`]. A rendezvous lets peers find
 //! each other; without one, peers that know an address of each other still talk.
 //!
+//! TCP with Noise and Yamux is always there; the features `dns` (on), `quic` and `websocket` add host names in
+//! addresses, `/udp/4001/quic-v1`, and `/ws` for browsers; `mdns` adds peers on the local network.
+//!
 //! Every operation ends in a result, a typed error or a deadline, and everything a remote peer can feed has a
 //! bound in [`limits`]. What is dropped is counted in [`Meters`].
 //!
@@ -58,7 +61,7 @@ pub use crate::advertisement::{
     Advertisement, AdvertisementKind, Comparison, Condition, DiscoveryQuery, Lifetime, Pattern,
     SignedAdvertisement, Value,
 };
-pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted};
+pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted, Path, Transport};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, IdentityError, LeaseError, ParseIdError,
     ParseQueryError, PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError, WithdrawError,

@@ -49,6 +49,9 @@ pub const SESSION_QUERIES_MAX: usize = 64;
 pub const SESSION_QUEUE: usize = 128;
 /// Sessions that one peer may hold open here: one a connection. More: refused and counted.
 pub const SESSIONS_PER_PEER_MAX: usize = 4;
+/// Time between two pings on a session, the first at its start. A shorter one would wake a rendezvous with thousands
+/// of quiet sessions more often than a fresher round trip is worth.
+pub const SESSION_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Time in which a session's greeting must come.
 pub const SESSION_GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,6 +89,12 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 8;
 /// Rendezvous that a peer leases from at once. More are ignored with a warning at spawn.
 pub const RENDEZVOUS_MAX: usize = 4;
 
+/// Peers found on the local network that are dialed and asked. More are ignored and counted.
+pub const NEIGHBOURS_MAX: usize = 32;
+/// Addresses on the local network that mDNS may tell of, by anybody there. More: mDNS is turned off, with a warning.
+pub const MDNS_ADDRESSES_MAX: usize = 1024;
+/// Time in which a neighbour must answer a question of discovery; a stalled one must not hold up the others' answers.
+pub const NEIGHBOUR_TIMEOUT: Duration = Duration::from_secs(1);
 /// Lease that is asked for. A rendezvous may grant less.
 pub const LEASE_WANTED: Duration = Duration::from_secs(120);
 /// Longest time between two tries at a rendezvous that doesn't answer.
@@ -101,6 +110,11 @@ pub const PEER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(300);
 /// Advertisements that a peer itself keeps published. Full: publish is refused.
 pub const PUBLICATIONS_MAX: usize = 1024;
 
+/// Time to connect: dial, handshake and choice of the multiplexer. Longer: the dial has failed.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of one WebSocket message; a message of Noise has at most 64 KiB, and a browser may join some. Longer: the
+/// connection ends.
+pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Idle time after which a connection without session is closed.
 pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Unanswered keep-alive pings after which a connection counts as dead and is closed.

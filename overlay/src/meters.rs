@@ -39,6 +39,10 @@ meters! {
     session_garbage,
     /// Frames of kinds that this version doesn't know; skipped.
     session_unknown_kinds,
+    /// Pongs that no awaited ping asked for; skipped.
+    pongs_unmatched,
+    /// Pongs that were not sent because the queue of their session was full.
+    pongs_dropped,
     /// Queries sent.
     queries_out,
     /// Queries received.
@@ -73,6 +77,10 @@ meters! {
     publications_failed,
     /// Lookups at a rendezvous that it refused or did not answer, and those of queries beyond a bound, which are not sent.
     lookups_failed,
+    /// Peers on the local network that were ignored because there are enough.
+    neighbours_ignored,
+    /// Times that mDNS was turned off because too many addresses were told.
+    mdns_overflows,
     /// Lease requests that failed.
     lease_failures,
     /// Events that slow readers missed.

@@ -10,6 +10,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement, Value};
+use crate::core::Path;
 use crate::error::{AlreadyRegistered, ConnectError, LeaseError, QueryError, SpawnError};
 use crate::event::Events;
 use crate::group::PeerGroup;
@@ -62,6 +63,14 @@ impl PeerBuilder {
         self
     }
 
+    /// Looking for peers on the local network by mDNS or not, and letting them find this one; off by default. Then
+    /// neighbours find what each other publishes without a rendezvous.
+    #[cfg(feature = "mdns")]
+    pub fn mdns(mut self, on: bool) -> Self {
+        self.config.mdns = on;
+        self
+    }
+
     /// Starts the peer; returns when all addresses are listened on. Leases come later, see
     /// [`Peer::wait_leased`].
     ///
@@ -90,6 +99,7 @@ impl Peer {
                 limits: Limits::default(),
                 agent: concat!("juxta/", env!("CARGO_PKG_VERSION")).to_owned(),
                 attributes: BTreeMap::new(),
+                mdns: false,
             },
         }
     }
@@ -181,6 +191,18 @@ impl Peer {
     /// [`ConnectError`].
     pub async fn reach(&self, peer: PeerId, deadline: Duration) -> Result<(), ConnectError> {
         within(deadline, self.handle.reach_session(peer)).await.map(drop)
+    }
+
+    /// The smoothed round trip to `peer`, measured on its session every
+    /// [`SESSION_PING_INTERVAL`](crate::limits::SESSION_PING_INTERVAL), first when it opens; `None` without a session
+    /// or before the first answer.
+    pub fn round_trip(&self, peer: PeerId) -> Option<Duration> {
+        self.handle.shared.sessions.of(&peer)?.round_trip()
+    }
+
+    /// The connections with `peer`, the oldest first: which way each goes, and whether through a relay.
+    pub fn paths(&self, peer: PeerId) -> Vec<Path> {
+        self.handle.shared.paths.of(&peer)
     }
 
     /// Registers a handler for questions of the resolver (JXTA).

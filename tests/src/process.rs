@@ -63,6 +63,8 @@ impl Program {
         for (key, _) in std::env::vars().filter(|(key, _)| foreign(key)) {
             command.env_remove(key);
         }
+        // Nothing of a test leaves this machine.
+        command.env("JUXTA_NO_MDNS", "true");
         command.env("HOME", home.path()).current_dir(home.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { name: name.to_owned(), command }

@@ -159,6 +159,10 @@ async fn spawn_peer(
         .keypair(keypair)
         .agent(concat!("juxta-im/", env!("CARGO_PKG_VERSION")))
         .peer_attribute("name", name);
+    #[cfg(feature = "mdns")]
+    {
+        builder = builder.mdns(plan.settings.mdns);
+    }
     for address in rendezvous {
         builder = builder.rendezvous(address.clone());
     }

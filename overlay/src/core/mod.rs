@@ -5,12 +5,16 @@ mod cache;
 mod deadlines;
 mod event;
 mod lease_keeper;
+mod path;
 mod publications;
+mod round_trip;
 
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
+pub use path::{Path, Transport};
 
 pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use publications::{Due, Publications};
+pub(crate) use round_trip::RoundTrip;

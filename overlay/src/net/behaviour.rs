@@ -5,7 +5,9 @@ use std::sync::Arc;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{identify, ping};
+use libp2p::{PeerId, identify, ping};
+#[cfg(feature = "mdns")]
+use libp2p::{mdns, swarm::behaviour::toggle::Toggle};
 use tokio::sync::mpsc;
 
 use super::substream;
@@ -18,6 +20,8 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    #[cfg(feature = "mdns")]
+    pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
     pub(crate) substream: substream::Behaviour,
 }
 
@@ -40,10 +44,23 @@ impl Behaviour {
             limits: connection_limits::Behaviour::new(connections),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new()),
+            #[cfg(feature = "mdns")]
+            mdns: None.into(),
             substream: substream::Behaviour::new(accept, meters),
         }
+    }
+
+    /// Looks for peers on the local network from now on; a system that doesn't let it leaves that out.
+    pub(crate) fn look_around(&mut self, id: PeerId) {
+        #[cfg(feature = "mdns")]
+        match mdns::Behaviour::new(mdns::Config::default(), id) {
+            Ok(mdns) => self.mdns = Some(mdns).into(),
+            Err(error) => tracing::warn!(reason = %error, "the local network can't be searched for peers"),
+        }
+        #[cfg(not(feature = "mdns"))]
+        tracing::debug!(%id, "mDNS is not built in");
     }
 }
 
 /// What peers of this overlay call their network in identify.
-const IDENTIFY: &str = "/juxta/1";
+pub(crate) const IDENTIFY: &str = "/juxta/1";

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::behaviour::Behaviour;
 use super::command::Command;
 use super::lease;
+use super::resolver::Query;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
 use super::substream::Inbound;
@@ -26,6 +27,7 @@ use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTI
 
 mod commands;
 mod leases;
+mod neighbours;
 mod swarm_events;
 
 /// Owns the swarm, the rules and the tasks of one peer.
@@ -34,6 +36,8 @@ pub(crate) struct EventLoop {
     shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
     inbound: mpsc::Receiver<Inbound>,
+    /// Neighbours' questions for what this peer publishes.
+    asked: mpsc::Receiver<Query>,
     /// Sessions that came up, told by their tasks.
     opened: mpsc::Receiver<(PeerId, SessionHandle)>,
     session_opens: Opens,
@@ -65,11 +69,14 @@ pub(crate) enum Ended {
     Done,
 }
 
+/// What the event loop takes from: commands, inbound substreams, neighbours' questions.
+type Queues = (mpsc::Receiver<Command>, mpsc::Receiver<Inbound>, mpsc::Receiver<Query>);
+
 impl EventLoop {
     pub(crate) fn new(
         swarm: Swarm<Behaviour>,
         shared: Arc<Shared>,
-        (commands, inbound): (mpsc::Receiver<Command>, mpsc::Receiver<Inbound>),
+        (commands, inbound, asked): Queues,
         rendezvous: Vec<(PeerId, Multiaddr)>,
         attributes: BTreeMap<String, Value>,
         limits: &Limits,
@@ -92,6 +99,7 @@ impl EventLoop {
             shared,
             commands,
             inbound,
+            asked,
             tasks: JoinSet::new(),
             waiting: Waiting::default(),
             leases: LeaseKeeper::new(Instant::now(), peers),
@@ -121,6 +129,7 @@ impl EventLoop {
                     Some(command) => self.on_command(command),
                 },
                 Some(inbound) = self.inbound.recv() => self.on_inbound(inbound),
+                Some(query) = self.asked.recv() => self.answer_neighbour(query),
                 Some((peer, session)) = self.opened.recv() => self.waiting.settle(&peer, &Ok(session)),
                 Some(ended) = self.tasks.join_next() => self.on_ended(ended),
                 () = sleep_until(timeout) => {}

@@ -14,8 +14,9 @@ use super::pipe_stream::open_error;
 use super::session::SessionHandle;
 use super::shared::Shared;
 use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisement};
-use crate::error::ConnectError;
+use crate::error::{ConnectError, QueryError};
 use crate::id::GroupId;
+use crate::limits::NEIGHBOUR_TIMEOUT;
 use crate::protocol::discovery;
 
 /// A peer, as its public handles see it. When the last clone is dropped, the event loop ends.
@@ -74,7 +75,7 @@ impl Handle {
         found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
-    /// Asks all leased rendezvous, and this peer if it is one itself; what they answer is kept here for a while.
+    /// Asks all leased rendezvous and neighbours, and this peer if it is one itself; what they answer is kept here for a while.
     pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
         let (shared, net) = (&self.shared, GroupId::net());
         let failed = || shared.meters.lookups_failed.add(1);
@@ -87,6 +88,17 @@ impl Handle {
             let request = request.clone();
             let asking = async move { session.ask(net, discovery::HANDLER, request).await };
             asked.push(asking.map(|answer| answer.inspect_err(|_| failed())).boxed());
+        }
+        let leased = self.leased();
+        let mut neighbours: Vec<_> = shared.neighbours.read().iter().copied().collect();
+        neighbours.retain(|peer| !leased.contains(peer));
+        for session in neighbours.into_iter().filter_map(|peer| shared.sessions.of(&peer)) {
+            let request = request.clone();
+            let asking = async move {
+                let answer = session.ask(net, discovery::HANDLER, request);
+                tokio::time::timeout(NEIGHBOUR_TIMEOUT, answer).await.unwrap_or(Err(QueryError::Failed))
+            };
+            asked.push(asking.boxed());
         }
         asked.push(shared.handlers.ask(shared.id, net, discovery::HANDLER, request, &shared.meters).boxed());
         let answers: Vec<_> = asked.collect().await;

@@ -15,6 +15,7 @@ mod session;
 mod shared;
 mod spawn;
 mod substream;
+mod transport;
 mod waiting;
 
 pub use resolver::{Queries, Query};

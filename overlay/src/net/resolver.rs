@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,13 +16,26 @@ use crate::error::{AlreadyRegistered, QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::{HANDLER_NAME_BYTES_MAX, HANDLER_QUEUE};
 use crate::meters::Meters;
+use crate::protocol::discovery;
 use crate::protocol::session::Outcome;
 
 /// The handlers registered at this peer.
 #[derive(Debug, Default)]
-pub(crate) struct Handlers(Table<HashMap<String, mpsc::Sender<Query>>>);
+pub(crate) struct Handlers {
+    table: Table<HashMap<String, mpsc::Sender<Query>>>,
+    /// Takes the questions of discovery while nobody is registered for them.
+    own_discovery: OnceLock<mpsc::Sender<Query>>,
+}
 
 impl Handlers {
+    /// From now on questions of discovery that no handler is registered for go to the returned queue.
+    pub(crate) fn answer_own_discovery(&self) -> mpsc::Receiver<Query> {
+        let (sender, questions) = mpsc::channel(HANDLER_QUEUE);
+        // It is called once, when the peer is spawned.
+        let _ = self.own_discovery.set(sender);
+        questions
+    }
+
     /// Asks a handler of this peer itself, as another peer would.
     ///
     /// # Errors
@@ -35,7 +48,7 @@ impl Handlers {
         body: Bytes,
         meters: &Arc<Meters>,
     ) -> Result<Bytes, QueryError> {
-        if !self.0.read().contains_key(name) {
+        if !self.table.read().contains_key(name) {
             return Err(QueryError::NoHandler);
         }
         let (asker, answered) = oneshot::channel();
@@ -53,7 +66,9 @@ impl Handlers {
         meters: &Meters,
         query_for: impl FnOnce(ReplySlot) -> Query,
     ) {
-        let Some(handler) = self.0.read().get(name).cloned() else {
+        let own = || self.own_discovery.get().filter(|_| name == discovery::HANDLER).cloned();
+        let registered = self.table.read().get(name).cloned();
+        let Some(handler) = registered.or_else(own) else {
             meters.queries_refused.add(1);
             return slot.answer(Outcome::NoHandler, Bytes::new());
         };
@@ -81,7 +96,7 @@ impl Queries {
     /// # Errors
     /// [`AlreadyRegistered`], also for a name that is too long.
     pub(crate) fn register(shared: Arc<Shared>, name: &str) -> Result<Self, AlreadyRegistered> {
-        let mut table = shared.handlers.0.write();
+        let mut table = shared.handlers.table.write();
         if name.len() > HANDLER_NAME_BYTES_MAX || table.contains_key(name) {
             return Err(AlreadyRegistered { name: name.to_owned() });
         }
@@ -107,7 +122,7 @@ impl Stream for Queries {
 
 impl Drop for Queries {
     fn drop(&mut self) {
-        self.shared.handlers.0.write().remove(&self.name);
+        self.shared.handlers.table.write().remove(&self.name);
     }
 }
 

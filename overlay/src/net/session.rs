@@ -5,23 +5,25 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use libp2p::PeerId;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use super::frame::FrameStream;
 use super::resolver::{Query, ReplySlot};
 use super::shared::Shared;
 use super::substream::Substream;
-use crate::core::PeerEvent;
+use crate::core::{PeerEvent, RoundTrip};
 use crate::error::{QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::{
-    HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_GREETING_TIMEOUT, SESSION_QUERIES_MAX,
-    SESSION_QUEUE, SESSION_READ_BYTES,
+    HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_GREETING_TIMEOUT, SESSION_PING_INTERVAL,
+    SESSION_QUERIES_MAX, SESSION_QUEUE, SESSION_READ_BYTES,
 };
 use crate::protocol::session::{Frame, Outcome, QueryFrame};
 use crate::wire::{Ext, WireError};
@@ -36,6 +38,7 @@ struct Inner {
     next_number: AtomicU64,
     pending: Mutex<HashMap<u64, oneshot::Sender<(Outcome, Bytes)>>>,
     slots: Semaphore,
+    round_trip: Mutex<RoundTrip>,
     ended: Notify,
 }
 
@@ -46,6 +49,7 @@ impl SessionHandle {
             next_number: AtomicU64::new(0),
             pending: Mutex::default(),
             slots: Semaphore::new(SESSION_QUERIES_MAX),
+            round_trip: Mutex::default(),
             ended: Notify::new(),
         }))
     }
@@ -69,6 +73,15 @@ impl SessionHandle {
         self.0.out.send(frame).await.map_err(|_| QueryError::Closed)?;
         let (outcome, body) = answer.await.map_err(|_| QueryError::Closed)?;
         outcome.into_result(body)
+    }
+
+    /// The smoothed round trip, once the first ping was answered.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.measuring().smoothed()
+    }
+
+    fn measuring(&self) -> MutexGuard<'_, RoundTrip> {
+        self.0.round_trip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the session: its peer asks and doesn't read the answers.
@@ -187,10 +200,16 @@ struct Session {
 impl Session {
     async fn serve(mut self) {
         let (handle, mut dirty) = (self.handle.clone(), false);
+        let mut pings = tokio::time::interval(SESSION_PING_INTERVAL);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let next = std::future::poll_fn(|cx| self.poll_next(cx, &mut dirty));
             let frame = tokio::select! {
                 () = handle.0.ended.notified() => return,
+                _ = pings.tick() => {
+                    dirty |= self.ping();
+                    continue;
+                }
                 frame = next => frame,
             };
             let Some(bytes) = frame else { return };
@@ -233,6 +252,19 @@ impl Session {
         }
     }
 
+    /// Puts a ping behind what is being written; false when there is no room, which leaves it to the next.
+    fn ping(&mut self) -> bool {
+        let mut nonce = [0; 8];
+        let Ok(()) = getrandom::fill(&mut nonce) else { return false };
+        let nonce = u64::from_le_bytes(nonce);
+        let writes = &mut self.frames.writes;
+        let Some(frame) = Frame::Ping { nonce }.encode().ok().filter(|_| writes.has_room()) else {
+            return false;
+        };
+        self.handle.measuring().asked(Instant::now(), nonce);
+        writes.put(&frame, SESSION_FRAME_BYTES_MAX).is_ok()
+    }
+
     fn handle_frame(&self, frame: Frame) {
         match frame {
             Frame::Greeting => {}
@@ -242,6 +274,17 @@ impl Session {
                 }
             }
             Frame::Query(query) => self.handle_query(query),
+            Frame::Ping { nonce } => {
+                let pong = Frame::Pong { nonce }.encode();
+                if !pong.is_ok_and(|pong| self.handle.0.out.try_send(pong).is_ok()) {
+                    self.shared.meters.pongs_dropped.add(1);
+                }
+            }
+            Frame::Pong { nonce } => {
+                if !self.handle.measuring().answered(Instant::now(), nonce) {
+                    self.shared.meters.pongs_unmatched.add(1);
+                }
+            }
         }
     }
 

@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use libp2p::identity::Keypair;
+use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{broadcast, watch};
 
 use super::bindings::Bindings;
 use super::resolver::Handlers;
 use super::session::SessionHandle;
-use crate::core::PeerEvent;
+use crate::core::{Path, PeerEvent};
 use crate::id::GroupId;
 use crate::limits::{EVENT_QUEUE, GROUPS_MAX, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
@@ -22,6 +23,9 @@ pub(crate) struct Shared {
     pub(crate) id: PeerId,
     pub(crate) meters: Arc<Meters>,
     pub(crate) sessions: Sessions,
+    pub(crate) paths: Paths,
+    /// Peers that mDNS told of; those with a session are asked as rendezvous are.
+    pub(crate) neighbours: Table<HashSet<PeerId>>,
     pub(crate) handlers: Handlers,
     pub(crate) bindings: Bindings,
     pub(crate) events: broadcast::Sender<PeerEvent>,
@@ -49,6 +53,8 @@ impl Shared {
             id,
             meters: Arc::default(),
             sessions: Sessions::default(),
+            paths: Paths::default(),
+            neighbours: Table::default(),
             handlers: Handlers::default(),
             bindings: Bindings::default(),
             events: broadcast::Sender::new(EVENT_QUEUE),
@@ -109,6 +115,33 @@ impl Sessions {
             table.remove(peer);
         }
         last
+    }
+}
+
+/// The path of each connection, the oldest of a peer first; the bounds are those of connections.
+#[derive(Debug, Default)]
+pub(crate) struct Paths(Table<HashMap<PeerId, Vec<(ConnectionId, Path)>>>);
+
+impl Paths {
+    /// The paths to `peer`.
+    pub(crate) fn of(&self, peer: &PeerId) -> Vec<Path> {
+        let table = self.0.read();
+        table.get(peer).into_iter().flatten().map(|(_, path)| path.clone()).collect()
+    }
+
+    /// A connection with `peer` is up.
+    pub(crate) fn add(&self, peer: PeerId, connection: ConnectionId, path: Path) {
+        self.0.write().entry(peer).or_default().push((connection, path));
+    }
+
+    /// A connection with `peer` is gone.
+    pub(crate) fn remove(&self, peer: &PeerId, connection: ConnectionId) {
+        let mut table = self.0.write();
+        let Some(paths) = table.get_mut(peer) else { return };
+        paths.retain(|(known, _)| *known != connection);
+        if paths.is_empty() {
+            table.remove(peer);
+        }
     }
 }
 

@@ -9,19 +9,20 @@ use libp2p::core::transport::ListenerId;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::{Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, SwarmBuilder, noise, tcp, yamux};
+use libp2p::swarm::{self, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, BehaviourEvent};
 use super::event_loop::EventLoop;
 use super::handle::Handle;
 use super::shared::Shared;
+use super::transport::transport;
 use crate::advertisement::Value;
 use crate::error::SpawnError;
 use crate::limits::{
     COMMAND_QUEUE, IDLE_CONNECTION_TIMEOUT, INBOUND_QUEUE, Limits, RENDEZVOUS_MAX,
-    SUBSTREAMS_PER_CONNECTION_MAX, YAMUX_STREAMS_MAX,
+    SUBSTREAMS_PER_CONNECTION_MAX,
 };
 
 /// What a peer is started with.
@@ -33,6 +34,8 @@ pub(crate) struct PeerConfig {
     pub(crate) limits: Limits,
     pub(crate) agent: String,
     pub(crate) attributes: BTreeMap<String, Value>,
+    /// Whether peers are looked for on the local network and answered; without the feature `mdns` they are not.
+    pub(crate) mdns: bool,
 }
 
 /// Starts the event loop; returns when all addresses are listened on.
@@ -43,41 +46,35 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
     let shared = Arc::new(Shared::new(config.keypair.clone()));
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
-    let behaviour =
+    let mut behaviour =
         Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.meters.clone());
-    let transport = |error: &dyn std::fmt::Display| SpawnError::Transport(error.to_string());
-    let mut swarm = SwarmBuilder::with_existing_identity(config.keypair)
-        .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux_config)
-        .map_err(|error| transport(&error))?
-        .with_behaviour(|_| behaviour)
-        .map_err(|error| transport(&error))?
-        .with_swarm_config(|swarm| {
-            swarm
-                .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
-                .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)
-                .with_substream_upgrade_protocol_override(Version::V1Lazy)
-        })
-        .build();
-    let listened = listen(&mut swarm, config.listen).await?;
+    let id = shared.id;
+    let (_, mut asked) = mpsc::channel(1);
+    if config.mdns {
+        behaviour.look_around(id);
+        asked = shared.handlers.answer_own_discovery();
+    }
+    let swarm_config = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
+        .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)
+        .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        // Near before far, QUIC before TCP, IPv6 before IPv4, each a moment after the one before (RFC 8305).
+        .with_smart_dial();
+    let mut swarm = Swarm::new(transport(&config.keypair)?, behaviour, id, swarm_config);
+    let (listened, early) = listen(&mut swarm, config.listen).await?;
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
-    let event_loop = EventLoop::new(
+    let mut event_loop = EventLoop::new(
         swarm,
         shared.clone(),
-        (queue, inbound),
+        (queue, inbound, asked),
         rendezvous,
         config.attributes,
         &config.limits,
         listened,
     );
+    early.into_iter().for_each(|event| event_loop.on_swarm_event(event));
     tokio::spawn(event_loop.run());
     Ok(Handle { shared, commands })
-}
-
-fn yamux_config() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(YAMUX_STREAMS_MAX);
-    config
 }
 
 /// The rendezvous by their ids, which each address must name.
@@ -97,18 +94,18 @@ fn rendezvous_peers(addresses: &[Multiaddr]) -> Result<Vec<(PeerId, Multiaddr)>,
     Ok(rendezvous)
 }
 
-/// Listens on all addresses and waits until each is bound.
+/// Listens on all addresses and waits until each is bound; what else happens meanwhile comes with them.
 async fn listen(
     swarm: &mut Swarm<Behaviour>,
     addresses: Vec<Multiaddr>,
-) -> Result<Vec<Multiaddr>, SpawnError> {
+) -> Result<(Vec<Multiaddr>, Vec<SwarmEvent<BehaviourEvent>>), SpawnError> {
     let mut waiting: Vec<(ListenerId, Multiaddr)> = Vec::new();
     for address in addresses {
         let failed = |reason: String| SpawnError::Listen { address: address.clone(), reason };
         let listener = swarm.listen_on(address.clone()).map_err(|error| failed(innermost(&error)))?;
         waiting.push((listener, address));
     }
-    let mut bound = Vec::new();
+    let (mut bound, mut early) = (Vec::new(), Vec::new());
     while let Some((_, first)) = waiting.first() {
         let timed_out =
             || SpawnError::Listen { address: first.clone(), reason: "not bound in time".to_owned() };
@@ -123,10 +120,10 @@ async fn listen(
                     return Err(SpawnError::Listen { address: address.clone(), reason: error.to_string() });
                 }
             }
-            _ => {}
+            other => early.push(other),
         }
     }
-    Ok(bound)
+    Ok((bound, early))
 }
 
 /// What lies at the bottom of an error, which is what a person can act on.

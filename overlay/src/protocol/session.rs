@@ -1,4 +1,4 @@
-//! Frames of a session stream: greeting, resolver queries and answers (JXTA resolver protocol).
+//! Frames of a session stream: greeting, resolver queries and answers (JXTA resolver protocol), pings.
 //!
 //! Each frame is a version byte, a kind, and a message that ends in an [`Ext`]; frames of unknown kinds can be
 //! skipped, because the framing tells where the next begins.
@@ -20,6 +20,10 @@ pub(crate) enum Frame {
     Query(QueryFrame),
     /// The answer to the question of the same number.
     Answer { number: u64, outcome: Outcome, body: Bytes },
+    /// Asks for a [`Pong`](Self::Pong) with the same nonce at once.
+    Ping { nonce: u64 },
+    /// The answer to a ping.
+    Pong { nonce: u64 },
 }
 
 /// A question.
@@ -90,6 +94,12 @@ impl Frame {
                     WireAnswer { number: *number, outcome, reason, body: body.clone(), ext: Ext::new() };
                 encode_kind(VERSION, ANSWER, &answer, SESSION_FRAME_BYTES_MAX)
             }
+            Self::Ping { nonce } => {
+                encode_kind(VERSION, PING, &(*nonce, Ext::new()), SESSION_FRAME_BYTES_MAX)
+            }
+            Self::Pong { nonce } => {
+                encode_kind(VERSION, PONG, &(*nonce, Ext::new()), SESSION_FRAME_BYTES_MAX)
+            }
         }
         .map(Bytes::from)
     }
@@ -108,9 +118,15 @@ impl Frame {
                 let outcome = Outcome::from_codes(answer.outcome, answer.reason);
                 Self::Answer { number: answer.number, outcome, body: answer.body }
             }
+            PING => Self::Ping { nonce: nonce(body)? },
+            PONG => Self::Pong { nonce: nonce(body)? },
             _ => return Ok(None),
         }))
     }
+}
+
+fn nonce(body: &[u8]) -> Result<u64, WireError> {
+    decode::<(u64, Ext)>(body, SESSION_FRAME_BYTES_MAX).map(|(nonce, _)| nonce)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +142,8 @@ const VERSION: u8 = 1;
 const GREETING: u16 = 1;
 const QUERY: u16 = 2;
 const ANSWER: u16 = 3;
+const PING: u16 = 4;
+const PONG: u16 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -147,6 +165,8 @@ mod tests {
             Frame::Query(query),
             Frame::Answer { number: 5, outcome: refused, body: Bytes::new() },
             Frame::Answer { number: 6, outcome: Outcome::Answered, body: Bytes::from_static(b"a") },
+            Frame::Ping { nonce: 7 },
+            Frame::Pong { nonce: 8 },
         ]
     }
 
@@ -160,6 +180,8 @@ mod tests {
         assert_eq!(bytes[1].as_ref(), query);
         assert_eq!(bytes[2].as_ref(), [1, 3, 0, 5, 4, 4, 0, 0]);
         assert_eq!(bytes[3].as_ref(), [1, 3, 0, 6, 0, 0, 1, b'a', 0]);
+        assert_eq!(bytes[4].as_ref(), [1, 4, 0, 7, 0]);
+        assert_eq!(bytes[5].as_ref(), [1, 5, 0, 8, 0]);
     }
 
     #[test]

@@ -122,6 +122,32 @@ async fn answers_to_questions_that_nobody_asked_change_nothing() {
 }
 
 #[tokio::test]
+async fn pongs_to_pings_that_nobody_sent_measure_nothing() {
+    let (victim, friend) = (peer().await, peer().await);
+    let enemy = enemy_of(&victim).await;
+    let bytes = [frame(&[1, 1, 0, 0]), frame(&[1, 5, 0, 7, 0]).repeat(50)].concat();
+    shout(&enemy, &victim, SESSION, &bytes).await;
+    meter_reaches(&victim, "pongs_unmatched", 50).await;
+    assert_eq!(victim.round_trip(enemy.id), None);
+    still_talk(&victim, &friend, "after forged pongs").await;
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_from_who_reads_no_pong_is_dropped_and_counted() {
+    let (victim, friend) = (peer().await, peer().await);
+    let enemy = enemy_of(&victim).await;
+    let mut stream = enemy.open(victim.id(), SESSION).await;
+    stream.write_all(&frame(&[1, 1, 0, 0])).await.unwrap();
+    let flooding = tokio::spawn(async move {
+        let pings = frame(&[1, 4, 0, 7, 0]).repeat(10_000);
+        while stream.write_all(&pings).await.is_ok() {}
+    });
+    meter_reaches(&victim, "pongs_dropped", 1).await;
+    still_talk(&victim, &friend, "beside a flood of pings").await;
+    flooding.abort();
+}
+
+#[tokio::test]
 async fn a_flood_of_questions_is_answered_busy_or_ends_the_session_and_others_are_served() {
     let (victim, friend) = (peer().await, peer().await);
     let mut questions = victim.register_handler("oracle").unwrap();

@@ -5,4 +5,5 @@ mod hostile_services;
 mod meeting;
 mod pipes;
 mod resolver;
+mod transports;
 mod world;

@@ -43,7 +43,16 @@ impl Person {
         let period = humantime::format_duration(ping_period).to_string();
         let mut command = Command::new(program);
         command
-            .args(["--jsonl", "--name", name, "--rendezvous", rendezvous, "--listen", "/ip4/127.0.0.1/tcp/0"])
+            .args([
+                "--jsonl",
+                "--no-mdns",
+                "--name",
+                name,
+                "--rendezvous",
+                rendezvous,
+                "--listen",
+                "/ip4/127.0.0.1/tcp/0",
+            ])
             .args(["--manage", "open", "--log", "error", "--ping-period", &period.replace(' ', "")])
             .arg("--data-dir")
             .arg(home.join(name))

@@ -70,7 +70,7 @@ impl EventLoop {
         }
     }
 
-    fn dial(&mut self, peer: PeerId) {
+    pub(super) fn dial(&mut self, peer: PeerId) {
         let addresses = self.book.of(&peer);
         if peer == self.shared.id || addresses.is_empty() {
             let reason = if addresses.is_empty() { "no address is known" } else { "it is this peer itself" };

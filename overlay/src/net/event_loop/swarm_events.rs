@@ -6,14 +6,14 @@ use libp2p::{PeerId, identify, ping};
 use tokio::sync::oneshot;
 
 use super::{Ended, EventLoop};
-use crate::core::PeerEvent;
+use crate::core::{Path, PeerEvent};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, NEGOTIATING_PER_PEER_MAX, PING_FAILURES_MAX};
 use crate::net::behaviour::BehaviourEvent;
 use crate::net::substream::{Happened, Inbound, OpenRequest, SESSION};
 use crate::net::{pipe_stream, session};
 
 impl EventLoop {
-    pub(super) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+    pub(crate) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Substream(happened)) => self.on_happened(happened),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
@@ -21,20 +21,24 @@ impl EventLoop {
                 info,
                 ..
             })) => {
+                self.check_neighbour(peer_id, &info.protocol_version);
                 for address in info.listen_addrs.into_iter().take(ADDRESSES_PER_PEER_MAX) {
                     self.learn_address(peer_id, address);
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(&event),
+            #[cfg(feature = "mdns")]
+            SwarmEvent::Behaviour(BehaviourEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::NewListenAddr { address, .. } => self.on_new_address(address),
-            SwarmEvent::ConnectionEstablished {
-                peer_id,
-                endpoint: ConnectedPoint::Dialer { address, .. },
-                ..
-            } => {
-                self.book.add(peer_id, address);
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let path = Path::to(endpoint.get_remote_address().clone());
+                self.shared.paths.add(peer_id, connection_id, path);
+                if let ConnectedPoint::Dialer { address, .. } = endpoint {
+                    self.book.add(peer_id, address);
+                }
             }
-            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.shared.paths.remove(&peer_id, connection_id);
                 self.unanswered_pings.remove(&connection_id);
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
