@@ -120,7 +120,11 @@ impl AdvertisementCache {
                 Ok(Inserted::Same)
             }
             Some((_, known)) if known.sequence() >= signed.sequence() => Err(CacheRefused::Stale),
-            Some((slot, _)) => {
+            Some((slot, known)) => {
+                let grown = signed.to_bytes().len().saturating_sub(known.to_bytes().len());
+                if self.bytes.saturating_add(grown) > self.limits.bytes {
+                    return Err(CacheRefused::Full);
+                }
                 self.remove(slot);
                 self.put(signed, expires_at);
                 Ok(Inserted::Replaced)

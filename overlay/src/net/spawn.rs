@@ -1,6 +1,7 @@
 //! Starting a peer: transport, swarm, listeners, event loop.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,7 @@ async fn listen(
     let mut waiting: Vec<(ListenerId, Multiaddr)> = Vec::new();
     for address in addresses {
         let failed = |reason: String| SpawnError::Listen { address: address.clone(), reason };
+        check_free(&address).map_err(|error| failed(error.to_string()))?;
         let listener = swarm.listen_on(address.clone()).map_err(|error| failed(innermost(&error)))?;
         waiting.push((listener, address));
     }
@@ -124,6 +126,22 @@ async fn listen(
         }
     }
     Ok((bound, early))
+}
+
+/// Refuses a port that somebody else listens on. The transport sets `SO_REUSEPORT`, by which two processes would
+/// share the port, and each would get half of the peers that look for the other.
+fn check_free(address: &Multiaddr) -> std::io::Result<()> {
+    let mut parts = address.iter();
+    let ip = match parts.next() {
+        Some(Protocol::Ip4(ip)) => IpAddr::from(ip),
+        Some(Protocol::Ip6(ip)) => IpAddr::from(ip),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        Some(Protocol::Udp(port)) if port != 0 => UdpSocket::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// What lies at the bottom of an error, which is what a person can act on.

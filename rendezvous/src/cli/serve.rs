@@ -1,6 +1,6 @@
 //! `rendezvous run`: serves until a signal asks it to end.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 
 use mgmt_service::cli_common::{CliError, DataDir, ExitCode, Settings, Signals, within_polite_end};
 use mgmt_service::jmx::BeanServer;
@@ -88,23 +88,6 @@ fn open_files_max() -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Refuses a port that another process listens on. The transport sets `SO_REUSEPORT`, by which two processes would
-/// share the port, and each would get half of the peers that look for the other.
-fn check_free(address: &Multiaddr) -> Result<(), CliError> {
-    let mut protocols = address.iter();
-    let ip = match protocols.next() {
-        Some(Protocol::Ip4(ip)) => IpAddr::from(ip),
-        Some(Protocol::Ip6(ip)) => IpAddr::from(ip),
-        _ => return Ok(()),
-    };
-    match protocols.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => {
-            TcpListener::bind((ip, port)).map(drop).map_err(|error| cannot_listen(address, &error))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn cannot_listen(address: &Multiaddr, reason: &dyn std::fmt::Display) -> CliError {
     CliError::failed(format_args!("failed to listen on {address}: {reason}; choose another with --listen"))
 }
@@ -126,7 +109,6 @@ async fn start_peer(
         builder = builder.peer_attribute("name", name);
     }
     for address in listen(settings) {
-        check_free(&address)?;
         builder = builder.listen(address);
     }
     // A rendezvous that is named too is one where this peer is known as well, but never this one itself.

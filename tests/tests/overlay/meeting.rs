@@ -154,3 +154,14 @@ async fn a_lease_that_is_not_had_says_why() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_port_that_another_listens_on_is_refused_and_not_shared() {
+    let first = Peer::builder().listen(loopback()).spawn().await.unwrap();
+    let mut taken = first.addresses().remove(0);
+    taken.pop();
+    match Peer::builder().listen(taken.clone()).spawn().await {
+        Err(overlay::SpawnError::Listen { address, .. }) => assert_eq!(address, taken),
+        other => panic!("{other:?}"),
+    }
+}

@@ -36,6 +36,19 @@ fn a_newer_edition_replaces_an_older_and_never_the_other_way() {
 }
 
 #[test]
+fn a_larger_edition_does_not_break_the_bound_on_bytes() {
+    let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
+    let small = service(&keypair, "k", "x", 1);
+    let bytes = small.to_bytes().len() + 10;
+    let mut cache = AdvertisementCache::new(CacheLimits { total: 8, per_publisher: 8, bytes });
+    cache.insert(now, small, SECOND).unwrap();
+    let large = service(&keypair, "k", &"x".repeat(100), 2);
+    assert_eq!(cache.insert(now, large, SECOND), Err(CacheRefused::Full));
+    assert_eq!(cache.find(now, &named("x")).len(), 1);
+    assert!(cache.bytes() <= bytes);
+}
+
+#[test]
 fn an_expired_one_is_not_found_even_before_it_is_swept() {
     let (keypair, now) = (Keypair::generate_ed25519(), Instant::now());
     let mut cache = AdvertisementCache::new(limits(8));
