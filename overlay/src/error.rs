@@ -1,11 +1,15 @@
 //! What can go wrong, one type per operation; each variant tells the caller what to do next.
 
+mod membership;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::wire::WireError;
+
+pub use membership::CredentialError;
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -20,6 +24,9 @@ pub enum ParseIdError {
     /// What follows the prefix is not 64 hex digits.
     #[error("the prefix is not followed by 64 hex digits")]
     NotHex,
+    /// What follows the prefix was cut or changed.
+    #[error("the text was cut or changed")]
+    Damaged,
 }
 
 /// Why an identity file can't be used.

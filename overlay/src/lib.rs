@@ -39,6 +39,7 @@
 
 mod advertisement;
 mod core;
+pub mod credential;
 mod error;
 mod event;
 mod group;
@@ -59,12 +60,12 @@ pub use crate::advertisement::{
 };
 pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted};
 pub use crate::error::{
-    AdvertisementError, AlreadyRegistered, BindError, ConnectError, IdentityError, LeaseError, ParseIdError,
-    PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,
+    AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
+    LeaseError, ParseIdError, PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,
 };
 pub use crate::event::{Events, PeerEvent};
 pub use crate::group::{Discovery, PeerGroup, Published};
-pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId};
+pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;
 pub use crate::net::{Queries, Query, Substream};
