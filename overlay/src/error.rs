@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::wire::WireError;
 
-pub use membership::CredentialError;
+pub use membership::{CredentialError, JoinError};
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -132,6 +132,9 @@ pub enum PublishError {
     /// The advertisement breaks a bound.
     #[error("publish the advertisement: {0}")]
     Invalid(#[from] AdvertisementError),
+    /// No rendezvous serves a closed group; what is said in it stays in it.
+    #[error("publish the advertisement: no rendezvous serves closed groups")]
+    ClosedGroup,
     /// This peer publishes as much as it may.
     #[error("publish the advertisement: {max} are published already")]
     Full {

@@ -124,7 +124,6 @@ impl Genesis {
         Self { version: 1, policy: POLICY_OPEN, authority: None, salt: [0; 16], label: label.to_owned() }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "closed groups can be described and not joined yet"))]
     /// A group whose members show credentials of the authority with this Ed25519 public key.
     pub(crate) fn closed(policy: Policy, authority: [u8; 32], salt: [u8; 16], label: &str) -> Self {
         let policy = match policy {

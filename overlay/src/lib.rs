@@ -61,10 +61,11 @@ pub use crate::advertisement::{
 pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
-    LeaseError, ParseIdError, PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError,
+    JoinError, LeaseError, ParseIdError, PublishError, QueryError, RecvError, RefuseReason, SendError,
+    SpawnError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, PeerGroup, Published};
+pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;

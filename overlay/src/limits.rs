@@ -86,6 +86,16 @@ pub const CREDENTIAL_LIFE: Duration = Duration::from_secs(24 * 3600);
 pub const CREDENTIAL_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Difference of clocks that is forgiven at both ends of a credential's life.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
+/// Time after which a renewal that nobody answered is tried again.
+pub const RENEWAL_RETRY: Duration = Duration::from_secs(60);
+/// Time between two looks for what has expired in closed groups.
+pub const GROUP_UPKEEP_PERIOD: Duration = Duration::from_secs(5);
+/// Bytes of a ticket's text before its encoding. Longer: it can't be made, and none is read.
+pub const TICKET_BYTES_MAX: usize = 4096;
+/// Issuers that a ticket names. More are left out.
+pub const TICKET_ISSUERS_MAX: usize = 4;
+/// Tickets that an issuer remembers as spent, each until it is over. Full: tickets are refused.
+pub const TICKETS_SPENT_MAX: usize = 4096;
 /// Peers in a revocation list; each leaves it when no credential of its can live any more. Full: `revoke` fails.
 pub const REVOKED_MAX: usize = 1024;
 /// Bytes of a signed revocation list: so that it and a chain fit one session frame. Longer: malformed.

@@ -5,6 +5,7 @@ mod cache;
 mod deadlines;
 mod event;
 mod lease_keeper;
+mod membership;
 mod publications;
 
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
@@ -13,4 +14,5 @@ pub use event::PeerEvent;
 
 pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
+pub(crate) use membership::Membership;
 pub(crate) use publications::Publications;

@@ -9,11 +9,16 @@ mod passphrase;
 mod revocation;
 mod sealed;
 mod signed;
+mod ticket;
 
 pub use chain::{VerifiedChain, verify_chain};
 pub use passphrase::generate_passphrase;
 pub use revocation::RevocationList;
 pub use signed::{Claim, Credential, Role};
+pub use ticket::Ticket;
+
+pub(crate) use passphrase::authority_of;
+pub(crate) use ticket::{TicketClaim, TicketProof};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,6 @@ use crate::error::CredentialError;
 ///
 /// # Errors
 /// [`CredentialError::System`] when there is no memory for it.
-#[cfg_attr(not(test), expect(dead_code, reason = "closed groups can be described and not joined yet"))]
 pub(crate) fn authority_of(passphrase: &str, salt: &[u8; 16]) -> Result<Keypair, CredentialError> {
     let system = |error: &dyn std::fmt::Display| CredentialError::System(error.to_string());
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(KEY_BYTES)).map_err(|error| system(&error))?;

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::{ParseIdError, QueryError};
 use crate::wire::WireError;
 
 /// Why a credential, a ticket or a revocation list is not valid. Told to nobody but its holder and this side's logs:
@@ -71,4 +72,31 @@ pub enum CredentialError {
     /// The system has no random bytes or no memory to give.
     #[error("the system has no resources for it: {0}")]
     System(String),
+}
+
+/// Why a group was not created or joined.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The text is no ticket.
+    #[error("read the ticket: {0}")]
+    Ticket(#[from] ParseIdError),
+    /// The credentials don't make this peer a member, or can't be made.
+    #[error("become a member: {0}")]
+    Credential(#[from] CredentialError),
+    /// The issuers refuse: the ticket was used by somebody else, is over, or this peer was revoked.
+    #[error("become a member: the issuer refuses")]
+    Refused,
+    /// No issuer gave an answer; what the last one's silence was.
+    #[error("become a member: no issuer answers: {0}")]
+    Unanswered(QueryError),
+    /// The ticket names no issuer.
+    #[error("become a member: the ticket names no issuer")]
+    NoIssuer,
+    /// This peer is in as many groups as it may.
+    #[error("become a member: this peer is in {max} groups already")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
 }

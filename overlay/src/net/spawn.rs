@@ -61,7 +61,7 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         .build();
     let listened = listen(&mut swarm, config.listen).await?;
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
-    let event_loop = EventLoop::new(
+    let mut event_loop = EventLoop::new(
         swarm,
         shared.clone(),
         (queue, inbound),
@@ -70,6 +70,7 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         &config.limits,
         listened,
     );
+    event_loop.keep_memberships(commands.downgrade());
     tokio::spawn(event_loop.run());
     Ok(Handle { shared, commands })
 }

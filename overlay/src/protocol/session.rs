@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::SESSION_FRAME_BYTES_MAX;
+use crate::protocol::membership::Papers;
 use crate::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
 /// One frame.
@@ -20,6 +21,8 @@ pub(crate) enum Frame {
     Query(QueryFrame),
     /// The answer to the question of the same number.
     Answer { number: u64, outcome: Outcome, body: Bytes },
+    /// What makes the sender a member of a closed group; answered by the other side's papers, or a refusal.
+    GroupProof { number: u64, group: GroupId, papers: Papers },
 }
 
 /// A question.
@@ -90,6 +93,10 @@ impl Frame {
                     WireAnswer { number: *number, outcome, reason, body: body.clone(), ext: Ext::new() };
                 encode_kind(VERSION, ANSWER, &answer, SESSION_FRAME_BYTES_MAX)
             }
+            Self::GroupProof { number, group, papers } => {
+                let proof = (number, group, &papers.chain, &papers.revocations, Ext::new());
+                encode_kind(VERSION, GROUP_PROOF, &proof, SESSION_FRAME_BYTES_MAX)
+            }
         }
         .map(Bytes::from)
     }
@@ -107,6 +114,11 @@ impl Frame {
                 let answer: WireAnswer = decode(body, SESSION_FRAME_BYTES_MAX)?;
                 let outcome = Outcome::from_codes(answer.outcome, answer.reason);
                 Self::Answer { number: answer.number, outcome, body: answer.body }
+            }
+            GROUP_PROOF => {
+                let (number, group, chain, revocations, _ext): (_, _, _, _, Ext) =
+                    decode(body, SESSION_FRAME_BYTES_MAX)?;
+                Self::GroupProof { number, group, papers: Papers { chain, revocations } }
             }
             _ => return Ok(None),
         }))
@@ -126,6 +138,7 @@ const VERSION: u8 = 1;
 const GREETING: u16 = 1;
 const QUERY: u16 = 2;
 const ANSWER: u16 = 3;
+const GROUP_PROOF: u16 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -142,11 +155,13 @@ mod tests {
             ext: Ext::new(),
         };
         let refused = Outcome::Refused(RefuseReason::Full);
+        let papers = Papers { chain: vec![Bytes::from_static(b"c")], revocations: Bytes::from_static(b"r") };
         vec![
             Frame::Greeting,
             Frame::Query(query),
             Frame::Answer { number: 5, outcome: refused, body: Bytes::new() },
             Frame::Answer { number: 6, outcome: Outcome::Answered, body: Bytes::from_static(b"a") },
+            Frame::GroupProof { number: 7, group: GroupId::from_bytes([9; 32]), papers },
         ]
     }
 
@@ -160,6 +175,8 @@ mod tests {
         assert_eq!(bytes[1].as_ref(), query);
         assert_eq!(bytes[2].as_ref(), [1, 3, 0, 5, 4, 4, 0, 0]);
         assert_eq!(bytes[3].as_ref(), [1, 3, 0, 6, 0, 0, 1, b'a', 0]);
+        let proof = [vec![1, 4, 0, 7], vec![9; 32], vec![1, 1, b'c', 1, b'r', 0]].concat();
+        assert_eq!(bytes[4].as_ref(), proof);
     }
 
     #[test]

@@ -1,0 +1,352 @@
+//! Closed groups over real sockets: members talk, others don't, and whoever is revoked is out at once.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::swarm::Stream;
+use overlay::credential::{Claim, Credential, RevocationList, Role};
+use overlay::{
+    BidiPipe, ConnectError, CredentialError, Genesis, GroupId, GroupPolicy, JoinError, Keypair, Lifetime,
+    Peer, PeerEvent, PeerGroup, PeerId, PipeId, PublishError, QueryError, RefuseReason,
+};
+use tests::{Bare, scaled};
+
+use crate::hostile::{enemy_of, frame};
+use crate::world::{PATIENCE, meter, peer};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+async fn founder() -> (Peer, PeerGroup) {
+    let peer = peer().await;
+    let group = peer.create_group("friends", GroupPolicy::Invite).await.unwrap();
+    (peer, group)
+}
+
+/// A peer that the issuer let in by a ticket.
+async fn member(issuer: &PeerGroup, role: Role) -> (Peer, PeerGroup) {
+    let peer = peer().await;
+    let ticket = issuer.invite(role, DAY).unwrap().to_string();
+    let group = peer.join_ticket(&ticket).await.unwrap();
+    (peer, group)
+}
+
+fn pipe(name: &str) -> PipeId {
+    PipeId::derive(&GroupId::net(), name)
+}
+
+/// Both ends of a new pipe in a group that both are in.
+async fn connect(from: (&Peer, &PeerGroup), to: (&Peer, &PeerGroup), name: &str) -> (BidiPipe, BidiPipe) {
+    let mut listener = to.1.bind(pipe(name)).unwrap();
+    from.0.dial(to.0.id(), to.0.addresses(), PATIENCE).await.unwrap();
+    let near = from.1.connect(to.0.id(), pipe(name)).await.unwrap();
+    (near, listener.accept().await.unwrap())
+}
+
+async fn says(near: &mut BidiPipe, far: &mut BidiPipe, text: &'static str) {
+    near.send(text).await.unwrap();
+    assert_eq!(far.recv().await.unwrap(), Some(Bytes::from_static(text.as_bytes())));
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+#[tokio::test]
+async fn who_has_a_ticket_becomes_a_member_and_members_talk_to_each_other() {
+    let (anne, annes) = founder().await;
+    let (bert, berts) = member(&annes, Role::Issuer).await;
+    // An issuer that is not the founder lets somebody in, who then talks to everybody.
+    let (carl, carls) = member(&berts, Role::Member).await;
+    let (mut near, mut far) = connect((&carl, &carls), (&anne, &annes), "hall").await;
+    says(&mut near, &mut far, "hello anne").await;
+    says(&mut far, &mut near, "hello carl").await;
+    let (mut near, mut far) = connect((&bert, &berts), (&carl, &carls), "kitchen").await;
+    says(&mut near, &mut far, "hello carl").await;
+    let mut questions = carl.register_handler("oracle").unwrap();
+    let id = annes.id();
+    let asking = anne.query(carl.id(), &id, "oracle", "?", PATIENCE);
+    let (answer, ()) = tokio::join!(asking, async { questions.recv().await.unwrap().reply("42") });
+    assert_eq!(answer.as_deref(), Ok(&b"42"[..]));
+    assert_eq!(carls.invite(Role::Member, DAY), Err(CredentialError::NotAnIssuer));
+    assert_eq!(berts.invite(Role::Issuer, DAY), Err(CredentialError::NotAnIssuer));
+    assert_eq!(berts.revoke(carl.id()), Err(CredentialError::NotAnIssuer));
+}
+
+#[tokio::test]
+async fn a_ticket_is_good_for_one_peer_and_a_bad_one_for_nobody() {
+    let (_anne, annes) = founder().await;
+    let ticket = annes.invite(Role::Member, DAY).unwrap().to_string();
+    let (bert, mallory) = (peer().await, peer().await);
+    bert.join_ticket(&ticket).await.unwrap();
+    bert.join_ticket(&ticket).await.expect("the same peer may ask again");
+    assert_eq!(mallory.join_ticket(&ticket).await.map(drop), Err(JoinError::Refused));
+    assert!(matches!(mallory.join_ticket(&ticket[..ticket.len() - 3]).await, Err(JoinError::Ticket(_))));
+    let long = annes.invite(Role::Member, 8 * DAY);
+    assert!(matches!(long, Err(CredentialError::TooLongLived { .. })));
+}
+
+#[tokio::test]
+async fn a_passphrase_makes_members_without_anybody_else_and_a_wrong_one_makes_none() {
+    let (anne, bert) = (peer().await, peer().await);
+    let created = anne.create_group("cellar", GroupPolicy::Passphrase("lusab-babad")).await.unwrap();
+    let text = created.genesis().to_string();
+    let genesis: Genesis = text.parse().unwrap();
+    let wrong = bert.join_passphrase(&genesis, "lusab-babab").await;
+    assert_eq!(wrong.map(drop), Err(JoinError::Credential(CredentialError::WrongPassphrase)));
+    let joined = bert.join_passphrase(&genesis, "lusab-babad").await.unwrap();
+    let (mut near, mut far) = connect((&bert, &joined), (&anne, &created), "door").await;
+    says(&mut near, &mut far, "open").await;
+    assert_eq!(created.revoke(bert.id()), Err(CredentialError::NotAnIssuer));
+    assert_eq!(created.invite(Role::Member, DAY), Err(CredentialError::NotAnIssuer));
+}
+
+#[tokio::test]
+async fn a_view_of_a_closed_group_without_membership_refuses_everything() {
+    let (anne, annes) = founder().await;
+    let _bound = annes.bind(pipe("hall")).unwrap();
+    let mallory = peer().await;
+    mallory.dial(anne.id(), anne.addresses(), PATIENCE).await.unwrap();
+    let view = mallory.join(annes.genesis());
+    assert!(!view.is_member() && annes.is_member());
+    assert_eq!(view.connect(anne.id(), pipe("hall")).await.map(drop), Err(ConnectError::Refused));
+    let asked = mallory.query(anne.id(), &view.id(), "oracle", "?", PATIENCE).await;
+    assert_eq!(asked, Err(QueryError::Refused(RefuseReason::NotMember)));
+    let advertisement = overlay::Advertisement::new(overlay::AdvertisementKind::Service);
+    for group in [&view, &annes] {
+        let published = group.publish(advertisement.clone(), Lifetime::while_alive(DAY)).await;
+        assert_eq!(published.map(drop), Err(PublishError::ClosedGroup));
+    }
+    assert!(view.invite(Role::Member, DAY).is_err() && view.revoke(anne.id()).is_err());
+}
+
+#[tokio::test]
+async fn a_revoked_member_loses_its_pipes_with_everybody_and_gets_no_new_ones() {
+    let (anne, annes) = founder().await;
+    let (bert, berts) = member(&annes, Role::Member).await;
+    let (carl, carls) = member(&annes, Role::Member).await;
+    let (mut with_anne, mut at_anne) = connect((&bert, &berts), (&anne, &annes), "hall").await;
+    let (mut with_carl, mut at_carl) = connect((&bert, &berts), (&carl, &carls), "kitchen").await;
+    let (mut honest, mut far) = connect((&carl, &carls), (&anne, &annes), "garden").await;
+    says(&mut with_anne, &mut at_anne, "still in").await;
+    let mut news = bert.events();
+    annes.revoke(bert.id()).unwrap();
+    let ending = async {
+        // All wait in `recv` or come to it later; each is woken or told.
+        let (at_anne, at_carl) = tokio::join!(at_anne.recv(), at_carl.recv());
+        assert!(at_anne.is_err() && at_carl.is_err());
+        assert!(with_anne.recv().await.is_err() && with_carl.recv().await.is_err());
+        assert!(with_carl.send("one more").await.is_err());
+    };
+    tokio::time::timeout(Duration::from_secs(2), ending).await.expect("a revoked member is still heard");
+    let lost = PeerEvent::MembershipLost { group: annes.id() };
+    tokio::time::timeout(PATIENCE, async { while news.recv().await.unwrap() != lost {} }).await.unwrap();
+    assert!(!berts.is_member());
+    says(&mut honest, &mut far, "we go on").await;
+    for member in [&anne, &carl] {
+        assert_eq!(berts.connect(member.id(), pipe("again")).await.map(drop), Err(ConnectError::Refused));
+    }
+    // The members don't open to the revoked either, and no ticket brings it back.
+    assert!(carls.connect(bert.id(), pipe("again")).await.is_err());
+    let ticket = annes.invite(Role::Member, DAY).unwrap().to_string();
+    assert_eq!(bert.join_ticket(&ticket).await.map(drop), Err(JoinError::Refused));
+}
+
+#[tokio::test]
+async fn who_was_away_at_a_revocation_learns_of_it_before_it_lets_the_revoked_in() {
+    let (anne, annes) = founder().await;
+    let (bert, _berts) = member(&annes, Role::Member).await;
+    let (carl, carls) = member(&annes, Role::Member).await;
+    anne.close(carl.id()).await;
+    annes.revoke(bert.id()).unwrap();
+    // Its first handshake brings the list.
+    let (mut near, mut far) = connect((&anne, &annes), (&carl, &carls), "hall").await;
+    says(&mut near, &mut far, "hello").await;
+    assert_eq!(meter(&carl, "revocations_learned"), 1);
+}
+
+#[tokio::test]
+async fn the_same_pipe_in_two_groups_is_two_pipes_and_both_share_a_connection() {
+    let (anne, ours) = founder().await;
+    let theirs = anne.create_group("friends", GroupPolicy::Invite).await.unwrap();
+    assert_ne!(ours.id(), theirs.id(), "the same label twice is two groups");
+    let (bert, berts) = member(&ours, Role::Member).await;
+    let mut in_theirs = theirs.bind(pipe("hall")).unwrap();
+    // A member of one group is a stranger in the other, on the connection that has proven the first.
+    let (mut near, mut far) = connect((&bert, &berts), (&anne, &ours), "hall").await;
+    says(&mut near, &mut far, "ours").await;
+    let view = bert.join(theirs.genesis());
+    assert_eq!(view.connect(anne.id(), pipe("hall")).await.map(drop), Err(ConnectError::Refused));
+    let ticket = theirs.invite(Role::Member, DAY).unwrap().to_string();
+    let second = bert.join_ticket(&ticket).await.unwrap();
+    let mut other_near = second.connect(anne.id(), pipe("hall")).await.unwrap();
+    let mut other_far = in_theirs.accept().await.unwrap();
+    says(&mut other_near, &mut other_far, "theirs").await;
+    says(&mut near, &mut far, "ours again").await;
+    assert_eq!((meter(&anne, "connections"), meter(&anne, "sessions")), (1, 1));
+    // Out of one group, still in the other.
+    ours.revoke(bert.id()).unwrap();
+    assert!(far.recv().await.is_err());
+    says(&mut other_near, &mut other_far, "theirs again").await;
+}
+
+#[tokio::test]
+async fn joining_and_resigning_again_and_again_leaves_nothing_behind() {
+    let (anne, annes) = founder().await;
+    let bert = peer().await;
+    let ticket = annes.invite(Role::Member, DAY).unwrap().to_string();
+    let mut listener = annes.bind(pipe("hall")).unwrap();
+    for _ in 0..scaled(1000) {
+        let group = bert.join_ticket(&ticket).await.unwrap();
+        let mut near = group.connect(anne.id(), pipe("hall")).await.unwrap();
+        let mut far = listener.accept().await.unwrap();
+        group.clone().resign();
+        assert!(near.recv().await.is_err(), "a pipe outlives its group");
+        drop(near);
+        assert!(!matches!(far.recv().await, Ok(Some(_))));
+        assert!(!group.is_member());
+        assert_eq!(group.connect(anne.id(), pipe("hall")).await.map(drop), Err(ConnectError::Refused));
+    }
+    assert_eq!((meter(&anne, "connections"), meter(&anne, "sessions")), (1, 1));
+    assert_eq!(meter(&bert, "pipes_cut"), u64::from(scaled(1000)));
+    assert_eq!(meter(&anne, "task_panics") + meter(&bert, "task_panics"), 0);
+    // The founder, which believes the proof of long ago, reaches the member that has come back.
+    let group = bert.join_ticket(&ticket).await.unwrap();
+    let mut at_bert = group.bind(pipe("back")).unwrap();
+    let mut near = annes.connect(bert.id(), pipe("back")).await.unwrap();
+    says(&mut near, &mut at_bert.accept().await.unwrap(), "welcome back").await;
+}
+
+/// A victim with its group and its key, a pipe bound in it, and an enemy with a session of its own making.
+struct RedTeam {
+    victim: Peer,
+    group: PeerGroup,
+    authority: Keypair,
+    enemy: Bare,
+    session: Stream,
+}
+
+impl RedTeam {
+    async fn new() -> Self {
+        let (authority, listen) = (Keypair::generate_ed25519(), "/ip4/127.0.0.1/tcp/0".parse().unwrap());
+        let victim = Peer::builder().keypair(authority.clone()).listen(listen).spawn().await.unwrap();
+        let group = victim.create_group("target", GroupPolicy::Invite).await.unwrap();
+        let enemy = enemy_of(&victim).await;
+        let mut session = enemy.open(victim.id(), "/juxta/session/1").await;
+        session.write_all(&frame(&[1, 1, 0, 0])).await.unwrap();
+        session.flush().await.unwrap();
+        assert_eq!(read_frame(&mut session).await, [1, 1, 0, 0]);
+        Self { victim, group, authority, enemy, session }
+    }
+
+    fn claim(&self, subject: PeerId) -> Claim {
+        let group = self.group.id();
+        Claim { group, subject, role: Role::Member, serial: 1, not_before: now(), not_after: now() + 3600 }
+    }
+
+    /// Shows this as question 7; what is answered.
+    async fn show(&mut self, group: GroupId, chain: &[Bytes]) -> Vec<u8> {
+        self.show_with(group, chain, Bytes::new()).await
+    }
+
+    async fn show_with(&mut self, group: GroupId, chain: &[Bytes], revocations: Bytes) -> Vec<u8> {
+        let mut proof = [&[1, 4, 0, 7], &group.as_bytes()[..]].concat();
+        proof.extend(overlay::wire::encode(&(chain, revocations), 60_000).unwrap());
+        proof.push(0);
+        self.session.write_all(&frame(&proof)).await.unwrap();
+        self.session.flush().await.unwrap();
+        read_frame(&mut self.session).await
+    }
+
+    /// Opens the bound pipe of this group; what is answered, and the pipe.
+    async fn open(&self, group: GroupId) -> (Vec<u8>, Stream) {
+        let mut stream = self.enemy.open(self.victim.id(), "/juxta/pipe/1").await;
+        let id = pipe("vault");
+        let header = [&[1], &group.as_bytes()[..], &id.as_bytes()[..], &[2, 0]].concat();
+        stream.write_all(&frame(&header)).await.unwrap();
+        stream.flush().await.unwrap();
+        (read_frame(&mut stream).await, stream)
+    }
+}
+
+async fn read_frame(stream: &mut Stream) -> Vec<u8> {
+    let reading = async {
+        let len = unsigned_varint::aio::read_usize(&mut *stream).await.unwrap();
+        let mut bytes = vec![0; len];
+        stream.read_exact(&mut bytes).await.unwrap();
+        bytes
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("the victim does not answer")
+}
+
+fn signed(claim: Claim, keypair: &Keypair) -> Bytes {
+    Credential::issue(claim, keypair).unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_credential_reads_like_an_unknown_group_and_opens_nothing() {
+    let mut red = RedTeam::new().await;
+    let mut listener = red.group.bind(pipe("vault")).unwrap();
+    let (group, unknown, me) = (red.group.id(), Genesis::open("nowhere").id(), red.enemy.id);
+    let (other, thief) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
+    let good = red.claim(me);
+    let issuer = Claim { role: Role::Issuer, ..red.claim(other.public().to_peer_id()) };
+    let link = signed(issuer, &red.authority);
+    let refused_open = red.open(unknown).await.0;
+    let refused = red.show(unknown, &[signed(good, &red.authority)]).await;
+    let victims = red.claim(red.victim.id());
+    let bad: Vec<(&str, Vec<Bytes>)> = vec![
+        ("no credential", vec![]),
+        ("noise", vec![Bytes::from_static(&[7; 200])]),
+        ("another's credential", vec![signed(victims, &red.authority)]),
+        ("one signed by nobody", vec![signed(good, &thief)]),
+        ("one that is over", vec![signed(Claim { not_before: 0, not_after: 3600, ..good }, &red.authority)]),
+        ("one for ever", vec![signed(Claim { not_after: u64::MAX, ..good }, &red.authority)]),
+        ("another group's", vec![signed(Claim { group: unknown, ..good }, &red.authority)]),
+        (
+            "a member's making",
+            vec![signed(red.claim(thief.public().to_peer_id()), &red.authority), signed(good, &thief)],
+        ),
+        ("a chain of three", vec![link.clone(), link.clone(), signed(good, &other)]),
+        ("a chain of a thousand", vec![Bytes::from_static(&[1; 20]); 1000]),
+    ];
+    for (count, (what, chain)) in bad.into_iter().enumerate() {
+        assert_eq!(red.show(group, &chain).await, refused, "{what}");
+        assert_eq!(red.open(group).await.0, refused_open, "{what}");
+        assert_eq!(meter(&red.victim, "proofs_refused"), count as u64 + 2, "{what}");
+    }
+    // A good one, over an issuer, is taken: it was the credentials that were refused.
+    assert_ne!(red.show(group, &[link, signed(good, &other)]).await, refused);
+    let (accepted, mut near) = red.open(group).await;
+    assert_ne!(accepted, refused_open);
+    let mut far = listener.accept().await.unwrap();
+    near.write_all(&frame(b"inside")).await.unwrap();
+    near.flush().await.unwrap();
+    assert_eq!(far.recv().await.unwrap().as_deref(), Some(&b"inside"[..]));
+    // Once it is revoked, what it says is not heard, and it is a stranger like all others.
+    red.group.revoke(me).unwrap();
+    near.write_all(&frame(b"and now?")).await.unwrap();
+    near.flush().await.unwrap();
+    assert!(far.recv().await.is_err(), "a revoked member is heard");
+    assert_eq!(meter(&red.victim, "pipes_cut"), 1);
+    assert_eq!(red.open(group).await.0, refused_open);
+}
+
+#[tokio::test]
+async fn a_forged_revocation_list_revokes_nobody_and_spoils_the_proof_that_brings_it() {
+    let mut red = RedTeam::new().await;
+    let _bound = red.group.bind(pipe("vault")).unwrap();
+    let (bert, berts) = member(&red.group, Role::Member).await;
+    // Signed by the authority of a group of the enemy's own.
+    let (key, listen) = (Keypair::generate_ed25519(), "/ip4/127.0.0.1/tcp/0".parse().unwrap());
+    let mallory = Peer::builder().keypair(key.clone()).listen(listen).spawn().await.unwrap();
+    let own = mallory.create_group("target", GroupPolicy::Invite).await.unwrap();
+    let forged = RevocationList::default().with(bert.id(), own.genesis(), &key, now()).unwrap();
+    let (group, chain) = (red.group.id(), [signed(red.claim(red.enemy.id), &red.authority)]);
+    let refused = red.show(Genesis::open("nowhere").id(), &chain).await;
+    assert_eq!(red.show_with(group, &chain, forged.to_bytes()).await, refused);
+    assert_ne!(red.show(group, &chain).await, refused);
+    let (mut near, mut far) = connect((&bert, &berts), (&red.victim, &red.group), "hall").await;
+    says(&mut near, &mut far, "all is well").await;
+    assert_eq!(meter(&red.victim, "revocations_learned"), 0);
+}
