@@ -72,7 +72,8 @@ impl PeerGroup {
         &self.genesis
     }
 
-    /// A ticket that lets one peer into this group as `role`, within `ttl` (at most seven days). Its text is what one
+    /// A ticket that lets one peer into this group as `role`, within `ttl` (at most seven days; clocks may differ, so five
+    /// minutes more are forgiven). Its text is what one
     /// hands over; any issuer that it names and that is online answers it. An issuer gives each ticket to one peer only;
     /// issuers don't tell each other, so a ticket that leaks may be used once at each of the at most
     /// [`TICKET_ISSUERS_MAX`](crate::limits::TICKET_ISSUERS_MAX) that it names.
@@ -87,12 +88,23 @@ impl PeerGroup {
     }
 
     /// Ends the membership of `peer`, and of those that it let in. Its pipes with this peer end at once, with other
-    /// members as soon as they are told, which happens over all open connections, and at the latest when one connects.
+    /// members as soon as they are told: at once over the connections that have proven the group, else by the first
+    /// handshake with a member that knows. A member that meets none lets `peer` in until its credential ends, at most
+    /// 24 h later.
     ///
     /// # Errors
     /// [`CredentialError::NotAnIssuer`] for others than the creator, for itself, and in groups by passphrase.
     pub fn revoke(&self, peer: PeerId) -> Result<(), CredentialError> {
         self.handle.shared.revoke(&self.id, peer)
+    }
+
+    /// This membership as bytes, for [`Peer::restore_group`](crate::Peer::restore_group) after a restart: save it after
+    /// each invitation, revocation and renewal. It holds no secret: without this peer's key it is of no use.
+    ///
+    /// # Errors
+    /// [`CredentialError::NotClosed`] for an open group and for who is no member.
+    pub fn save(&self) -> Result<Vec<u8>, CredentialError> {
+        self.handle.save(&self.id)
     }
 
     /// Leaves the group (JXTA): all views of it at this peer. Opens of others are refused from now on; in a closed

@@ -96,6 +96,8 @@ pub const TICKET_BYTES_MAX: usize = 4096;
 pub const TICKET_ISSUERS_MAX: usize = 4;
 /// Tickets that an issuer remembers as spent, each until it is over. Full: tickets are refused.
 pub const TICKETS_SPENT_MAX: usize = 4096;
+/// Bytes of a saved membership, with its spent tickets and its revocation list. Longer: not read.
+pub const MEMBERSHIP_BYTES_MAX: usize = 512 * 1024;
 /// Peers in a revocation list; each leaves it when no credential of its can live any more. Full: `revoke` fails.
 pub const REVOKED_MAX: usize = 1024;
 /// Bytes of a signed revocation list: so that it and a chain fit one session frame. Longer: malformed.

@@ -143,6 +143,16 @@ impl Peer {
         Ok(PeerGroup::new(self.handle.clone(), genesis))
     }
 
+    /// Comes back into a group by invitation with what [`PeerGroup::save`] gave: its creator at any time, a member
+    /// while its credential is good, which is 24 h from its last renewal.
+    ///
+    /// # Errors
+    /// [`JoinError::Credential`].
+    pub fn restore_group(&self, saved: &[u8]) -> Result<PeerGroup, JoinError> {
+        let genesis = self.handle.restore(saved)?;
+        Ok(PeerGroup::new(self.handle.clone(), genesis))
+    }
+
     /// Joins a passphrase group. Takes a good part of a second of computing, and nobody else.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! This peer's place in a closed group: what it shows, whom it lets in, what it issues, who is revoked. Pure: times
 //! are seconds since 1970, by whoever calls.
 
+mod saved;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

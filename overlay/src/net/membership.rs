@@ -234,6 +234,25 @@ impl Handle {
         self.ask(issuer, GroupId::net(), HANDLER, redeem).await
     }
 
+    /// This peer's place as bytes.
+    ///
+    /// # Errors
+    /// [`CredentialError::NotClosed`] for who is no member.
+    pub(crate) fn save(&self, group: &GroupId) -> Result<Vec<u8>, CredentialError> {
+        self.shared.groups.look(group, Membership::save).unwrap_or(Err(CredentialError::NotClosed))
+    }
+
+    /// Takes the place that was saved.
+    ///
+    /// # Errors
+    /// [`JoinError`].
+    pub(crate) fn restore(&self, saved: &[u8]) -> Result<Arc<Genesis>, JoinError> {
+        let membership = Membership::restore(saved, self.shared.keypair.clone(), now_s())?;
+        let genesis = membership.genesis().clone();
+        self.take_place(membership)?;
+        Ok(genesis)
+    }
+
     fn take_place(&self, membership: Membership) -> Result<(), JoinError> {
         if self.shared.join_closed(membership) { Ok(()) } else { Err(JoinError::Full { max: GROUPS_MAX }) }
     }

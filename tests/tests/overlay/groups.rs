@@ -102,6 +102,53 @@ async fn a_passphrase_makes_members_without_anybody_else_and_a_wrong_one_makes_n
 }
 
 #[tokio::test]
+async fn members_and_nobody_else_get_new_credentials_and_keep_their_roles() {
+    let (anne, annes) = founder().await;
+    let (bert, _) = member(&annes, Role::Issuer).await;
+    let (carl, _) = member(&annes, Role::Member).await;
+    let renew = Bytes::from_static(&[1, 2, 0, 0]);
+    for (asker, role) in [(&bert, Role::Issuer), (&carl, Role::Member)] {
+        let answer = asker.query(anne.id(), &annes.id(), "juxta.membership", renew.clone(), PATIENCE).await;
+        let (chain, revoked, _): (Vec<Bytes>, Bytes, overlay::wire::Ext) =
+            overlay::wire::decode_message(1, &answer.unwrap(), 60_000).unwrap();
+        assert!(revoked.is_empty());
+        let empty = RevocationList::default();
+        let place = overlay::credential::verify_chain(&chain, annes.genesis(), &asker.id(), now(), &empty);
+        assert_eq!(place.unwrap().role, role);
+    }
+    let stranger = peer().await;
+    stranger.dial(anne.id(), anne.addresses(), PATIENCE).await.unwrap();
+    for group in [annes.id(), GroupId::net()] {
+        let answer = stranger.query(anne.id(), &group, "juxta.membership", renew.clone(), PATIENCE).await;
+        assert_eq!(answer, Err(QueryError::Refused(RefuseReason::NotMember)));
+    }
+}
+
+#[tokio::test]
+async fn a_group_outlives_its_members_processes() {
+    let (key, berts_key) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
+    let spawn = |key: &Keypair| {
+        Peer::builder().keypair(key.clone()).listen("/ip4/127.0.0.1/tcp/0".parse().unwrap()).spawn()
+    };
+    let (anne, bert, carl) = (spawn(&key).await.unwrap(), spawn(&berts_key).await.unwrap(), peer().await);
+    let annes = anne.create_group("lasting", GroupPolicy::Invite).await.unwrap();
+    let invite = || annes.invite(Role::Member, DAY).unwrap().to_string();
+    let berts = bert.join_ticket(&invite()).await.unwrap();
+    carl.join_ticket(&invite()).await.unwrap();
+    annes.revoke(carl.id()).unwrap();
+    let saved = (annes.save().unwrap(), berts.save().unwrap());
+    anne.shutdown().await;
+    bert.shutdown().await;
+    let (anne, bert) = (spawn(&key).await.unwrap(), spawn(&berts_key).await.unwrap());
+    let (annes, berts) = (anne.restore_group(&saved.0).unwrap(), bert.restore_group(&saved.1).unwrap());
+    let (mut near, mut far) = connect((&bert, &berts), (&anne, &annes), "hall").await;
+    says(&mut near, &mut far, "here again").await;
+    let ticket = annes.invite(Role::Member, DAY).unwrap().to_string();
+    assert_eq!(carl.join_ticket(&ticket).await.map(drop), Err(JoinError::Refused), "revocation is forgotten");
+    assert!(peer().await.restore_group(&saved.1).is_err(), "a saved membership is good for another key");
+}
+
+#[tokio::test]
 async fn a_view_of_a_closed_group_without_membership_refuses_everything() {
     let (anne, annes) = founder().await;
     let _bound = annes.bind(pipe("hall")).unwrap();

@@ -131,6 +131,31 @@ fn a_credential_is_renewed_at_half_of_its_life_and_not_asked_for_at_every_look()
 }
 
 #[test]
+fn a_founder_and_a_member_come_back_with_what_they_knew() {
+    let key = Keypair::generate_ed25519();
+    let authority = key.public().try_into_ed25519().unwrap().to_bytes();
+    let genesis = Arc::new(Genesis::closed(Policy::Invite, authority, [1; 16], "tests"));
+    let mut founder = Membership::with_key(genesis.clone(), key.clone(), key.clone(), NOW).unwrap();
+    let ticket = founder.invite(Role::Member, HOUR, NOW, Vec::new()).unwrap();
+    let (member_key, victim) = (Keypair::generate_ed25519(), PeerId::random());
+    let papers = founder.redeem(&ticket.proof, id(&member_key), NOW).unwrap();
+    let member = Membership::invited(genesis, papers, Vec::new(), member_key.clone(), NOW).unwrap();
+    founder.revoke(victim, NOW).unwrap();
+    let later = NOW + 600;
+    let mut back = Membership::restore(&founder.save().unwrap(), key, later).unwrap();
+    assert_eq!(back.papers().revocations, founder.papers().revocations);
+    assert!(back.redeem(&ticket.proof, PeerId::random(), later).is_err(), "a spent ticket is good again");
+    back.revoke(PeerId::random(), later).unwrap();
+    assert_eq!(back.list_number(), 2);
+    let saved = member.save().unwrap();
+    let again = Membership::restore(&saved, member_key.clone(), later).unwrap();
+    assert_eq!(admits(&back, &again, &id(&member_key)), Ok(()));
+    // Not for another key, and not when its credential is over.
+    assert!(Membership::restore(&saved, Keypair::generate_ed25519(), later).is_err());
+    assert!(Membership::restore(&saved, member_key, later + 2 * CREDENTIAL_LIFE.as_secs()).is_err());
+}
+
+#[test]
 fn the_key_of_another_group_opens_nothing() {
     let founder = founder();
     let other = Keypair::generate_ed25519();
