@@ -2,6 +2,7 @@
 
 mod groups;
 mod hostile;
+mod hostile_members;
 mod hostile_services;
 mod meeting;
 mod pipes;
