@@ -1,11 +1,17 @@
 //! What can go wrong, one type per operation; each variant tells the caller what to do next.
 
+mod membership;
+mod refuse;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::wire::WireError;
+
+pub use membership::{CredentialError, JoinError};
+pub use refuse::RefuseReason;
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -20,6 +26,9 @@ pub enum ParseIdError {
     /// What follows the prefix is not 64 hex digits.
     #[error("the prefix is not followed by 64 hex digits")]
     NotHex,
+    /// What follows the prefix was cut or changed.
+    #[error("the text was cut or changed")]
+    Damaged,
 }
 
 /// Why a text is no query; each says at which character, counted from 1.
@@ -171,6 +180,9 @@ pub enum PublishError {
     /// The advertisement breaks a bound.
     #[error("publish the advertisement: {0}")]
     Invalid(#[from] AdvertisementError),
+    /// No rendezvous serves a closed group; what is said in it stays in it.
+    #[error("publish the advertisement: no rendezvous serves closed groups")]
+    ClosedGroup,
     /// This peer publishes as much as it may.
     #[error("publish the advertisement: {max} are published already")]
     Full {
@@ -333,64 +345,4 @@ pub enum QueryError {
     /// The session ended before an answer came.
     #[error("ask the peer: the session was closed")]
     Closed,
-}
-
-/// Why a handler says no; travels as a number, and numbers unknown here read as [`RefuseReason::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-#[non_exhaustive]
-pub enum RefuseReason {
-    /// What was asked can't be read.
-    #[error("malformed")]
-    Malformed,
-    /// The asker is not allowed to.
-    #[error("not allowed")]
-    Policy,
-    /// The asker is banned.
-    #[error("banned")]
-    Banned,
-    /// A table is full.
-    #[error("full")]
-    Full,
-    /// The asker holds no lease.
-    #[error("no lease")]
-    NotLeased,
-    /// The asker asks too often.
-    #[error("too many requests")]
-    TooMany,
-    /// The asker is not in the group.
-    #[error("not a member")]
-    NotMember,
-    /// A reason that this version doesn't know.
-    #[error("reason {0}")]
-    Other(u16),
-}
-
-impl RefuseReason {
-    /// The number on the wire.
-    pub fn code(self) -> u16 {
-        match self {
-            Self::Malformed => 1,
-            Self::Policy => 2,
-            Self::Banned => 3,
-            Self::Full => 4,
-            Self::NotLeased => 5,
-            Self::TooMany => 6,
-            Self::NotMember => 7,
-            Self::Other(code) => code,
-        }
-    }
-
-    /// The reason of a number.
-    pub fn from_code(code: u16) -> Self {
-        match code {
-            1 => Self::Malformed,
-            2 => Self::Policy,
-            3 => Self::Banned,
-            4 => Self::Full,
-            5 => Self::NotLeased,
-            6 => Self::TooMany,
-            7 => Self::NotMember,
-            code => Self::Other(code),
-        }
-    }
 }

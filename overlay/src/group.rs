@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use libp2p::PeerId;
 use tokio::sync::oneshot;
 
 use crate::advertisement::{Advertisement, AdvertisementKind, DiscoveryQuery, Lifetime, SignedAdvertisement};
-use crate::error::{BindError, ConnectError, PublishError, QueryError, WithdrawError};
-use crate::id::{AdvertisementId, GroupId, PipeId};
+use crate::credential::{Role, Ticket};
+use crate::error::{BindError, ConnectError, CredentialError, PublishError, QueryError, WithdrawError};
+use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 use crate::limits::OPEN_TIMEOUT;
-use crate::net::{Binding, Command, FrameStream, Handle, Substream, open_pipe, push, within};
+use crate::net::{Binding, Command, FrameStream, Handle, Substream, connect_error, open_pipe, push, within};
 use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener};
 use crate::protocol::pipe::{Header, PipeKind};
 
@@ -23,7 +25,31 @@ use crate::protocol::pipe::{Header, PipeKind};
 #[derive(Debug, Clone)]
 pub struct PeerGroup {
     handle: Handle,
+    genesis: Arc<Genesis>,
     id: GroupId,
+}
+
+/// How one is to become a member of a new group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum GroupPolicy<'a> {
+    /// By its label. Everybody who says the same label means the same group.
+    Open,
+    /// By this passphrase, with the group's [`Genesis`] as text. Nobody need be online for it, nobody can be
+    /// revoked, and whoever has the genesis may try passphrases offline, at the cost of one Argon2id (64 MiB) each:
+    /// take [`generate_passphrase`](crate::credential::generate_passphrase).
+    Passphrase(&'a str),
+    /// By a ticket of an issuer. The creator is the group's authority, by its own key.
+    Invite,
+}
+
+impl std::fmt::Debug for GroupPolicy<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "Open",
+            Self::Passphrase(_) => "Passphrase",
+            Self::Invite => "Invite",
+        })
+    }
 }
 
 /// How a publication began.
@@ -36,8 +62,64 @@ pub struct Published {
 }
 
 impl PeerGroup {
-    pub(crate) fn new(handle: Handle, id: GroupId) -> Self {
-        Self { handle, id }
+    pub(crate) fn new(handle: Handle, genesis: Arc<Genesis>) -> Self {
+        let id = genesis.id();
+        Self { handle, genesis, id }
+    }
+
+    /// What the group is made of; of a passphrase group it is, as text, what one joins with.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// A ticket that lets one peer into this group as `role`, within `ttl` (at most seven days; clocks may differ, so five
+    /// minutes more are forgiven). Its text is what one
+    /// hands over; any issuer that it names and that is online answers it. An issuer gives each ticket to one peer only;
+    /// issuers don't tell each other, so a ticket that leaks may be used once at each of the at most
+    /// [`TICKET_ISSUERS_MAX`](crate::limits::TICKET_ISSUERS_MAX) that it names.
+    ///
+    /// # Errors
+    /// [`CredentialError::NotAnIssuer`] for who may not let anybody in, or not as that.
+    pub fn invite(&self, role: Role, ttl: Duration) -> Result<Ticket, CredentialError> {
+        if self.genesis.policy() != Some(Policy::Invite) {
+            return Err(CredentialError::NotAnIssuer);
+        }
+        self.handle.invite(&self.id, role, ttl)
+    }
+
+    /// Ends the membership of `peer`, and of those that it let in. Its pipes with this peer end at once, with other
+    /// members as soon as they are told: at once over the connections that have proven the group, else by the first
+    /// handshake with a member that knows. A member that meets none lets `peer` in until its credential ends, at most
+    /// 24 h later.
+    ///
+    /// # Errors
+    /// [`CredentialError::NotAnIssuer`] for others than the creator, for itself, and in groups by passphrase.
+    pub fn revoke(&self, peer: PeerId) -> Result<(), CredentialError> {
+        self.handle.shared.revoke(&self.id, peer)
+    }
+
+    /// This membership as bytes, for [`Peer::restore_group`](crate::Peer::restore_group) after a restart: save it after
+    /// each invitation, revocation and renewal. It holds no secret: without this peer's key it is of no use.
+    ///
+    /// # Errors
+    /// [`CredentialError::NotClosed`] for an open group and for who is no member.
+    pub fn save(&self) -> Result<Vec<u8>, CredentialError> {
+        self.handle.save(&self.id)
+    }
+
+    /// Leaves the group (JXTA): all views of it at this peer. Opens of others are refused from now on; in a closed
+    /// group, open pipes end. The net group can't be left.
+    pub fn resign(self) {
+        self.handle.shared.leave(&self.id);
+    }
+
+    /// Whether this peer is a member now; always in an open group.
+    pub fn is_member(&self) -> bool {
+        !self.is_closed() || self.handle.shared.is_member(&self.id)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.genesis.policy() != Some(Policy::Open)
     }
 
     /// The group's id.
@@ -53,6 +135,8 @@ impl PeerGroup {
     /// Publishes in this group for as long as `lifetime` says; renewed in time, and pushed to each rendezvous that
     /// grants a lease later. The same kind and key replaces. Returns when each leased rendezvous has answered.
     ///
+    /// A rendezvous does not serve closed groups: in one, this is refused.
+    ///
     /// # Errors
     /// [`PublishError`]. After [`PublishError::Rendezvous`] it is still published here and tried again.
     pub async fn publish(
@@ -60,6 +144,9 @@ impl PeerGroup {
         advertisement: Advertisement,
         lifetime: Lifetime,
     ) -> Result<Published, PublishError> {
+        if self.is_closed() {
+            return Err(PublishError::ClosedGroup);
+        }
         let advertisement = Advertisement { group: self.id, ..advertisement };
         let (reply, signed) = oneshot::channel();
         let command = Command::Publish { advertisement, lifetime, reply };
@@ -114,7 +201,11 @@ impl PeerGroup {
     /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer,
     /// verified, each once. Ends at the threshold, when all have answered, or at the deadline.
     /// A query beyond a bound ([`limits`](crate::limits)) is answered from here alone, and counted as `lookups_failed`.
+    /// In a closed group, which no rendezvous serves, it finds nothing.
     pub fn discover(&self, query: DiscoveryQuery) -> Discovery {
+        if self.is_closed() {
+            return Discovery { found: stream::empty().boxed() };
+        }
         let (group, query) = (self.clone(), query.group(self.id));
         let deadline = query.deadline;
         let threshold = query.threshold;
@@ -192,9 +283,26 @@ impl PeerGroup {
         deadline: Duration,
     ) -> Result<FrameStream<Substream>, ConnectError> {
         let opening = async {
-            self.handle.reach_session(to).await?;
+            let session = self.handle.reach_session(to).await?;
             let header = Header { group: self.id, pipe, kind };
-            let frames = open_pipe(&self.handle.commands, to, header, first, deadline).await?;
+            let open = |first| open_pipe(&self.handle.commands, to, header.clone(), first, deadline);
+            let mut frames = if self.is_closed() {
+                let proven_before = self.handle.prove(to, &session, self.id).await.map_err(connect_error)?;
+                match open(first.clone()).await {
+                    // The other side may have forgotten, having left and come back.
+                    Err(ConnectError::NoSuchPipe) if proven_before => {
+                        self.handle.prove_again(to, &session, self.id).await.map_err(connect_error)?;
+                        open(first).await?
+                    }
+                    opened => opened?,
+                }
+            } else {
+                open(first).await?
+            };
+            if self.is_closed() {
+                let guard = self.handle.shared.admit_pipe(&to, &self.id);
+                frames.io.guard(guard.map_err(|()| ConnectError::Refused)?);
+            }
             self.handle.shared.meters.pipes_out.add(1);
             Ok(frames)
         };

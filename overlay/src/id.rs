@@ -8,6 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ParseIdError;
+use crate::limits::GENESIS_BYTES_MAX;
+use crate::wire::{Ext, WireError, base32, decode_message, encode_message, from_base32};
 
 /// Declares one kind of 32-byte identifier with its text form.
 macro_rules! identifier {
@@ -94,6 +96,18 @@ impl PipeId {
     }
 }
 
+/// How one becomes a member of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Policy {
+    /// By saying its name; no credential is needed.
+    Open,
+    /// By knowing the passphrase, from which everybody derives the authority's key.
+    Passphrase,
+    /// By a ticket that an issuer answers with a credential.
+    Invite,
+}
+
 /// What a group is made of; its hash is the group's id, so it can't be changed without becoming another group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Genesis {
@@ -108,6 +122,16 @@ impl Genesis {
     /// An open group: no credential is needed, and everybody who says the same label means the same group.
     pub fn open(label: &str) -> Self {
         Self { version: 1, policy: POLICY_OPEN, authority: None, salt: [0; 16], label: label.to_owned() }
+    }
+
+    /// A group whose members show credentials of the authority with this Ed25519 public key.
+    pub(crate) fn closed(policy: Policy, authority: [u8; 32], salt: [u8; 16], label: &str) -> Self {
+        let policy = match policy {
+            Policy::Open => POLICY_OPEN,
+            Policy::Passphrase => POLICY_PASSPHRASE,
+            Policy::Invite => POLICY_INVITE,
+        };
+        Self { version: 1, policy, authority: Some(authority), salt, label: label.to_owned() }
     }
 
     /// The genesis of `NetPeerGroup`.
@@ -131,6 +155,63 @@ impl Genesis {
     pub fn label(&self) -> &str {
         &self.label
     }
+
+    /// How one becomes a member; `None` for a policy of a later version, which lets nobody in here.
+    pub fn policy(&self) -> Option<Policy> {
+        match (self.policy, self.authority) {
+            (POLICY_OPEN, _) => Some(Policy::Open),
+            (POLICY_PASSPHRASE, Some(_)) => Some(Policy::Passphrase),
+            (POLICY_INVITE, Some(_)) => Some(Policy::Invite),
+            _ => None,
+        }
+    }
+
+    /// The Ed25519 public key that all credentials of a closed group go back to.
+    pub fn authority(&self) -> Option<&[u8; 32]> {
+        self.authority.as_ref()
+    }
+
+    /// The random bytes that tell groups of the same label apart, and that a passphrase is hashed with.
+    pub fn salt(&self) -> &[u8; 16] {
+        &self.salt
+    }
+
+    /// The genesis as bytes.
+    ///
+    /// # Errors
+    /// [`WireError::TooLarge`] for a label beyond [`GENESIS_BYTES_MAX`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, WireError> {
+        let wire = (self.policy, self.authority, self.salt, &self.label, Ext::new());
+        encode_message(self.version, &wire, GENESIS_BYTES_MAX)
+    }
+
+    /// The genesis in `bytes`.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let (policy, authority, salt, label, _ext): (_, _, _, _, Ext) =
+            decode_message(1, bytes, GENESIS_BYTES_MAX)?;
+        Ok(Self { version: 1, policy, authority, salt, label })
+    }
+}
+
+/// `juxta-genesis:` and base32: what one needs, besides the passphrase, to join a passphrase group.
+impl fmt::Display for Genesis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.to_bytes().map_err(|_| fmt::Error)?;
+        write!(f, "{GENESIS_PREFIX}{}", base32(&bytes))
+    }
+}
+
+impl FromStr for Genesis {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let wrong = ParseIdError::WrongKind { expected: GENESIS_PREFIX };
+        let bytes = from_base32(text.strip_prefix(GENESIS_PREFIX).ok_or(wrong)?);
+        Self::from_bytes(&bytes.ok_or(ParseIdError::Damaged)?).map_err(|_| ParseIdError::Damaged)
+    }
 }
 
 fn parse_hex(digits: &str) -> Result<[u8; 32], ParseIdError> {
@@ -146,6 +227,9 @@ fn parse_hex(digits: &str) -> Result<[u8; 32], ParseIdError> {
 }
 
 const POLICY_OPEN: u16 = 0;
+const POLICY_PASSPHRASE: u16 = 1;
+const POLICY_INVITE: u16 = 2;
+const GENESIS_PREFIX: &str = "juxta-genesis:";
 
 #[cfg(test)]
 mod tests {
@@ -163,6 +247,17 @@ mod tests {
         #[test]
         fn any_text_is_an_id_or_an_error(text: String) {
             let _ = text.parse::<GroupId>();
+            let _ = text.parse::<Genesis>();
+        }
+
+        #[test]
+        fn a_genesis_survives_its_text_and_its_bytes(authority: [u8; 32], salt: [u8; 16], label in ".{0,60}") {
+            for policy in [Policy::Passphrase, Policy::Invite] {
+                let genesis = Genesis::closed(policy, authority, salt, &label);
+                prop_assert_eq!(genesis.policy(), Some(policy));
+                prop_assert_eq!(&genesis.to_string().parse::<Genesis>().unwrap(), &genesis);
+                prop_assert_ne!(genesis.id(), Genesis::open(&label).id());
+            }
         }
     }
 

@@ -42,6 +42,7 @@
 
 mod advertisement;
 mod core;
+pub mod credential;
 mod error;
 mod event;
 mod group;
@@ -63,12 +64,13 @@ pub use crate::advertisement::{
 };
 pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted, Path, Transport};
 pub use crate::error::{
-    AdvertisementError, AlreadyRegistered, BindError, ConnectError, IdentityError, LeaseError, ParseIdError,
-    ParseQueryError, PublishError, QueryError, RecvError, RefuseReason, SendError, SpawnError, WithdrawError,
+    AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
+    JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError, RefuseReason,
+    SendError, SpawnError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, PeerGroup, Published};
-pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId};
+pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published};
+pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;
 pub use crate::net::{Queries, Query, Substream};

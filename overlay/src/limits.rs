@@ -82,6 +82,36 @@ pub const BINDINGS_MAX: usize = 4096;
 /// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.
 pub const GROUPS_MAX: usize = 1024;
 
+/// Bytes of a genesis. Longer, by its label: it can't be shared, and none is read.
+pub const GENESIS_BYTES_MAX: usize = 512;
+/// Bytes of one signed credential or ticket. Longer: malformed.
+pub const CREDENTIAL_BYTES_MAX: usize = 1024;
+/// Credentials between the authority and a member: an issuer's and its own. More: refused.
+pub const CREDENTIAL_CHAIN_MAX: usize = 2;
+/// Life of a credential that is issued; it is renewed at half of it.
+pub const CREDENTIAL_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Longest life of a credential or ticket, and so the longest time for which a revocation must be remembered. Longer:
+/// refused.
+pub const CREDENTIAL_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Difference of clocks that is forgiven at both ends of a credential's life.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(300);
+/// Time after which a renewal that nobody answered is tried again.
+pub const RENEWAL_RETRY: Duration = Duration::from_secs(60);
+/// Time between two looks for what has expired in closed groups.
+pub const GROUP_UPKEEP_PERIOD: Duration = Duration::from_secs(5);
+/// Bytes of a ticket's text before its encoding. Longer: it can't be made, and none is read.
+pub const TICKET_BYTES_MAX: usize = 4096;
+/// Issuers that a ticket names. More are left out.
+pub const TICKET_ISSUERS_MAX: usize = 4;
+/// Tickets that an issuer remembers as spent, each until it is over. Full: tickets are refused.
+pub const TICKETS_SPENT_MAX: usize = 4096;
+/// Bytes of a saved membership, with its spent tickets and its revocation list. Longer: not read.
+pub const MEMBERSHIP_BYTES_MAX: usize = 512 * 1024;
+/// Peers in a revocation list; each leaves it when no credential of its can live any more. Full: `revoke` fails.
+pub const REVOKED_MAX: usize = 1024;
+/// Bytes of a signed revocation list: so that it and a chain fit one session frame. Longer: malformed.
+pub const REVOCATIONS_BYTES_MAX: usize = 56 * 1024;
+
 /// Peers whose addresses are remembered. Full: the one that was used longest ago is forgotten.
 pub const ADDRESS_BOOK_PEERS_MAX: usize = 4096;
 /// Addresses remembered for one peer. Full: the oldest is forgotten.

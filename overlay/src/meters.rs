@@ -67,6 +67,18 @@ meters! {
     pipe_garbage,
     /// Pipe headers that did not come in time.
     pipe_timeouts,
+    /// Pipes ended because a place in their group was: revoked, expired, or given up.
+    pipes_cut,
+    /// Proofs of membership refused, whatever was wrong.
+    proofs_refused,
+    /// Revocation lists that were newer than those known.
+    revocations_learned,
+    /// Credentials issued to others: tickets and renewals.
+    credentials_issued,
+    /// Tickets and renewals refused.
+    credentials_refused,
+    /// Renewals of own credentials that no issuer answered; tried again.
+    renewals_failed,
     /// Inbound substreams reset because too many waited.
     inbound_overflow,
     /// Advertisements from others that were rejected: signature, size, or a full cache.

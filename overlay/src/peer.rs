@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement, Value};
 use crate::core::Path;
-use crate::error::{AlreadyRegistered, ConnectError, LeaseError, QueryError, SpawnError};
+use crate::error::{AlreadyRegistered, ConnectError, JoinError, LeaseError, QueryError, SpawnError};
 use crate::event::Events;
-use crate::group::PeerGroup;
-use crate::id::{Genesis, GroupId};
+use crate::group::{GroupPolicy, PeerGroup};
+use crate::id::{Genesis, GroupId, Policy};
 use crate::limits::{Limits, PUBLICATIONS_MAX};
 use crate::meters::Meters;
 use crate::net::{Command, Handle, PeerConfig, Queries, spawn, within};
@@ -116,14 +116,61 @@ impl Peer {
 
     /// The group that every peer is in.
     pub fn net_group(&self) -> PeerGroup {
-        PeerGroup::new(self.handle.clone(), GroupId::net())
+        PeerGroup::new(self.handle.clone(), Arc::new(Genesis::net()))
     }
 
-    /// Joins an open group.
+    /// Joins an open group. Of a closed one this is a view without membership, which refuses everything, unless this
+    /// peer has become a member.
     pub fn join(&self, genesis: &Genesis) -> PeerGroup {
-        let id = genesis.id();
-        self.handle.shared.join(id);
-        PeerGroup::new(self.handle.clone(), id)
+        if genesis.policy() == Some(Policy::Open) {
+            self.handle.shared.join_open(genesis.id());
+        }
+        PeerGroup::new(self.handle.clone(), Arc::new(genesis.clone()))
+    }
+
+    /// Creates a group and joins it. Of a closed one, each call makes a new group, whatever its label.
+    ///
+    /// # Errors
+    /// [`JoinError`], for a label that is too long or a system without resources.
+    pub async fn create_group(&self, label: &str, policy: GroupPolicy<'_>) -> Result<PeerGroup, JoinError> {
+        let genesis = match policy {
+            GroupPolicy::Open => return Ok(self.join(&Genesis::open(label))),
+            GroupPolicy::Passphrase(passphrase) => {
+                self.handle.create_by_passphrase(label, passphrase).await?
+            }
+            GroupPolicy::Invite => self.handle.create_by_invite(label)?,
+        };
+        Ok(PeerGroup::new(self.handle.clone(), genesis))
+    }
+
+    /// Joins a group by a ticket, the text of which an issuer handed over. The first issuer that it names and that is
+    /// online answers. What it gives is renewed in time while an issuer can be reached.
+    ///
+    /// # Errors
+    /// [`JoinError`].
+    pub async fn join_ticket(&self, ticket: &str) -> Result<PeerGroup, JoinError> {
+        let genesis = self.handle.join_ticket(ticket.parse()?).await?;
+        Ok(PeerGroup::new(self.handle.clone(), genesis))
+    }
+
+    /// Comes back into a group by invitation with what [`PeerGroup::save`] gave: its creator at any time, a member
+    /// while its credential is good, which is 24 h from its last renewal.
+    ///
+    /// # Errors
+    /// [`JoinError::Credential`].
+    pub fn restore_group(&self, saved: &[u8]) -> Result<PeerGroup, JoinError> {
+        let genesis = self.handle.restore(saved)?;
+        Ok(PeerGroup::new(self.handle.clone(), genesis))
+    }
+
+    /// Joins a passphrase group. Takes a good part of a second of computing, and nobody else.
+    ///
+    /// # Errors
+    /// [`JoinError::Credential`] with [`CredentialError::WrongPassphrase`](crate::CredentialError::WrongPassphrase).
+    pub async fn join_passphrase(&self, genesis: &Genesis, passphrase: &str) -> Result<PeerGroup, JoinError> {
+        let genesis = Arc::new(genesis.clone());
+        self.handle.join_passphrase(genesis.clone(), passphrase).await?;
+        Ok(PeerGroup::new(self.handle.clone(), genesis))
     }
 
     /// What happens from now on.
@@ -228,14 +275,7 @@ impl Peer {
         deadline: Duration,
     ) -> Result<Bytes, QueryError> {
         self.handle.shared.meters.queries_out.add(1);
-        let asking = async {
-            let session = self.handle.reach_session(to).await.map_err(|error| match error {
-                ConnectError::Busy => QueryError::Busy,
-                ConnectError::Closed => QueryError::Closed,
-                other => QueryError::Unreachable(other.to_string()),
-            })?;
-            session.ask(*group, name, body.into()).await
-        };
+        let asking = self.handle.ask(to, *group, name, body.into());
         tokio::time::timeout(deadline, asking).await.unwrap_or(Err(QueryError::TimedOut { after: deadline }))
     }
 

@@ -4,10 +4,14 @@
 //! allocates and rejects trailing bytes. Every message opens with a version byte ([`encode_message`]); messages
 //! that may grow end in an [`Ext`].
 
+mod base32;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+
+pub(crate) use base32::{base32, from_base32};
 
 /// What later versions may add to a message: numbered fields that older readers keep or skip.
 pub type Ext = Vec<(u16, Bytes)>;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 
+use crate::id::GroupId;
+
 /// News of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,6 +36,11 @@ pub enum PeerEvent {
         rendezvous: PeerId,
         /// How long it holds unless renewed.
         ttl: Duration,
+    },
+    /// This peer is not in a closed group any more: it was revoked, or nobody renewed its credential in time.
+    MembershipLost {
+        /// The group.
+        group: GroupId,
     },
     /// A lease has ended against this peer's will; it is asked for again.
     LeaseLost {

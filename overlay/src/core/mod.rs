@@ -5,6 +5,7 @@ mod cache;
 mod deadlines;
 mod event;
 mod lease_keeper;
+mod membership;
 mod path;
 mod publications;
 mod round_trip;
@@ -16,5 +17,6 @@ pub use path::{Path, Transport};
 
 pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
+pub(crate) use membership::Membership;
 pub(crate) use publications::{Due, Publications};
 pub(crate) use round_trip::RoundTrip;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::behaviour::Behaviour;
 use super::command::Command;
 use super::lease;
+use super::membership;
 use super::resolver::Query;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
@@ -115,6 +116,16 @@ impl EventLoop {
             event_loop.on_new_address(address);
         }
         event_loop
+    }
+
+    /// Starts what keeps memberships alive; it ends with the loop.
+    pub(crate) fn keep_memberships(&mut self, commands: mpsc::WeakSender<Command>) {
+        let (serving, keeping) =
+            (membership::serve(self.shared.clone()), membership::keep(self.shared.clone(), commands));
+        self.tasks.spawn(async move {
+            futures::join!(serving, keeping);
+            Ended::Done
+        });
     }
 
     /// Runs until it is told to end, or the last handle is dropped.

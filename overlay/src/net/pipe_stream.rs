@@ -66,12 +66,15 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
             return shared.meters.pipe_garbage.add(1);
         }
     };
-    // An unknown group and an unknown pipe read the same.
+    // An unknown group, one that the opener has not proven a place in, and an unknown pipe read the same.
     let bound = shared.bindings.of(header.group, header.pipe, header.kind);
-    let Some(bound) = bound.filter(|_| shared.is_member(&header.group)) else {
+    let admitted = bound
+        .and_then(|bound| shared.admit_pipe(&inbound.peer, &header.group).ok().map(|guard| (bound, guard)));
+    let Some((bound, guard)) = admitted else {
         shared.meters.pipes_refused.add(1);
         return answer(&mut frames, Acceptance::NoSuchPipe).await;
     };
+    frames.io.guard(guard);
     let Ok(permit) = bound.try_reserve() else {
         shared.meters.pipes_busy.add(1);
         return answer(&mut frames, Acceptance::Busy).await;

@@ -15,6 +15,8 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::frame::FrameStream;
+use super::groups::Proof;
+use super::handshake;
 use super::resolver::{Query, ReplySlot};
 use super::shared::Shared;
 use super::substream::Substream;
@@ -25,6 +27,7 @@ use crate::limits::{
     HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_GREETING_TIMEOUT, SESSION_PING_INTERVAL,
     SESSION_QUERIES_MAX, SESSION_QUEUE, SESSION_READ_BYTES,
 };
+use crate::protocol::membership::Papers;
 use crate::protocol::session::{Frame, Outcome, QueryFrame};
 use crate::wire::{Ext, WireError};
 
@@ -40,6 +43,8 @@ struct Inner {
     slots: Semaphore,
     round_trip: Mutex<RoundTrip>,
     ended: Notify,
+    /// What the other side has proven here, of each closed group that this peer is in.
+    proofs: Mutex<HashMap<GroupId, Proof>>,
 }
 
 impl SessionHandle {
@@ -51,6 +56,7 @@ impl SessionHandle {
             slots: Semaphore::new(SESSION_QUERIES_MAX),
             round_trip: Mutex::default(),
             ended: Notify::new(),
+            proofs: Mutex::default(),
         }))
     }
 
@@ -64,10 +70,22 @@ impl SessionHandle {
     /// # Errors
     /// [`QueryError`], without `TimedOut` and `Unreachable`.
     pub(crate) async fn ask(&self, group: GroupId, handler: &str, body: Bytes) -> Result<Bytes, QueryError> {
+        let handler = handler.to_owned();
+        self.call(|number| Frame::Query(QueryFrame { number, group, handler, body, ext: Ext::new() })).await
+    }
+
+    /// Shows what makes this peer a member of a closed group; what the other side shows comes back.
+    ///
+    /// # Errors
+    /// [`QueryError`], as above.
+    pub(super) async fn show(&self, group: GroupId, papers: Papers) -> Result<Bytes, QueryError> {
+        self.call(|number| Frame::GroupProof { number, group, papers }).await
+    }
+
+    async fn call(&self, frame_for: impl FnOnce(u64) -> Frame) -> Result<Bytes, QueryError> {
         let _slot = self.0.slots.acquire().await.map_err(|_| QueryError::Closed)?;
         let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
-        let query = QueryFrame { number, group, handler: handler.to_owned(), body, ext: Ext::new() };
-        let frame = Frame::Query(query).encode().map_err(too_large)?;
+        let frame = frame_for(number).encode().map_err(too_large)?;
         let (sender, answer) = oneshot::channel();
         let _pending = Pending::new(&self.0, number, sender);
         self.0.out.send(frame).await.map_err(|_| QueryError::Closed)?;
@@ -82,6 +100,35 @@ impl SessionHandle {
 
     fn measuring(&self) -> MutexGuard<'_, RoundTrip> {
         self.0.round_trip.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what the other side has proven.
+    pub(super) fn keep_proof(&self, group: GroupId, proof: Proof) {
+        self.proofs().insert(group, proof);
+    }
+
+    /// Forgets what the other side has proven.
+    pub(super) fn forget_proof(&self, group: &GroupId) {
+        self.proofs().remove(group);
+    }
+
+    /// Looks at what the other side has proven.
+    pub(super) fn proof<T>(&self, group: &GroupId, look: impl FnOnce(&Proof) -> T) -> Option<T> {
+        self.proofs().get(group).map(look)
+    }
+
+    /// Whether something is proven in `group`, true or no longer true.
+    pub(super) fn has_proof(&self, group: &GroupId) -> bool {
+        self.proofs().contains_key(group)
+    }
+
+    /// Changes what is known of a proof; false without one.
+    pub(super) fn change_proof(&self, group: &GroupId, change: impl FnOnce(&mut Proof) -> bool) -> bool {
+        self.proofs().get_mut(group).is_some_and(change)
+    }
+
+    fn proofs(&self) -> MutexGuard<'_, HashMap<GroupId, Proof>> {
+        self.0.proofs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the session: its peer asks and doesn't read the answers.
@@ -285,18 +332,27 @@ impl Session {
                     self.shared.meters.pongs_unmatched.add(1);
                 }
             }
+            Frame::GroupProof { number, group, papers } => {
+                let slot = self.slot(number);
+                let (outcome, body) = handshake::answer(&self.shared, self.peer, &self.handle, group, papers);
+                slot.answer(outcome, body);
+            }
         }
+    }
+
+    fn slot(&self, number: u64) -> ReplySlot {
+        ReplySlot::new(number, self.handle.clone(), self.unanswered.clone(), self.shared.meters.clone())
     }
 
     fn handle_query(&self, query: QueryFrame) {
         let meters = &self.shared.meters;
         meters.queries_in.add(1);
-        let slot = ReplySlot::new(query.number, self.handle.clone(), self.unanswered.clone(), meters.clone());
+        let slot = self.slot(query.number);
         if Arc::strong_count(&self.unanswered) > SESSION_QUERIES_MAX + 1 {
             meters.queries_busy.add(1);
             return slot.answer(Outcome::Busy, Bytes::new());
         }
-        if query.handler.len() > HANDLER_NAME_BYTES_MAX || !self.shared.is_member(&query.group) {
+        if query.handler.len() > HANDLER_NAME_BYTES_MAX || !self.shared.lets_in(&self.peer, &query.group) {
             meters.queries_refused.add(1);
             return slot.answer(Outcome::Refused(RefuseReason::NotMember), Bytes::new());
         }

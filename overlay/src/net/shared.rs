@@ -9,11 +9,11 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{broadcast, watch};
 
 use super::bindings::Bindings;
+use super::groups::Groups;
 use super::resolver::Handlers;
 use super::session::SessionHandle;
 use crate::core::{Path, PeerEvent};
-use crate::id::GroupId;
-use crate::limits::{EVENT_QUEUE, GROUPS_MAX, SESSIONS_PER_PEER_MAX};
+use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
 /// The state of one peer that more than one task reads.
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) events: broadcast::Sender<PeerEvent>,
     pub(crate) leases: watch::Sender<Leases>,
     pub(crate) addresses: Table<Vec<Multiaddr>>,
-    groups: Table<HashSet<GroupId>>,
+    pub(crate) groups: Groups,
 }
 
 /// How the leases stand.
@@ -60,7 +60,7 @@ impl Shared {
             events: broadcast::Sender::new(EVENT_QUEUE),
             leases: watch::Sender::default(),
             addresses: Table::default(),
-            groups: Table::new(HashSet::from([GroupId::net()])),
+            groups: Groups::default(),
         }
     }
 
@@ -68,19 +68,6 @@ impl Shared {
     pub(crate) fn tell(&self, event: PeerEvent) {
         // Nobody listening is fine.
         let _ = self.events.send(event);
-    }
-
-    /// From now on this peer is in `group`; beyond [`GROUPS_MAX`] it is not.
-    pub(crate) fn join(&self, group: GroupId) {
-        let mut groups = self.groups.write();
-        if groups.len() < GROUPS_MAX {
-            groups.insert(group);
-        }
-    }
-
-    /// Whether this peer is in `group`.
-    pub(crate) fn is_member(&self, group: &GroupId) -> bool {
-        self.groups.read().contains(group)
     }
 }
 
@@ -92,6 +79,17 @@ impl Sessions {
     /// A session with `peer`, if there is one.
     pub(crate) fn of(&self, peer: &PeerId) -> Option<SessionHandle> {
         self.0.read().get(peer)?.first().cloned()
+    }
+
+    /// All sessions with `peer`.
+    pub(crate) fn of_peer(&self, peer: &PeerId) -> Vec<SessionHandle> {
+        self.0.read().get(peer).cloned().unwrap_or_default()
+    }
+
+    /// All sessions.
+    pub(crate) fn all(&self) -> Vec<(PeerId, SessionHandle)> {
+        let table = self.0.read();
+        table.iter().flat_map(|(peer, sessions)| sessions.iter().map(|one| (*peer, one.clone()))).collect()
     }
 
     /// Takes `session` in: whether it is the first of its peer, or `None` when the peer has enough.

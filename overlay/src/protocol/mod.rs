@@ -1,6 +1,7 @@
 //! The messages of the JXTA protocols as they travel, and nothing else.
 
 pub mod discovery;
+pub(crate) mod membership;
 pub(crate) mod pipe;
 pub mod rendezvous;
 pub(crate) mod session;

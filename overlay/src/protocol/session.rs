@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::SESSION_FRAME_BYTES_MAX;
+use crate::protocol::membership::Papers;
 use crate::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
 /// One frame.
@@ -24,6 +25,8 @@ pub(crate) enum Frame {
     Ping { nonce: u64 },
     /// The answer to a ping.
     Pong { nonce: u64 },
+    /// What makes the sender a member of a closed group; answered by the other side's papers, or a refusal.
+    GroupProof { number: u64, group: GroupId, papers: Papers },
 }
 
 /// A question.
@@ -100,6 +103,10 @@ impl Frame {
             Self::Pong { nonce } => {
                 encode_kind(VERSION, PONG, &(*nonce, Ext::new()), SESSION_FRAME_BYTES_MAX)
             }
+            Self::GroupProof { number, group, papers } => {
+                let proof = (number, group, &papers.chain, &papers.revocations, Ext::new());
+                encode_kind(VERSION, GROUP_PROOF, &proof, SESSION_FRAME_BYTES_MAX)
+            }
         }
         .map(Bytes::from)
     }
@@ -120,6 +127,11 @@ impl Frame {
             }
             PING => Self::Ping { nonce: nonce(body)? },
             PONG => Self::Pong { nonce: nonce(body)? },
+            GROUP_PROOF => {
+                let (number, group, chain, revocations, _ext): (_, _, _, _, Ext) =
+                    decode(body, SESSION_FRAME_BYTES_MAX)?;
+                Self::GroupProof { number, group, papers: Papers { chain, revocations } }
+            }
             _ => return Ok(None),
         }))
     }
@@ -144,6 +156,7 @@ const QUERY: u16 = 2;
 const ANSWER: u16 = 3;
 const PING: u16 = 4;
 const PONG: u16 = 5;
+const GROUP_PROOF: u16 = 6;
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +173,7 @@ mod tests {
             ext: Ext::new(),
         };
         let refused = Outcome::Refused(RefuseReason::Full);
+        let papers = Papers { chain: vec![Bytes::from_static(b"c")], revocations: Bytes::from_static(b"r") };
         vec![
             Frame::Greeting,
             Frame::Query(query),
@@ -167,6 +181,7 @@ mod tests {
             Frame::Answer { number: 6, outcome: Outcome::Answered, body: Bytes::from_static(b"a") },
             Frame::Ping { nonce: 7 },
             Frame::Pong { nonce: 8 },
+            Frame::GroupProof { number: 7, group: GroupId::from_bytes([9; 32]), papers },
         ]
     }
 
@@ -182,6 +197,8 @@ mod tests {
         assert_eq!(bytes[3].as_ref(), [1, 3, 0, 6, 0, 0, 1, b'a', 0]);
         assert_eq!(bytes[4].as_ref(), [1, 4, 0, 7, 0]);
         assert_eq!(bytes[5].as_ref(), [1, 5, 0, 8, 0]);
+        let proof = [vec![1, 6, 0, 7], vec![9; 32], vec![1, 1, b'c', 1, b'r', 0]].concat();
+        assert_eq!(bytes[6].as_ref(), proof);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const SESSION: &str = "/juxta/session/1";
 const PIPE: &str = "/juxta/pipe/1";
 
 /// A hostile peer connected to the victim, which dialed it: so it can answer and open what it likes.
-async fn enemy_of(victim: &Peer) -> Bare {
+pub(crate) async fn enemy_of(victim: &Peer) -> Bare {
     let enemy = Bare::spawn(false).await;
     let mut sessions = enemy.accept(SESSION);
     let (id, address) = (enemy.id, enemy.address.clone());
@@ -34,7 +34,7 @@ async fn enemy_of(victim: &Peer) -> Bare {
 }
 
 /// `bytes` behind their length.
-fn frame(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(bytes: &[u8]) -> Vec<u8> {
     let mut buffer = unsigned_varint::encode::usize_buffer();
     [unsigned_varint::encode::usize(bytes.len(), &mut buffer), bytes].concat()
 }

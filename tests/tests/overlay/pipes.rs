@@ -209,3 +209,26 @@ async fn nobody_is_reached_without_an_address_and_the_error_says_so() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn both_halves_of_a_pipe_hear_that_this_side_closed_the_connection() {
+    let (anne, bert) = (peer().await, peer().await);
+    let (near, far) = connect(&anne, &bert, "halves").await;
+    let (mut sender, mut receiver) = near.split();
+    let reading = tokio::spawn(async move { receiver.recv().await });
+    // Nobody reads at the far end, so the writer waits as well once the window is full.
+    let writing = tokio::spawn(async move { while sender.send(vec![0; 64 * 1024]).await.is_ok() {} });
+    a_turn_passes(&anne).await;
+    anne.close(bert.id()).await;
+    let ended = async { (reading.await.unwrap(), writing.await.unwrap()) };
+    let (read, ()) = tokio::time::timeout(PATIENCE, ended).await.expect("a half waits for ever");
+    assert_eq!(read, Err(RecvError::Reset));
+    drop(far);
+}
+
+/// Waits until a question has gone there and back, so that what was started before has had its turn.
+async fn a_turn_passes(peer: &overlay::Peer) {
+    let nobody = overlay::Keypair::generate_ed25519().public().to_peer_id();
+    let asked = peer.query(nobody, &overlay::GroupId::net(), "nobody", "", PATIENCE).await;
+    assert!(asked.is_err());
+}

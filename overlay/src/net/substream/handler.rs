@@ -18,8 +18,9 @@ use libp2p::swarm::{
 use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::{mpsc, oneshot};
 
+use super::stream::{Fuse, Substream};
 use super::upgrade::Protocols;
-use super::{PIPE, SESSION, Substream};
+use super::{PIPE, SESSION};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX, SUBSTREAMS_PER_CONNECTION_MAX};
 use crate::meters::Meters;
 use crate::net::frame::FrameStream;
@@ -62,7 +63,7 @@ pub(crate) struct Handler {
     wanted: VecDeque<OpenRequest>,
     opening: usize,
     /// One per substream, dropped with this handler: see [`Substream`].
-    alive: Vec<oneshot::Sender<()>>,
+    alive: Vec<Fuse>,
     accept: mpsc::Sender<Inbound>,
     refusals: FuturesUnordered<BoxFuture<'static, ()>>,
     meters: Arc<Meters>,
@@ -83,7 +84,7 @@ impl Handler {
     /// number has doubled.
     fn bind(&mut self, stream: Stream) -> Substream {
         if self.alive.len() == self.alive.capacity() {
-            self.alive.retain(|alive| !alive.is_closed());
+            self.alive.retain(Fuse::is_live);
         }
         let (substream, alive) = Substream::new(stream);
         self.alive.push(alive);
@@ -93,7 +94,7 @@ impl Handler {
     /// Whether the connection has as many substreams as it may.
     fn is_full(&mut self) -> bool {
         if self.alive.len() + self.opening >= SUBSTREAMS_PER_CONNECTION_MAX {
-            self.alive.retain(|alive| !alive.is_closed());
+            self.alive.retain(Fuse::is_live);
         }
         self.alive.len() + self.opening >= SUBSTREAMS_PER_CONNECTION_MAX
     }

@@ -9,6 +9,7 @@ mod upgrade;
 pub(crate) use behaviour::{Behaviour, Happened};
 pub(crate) use handler::{Inbound, OpenError, OpenRequest};
 pub use stream::Substream;
+pub(crate) use stream::{Fuse, Guard};
 
 use libp2p::StreamProtocol;
 

@@ -18,24 +18,77 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct Substream {
     io: Stream,
-    connection_gone: oneshot::Receiver<()>,
-    gone: bool,
+    /// Ends with the connection.
+    connection: Guard,
+    guard: Option<Guard>,
+}
+
+/// Ends a substream from elsewhere: when its [`Fuse`] is dropped. Each direction may wait in a task of its own, so each
+/// has a signal of its own.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    read: oneshot::Receiver<()>,
+    write: oneshot::Receiver<()>,
+    cut: bool,
+}
+
+/// What a guarded substream lives by.
+#[derive(Debug)]
+pub(crate) struct Fuse {
+    read: oneshot::Sender<()>,
+    _write: oneshot::Sender<()>,
+}
+
+impl Guard {
+    /// A guard and its fuse.
+    pub(crate) fn new() -> (Self, Fuse) {
+        let ((read_fuse, read), (write_fuse, write)) = (oneshot::channel(), oneshot::channel());
+        (Self { read, write, cut: false }, Fuse { read: read_fuse, _write: write_fuse })
+    }
+
+    /// An error once the fuse is gone; else whoever polls is woken by its end.
+    fn check(&mut self, cx: &mut Context<'_>, reading: bool) -> io::Result<()> {
+        let signal = if reading { &mut self.read } else { &mut self.write };
+        self.cut = self.cut || Pin::new(signal).poll(cx).is_ready();
+        if self.cut { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+impl Fuse {
+    /// Whether its substream is still there.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.read.is_closed()
+    }
 }
 
 impl Substream {
-    /// `io`, and the signal's sender for the connection's handler to keep.
-    pub(super) fn new(io: Stream) -> (Self, oneshot::Sender<()>) {
-        let (alive, connection_gone) = oneshot::channel();
-        (Self { io, connection_gone, gone: false }, alive)
+    /// `io`, and the fuse for the connection's handler to keep.
+    pub(super) fn new(io: Stream) -> (Self, Fuse) {
+        let (connection, fuse) = Guard::new();
+        (Self { io, connection, guard: None }, fuse)
+    }
+
+    /// From now on it ends with the fuse of this guard too, in the middle of whatever it carries.
+    pub(crate) fn guard(&mut self, guard: Option<Guard>) {
+        self.guard = guard;
+    }
+
+    /// An error once the guard's fuse is gone; else whoever polls is woken by its end.
+    fn check_guard(&mut self, cx: &mut Context<'_>, reading: bool) -> io::Result<()> {
+        self.guard.as_mut().map_or(Ok(()), |guard| guard.check(cx, reading))
     }
 
     /// What `polled` says, unless it would wait for a connection that is gone.
-    fn unless_gone<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            return polled;
+    fn unless_gone<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        reading: bool,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_pending() {
+            self.connection.check(cx, reading)?;
         }
-        self.gone = self.gone || Pin::new(&mut self.connection_gone).poll(cx).is_ready();
-        if self.gone { Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())) } else { Poll::Pending }
+        polled
     }
 }
 
@@ -45,24 +98,27 @@ impl AsyncRead for Substream {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_guard(cx, true)?;
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
-        self.unless_gone(cx, polled)
+        self.unless_gone(cx, true, polled)
     }
 }
 
 impl AsyncWrite for Substream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        self.check_guard(cx, false)?;
         let polled = Pin::new(&mut self.io).poll_write(cx, buffer);
-        self.unless_gone(cx, polled)
+        self.unless_gone(cx, false, polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_guard(cx, false)?;
         let polled = Pin::new(&mut self.io).poll_flush(cx);
-        self.unless_gone(cx, polled)
+        self.unless_gone(cx, false, polled)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.io).poll_close(cx);
-        self.unless_gone(cx, polled)
+        self.unless_gone(cx, false, polled)
     }
 }

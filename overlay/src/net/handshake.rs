@@ -1,0 +1,146 @@
+//! Proving one's place in a closed group, once per connection and group: each side shows its credentials, and the
+//! newest revocation list it knows. All that is wrong reads as the same refusal on the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use libp2p::PeerId;
+
+use super::handle::Handle;
+use super::session::SessionHandle;
+use super::shared::Shared;
+use crate::error::{ConnectError, QueryError, RefuseReason};
+use crate::id::GroupId;
+use crate::protocol::membership::Papers;
+use crate::protocol::session::Outcome;
+
+/// Shows this peer's papers on a session and judges those that come back.
+///
+/// # Errors
+/// [`QueryError::Refused`] when one side does not take the other's; then nothing is proven on this session.
+pub(super) async fn show(
+    shared: &Arc<Shared>,
+    peer: PeerId,
+    session: &SessionHandle,
+    group: GroupId,
+) -> Result<(), QueryError> {
+    let refused = QueryError::Refused(RefuseReason::NotMember);
+    let Some(papers) = shared.papers(&group) else { return Err(refused) };
+    let shown = session.show(group, papers).await;
+    if matches!(shown, Err(QueryError::Refused(_))) {
+        session.forget_proof(&group);
+        shared.sweep(&group);
+    }
+    let taken = Papers::decode(&shown?).map_err(|_| QueryError::Failed)?;
+    match shared.take_proof((&peer, session), &group, taken) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            refuse(shared, peer, group, &error);
+            Err(refused)
+        }
+    }
+}
+
+/// What is answered to what the other side shows: our own papers, or the refusal.
+pub(super) fn answer(
+    shared: &Shared,
+    peer: PeerId,
+    session: &SessionHandle,
+    group: GroupId,
+    shown: Papers,
+) -> (Outcome, Bytes) {
+    let refused = (Outcome::Refused(RefuseReason::NotMember), Bytes::new());
+    if shared.papers(&group).is_none() {
+        shared.meters.proofs_refused.add(1);
+        return refused;
+    }
+    if let Err(error) = shared.take_proof((&peer, session), &group, shown) {
+        refuse(shared, peer, group, &error);
+        return refused;
+    }
+    match shared.papers(&group).map(|papers| papers.encode()) {
+        Some(Ok(papers)) => (Outcome::Answered, papers),
+        _ => refused,
+    }
+}
+
+fn refuse(shared: &Shared, peer: PeerId, group: GroupId, error: &crate::error::CredentialError) {
+    tracing::debug!(%peer, %group, reason = %error, "proof of membership refused");
+    shared.meters.proofs_refused.add(1);
+    // A proof that counted before and is replaced by a bad one takes its pipes along.
+    shared.sweep(&group);
+}
+
+impl Handle {
+    /// Makes sure that both ends have proven their place in a closed group on `session`; whether they had before.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(crate) async fn prove(
+        &self,
+        to: PeerId,
+        session: &SessionHandle,
+        group: GroupId,
+    ) -> Result<bool, QueryError> {
+        if session.has_proof(&group) && self.shared.lets_in(&to, &group) {
+            return Ok(true);
+        }
+        show(&self.shared, to, session, group).await.map(|()| false)
+    }
+
+    /// Proves on `session` whatever was proven before.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(crate) async fn prove_again(
+        &self,
+        to: PeerId,
+        session: &SessionHandle,
+        group: GroupId,
+    ) -> Result<(), QueryError> {
+        show(&self.shared, to, session, group).await
+    }
+
+    /// Asks in a group; in a closed one that this peer is in, both ends have proven their place first.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(crate) async fn ask(
+        &self,
+        to: PeerId,
+        group: GroupId,
+        name: &str,
+        body: Bytes,
+    ) -> Result<Bytes, QueryError> {
+        let session = self.reach_session(to).await.map_err(query_error)?;
+        if !self.shared.is_member(&group) {
+            return session.ask(group, name, body).await;
+        }
+        let proven_before = self.prove(to, &session, group).await?;
+        let not_member = Err(QueryError::Refused(RefuseReason::NotMember));
+        let answer = session.ask(group, name, body.clone()).await;
+        if !(proven_before && answer == not_member) {
+            return answer;
+        }
+        // The other side has forgotten, having left and come back.
+        self.prove_again(to, &session, group).await?;
+        session.ask(group, name, body).await
+    }
+}
+
+/// What an opener of a pipe is told of a handshake that failed.
+pub(crate) fn connect_error(error: QueryError) -> ConnectError {
+    match error {
+        QueryError::Refused(_) => ConnectError::Refused,
+        QueryError::Busy => ConnectError::Busy,
+        _ => ConnectError::Closed,
+    }
+}
+
+fn query_error(error: ConnectError) -> QueryError {
+    match error {
+        ConnectError::Busy => QueryError::Busy,
+        ConnectError::Closed => QueryError::Closed,
+        other => QueryError::Unreachable(other.to_string()),
+    }
+}
