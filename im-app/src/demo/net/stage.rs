@@ -31,19 +31,21 @@ pub async fn run(options: DemoOptions) -> Result<(), DemoError> {
     let mut signals = Signals::install().map_err(io("listen for Ctrl-C".to_owned()))?;
     let home = Home::create()?;
     let mut stage = Stage::set(&options, home.path()).await?;
-    let lasts = options.lasts;
-    let end = async {
-        tokio::select! {
-            _ = signals.recv() => {}
-            () = async { match lasts { Some(lasts) => tokio::time::sleep(lasts).await, None => std::future::pending().await } } => {}
-        }
-    };
     let played = tokio::select! {
-        () = end => Ok(()),
+        _ = signals.recv() => Ok(()),
+        () = pass(options.lasts) => Ok(()),
         played = stage.play() => played,
     };
     stage.finish(&options).await?;
     played
+}
+
+/// Waits for the time that was asked for; for ever without.
+async fn pass(lasts: Option<Duration>) {
+    match lasts {
+        Some(lasts) => tokio::time::sleep(lasts).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Everything that runs.
