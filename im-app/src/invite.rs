@@ -63,7 +63,7 @@ impl fmt::Display for Invite {
             }
         };
         bytes.extend_from_slice(&checksum(&bytes));
-        write!(f, "{PREFIX}{}", base32(&bytes))
+        write!(f, "{PREFIX}{}", wire::base32(&bytes))
     }
 }
 
@@ -79,7 +79,7 @@ impl FromStr for Invite {
         if !head.eq_ignore_ascii_case(PREFIX) {
             return Err(InviteError::NoPrefix);
         }
-        let bytes = from_base32(text.get(PREFIX.len()..).unwrap_or_default())?;
+        let bytes = bytes_of(text.get(PREFIX.len()..).unwrap_or_default())?;
         let (content, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(InviteError::Damaged)?;
         if checksum(content) != *sum {
             return Err(InviteError::Damaged);
@@ -106,54 +106,14 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     [a, b, c, d]
 }
 
-/// RFC 4648 base32 in small letters, without padding.
-fn base32(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
-    let (mut held, mut bits) = (0u32, 0);
-    for byte in bytes {
-        held = (held << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(digit(held >> bits));
-        }
-        held &= (1 << bits) - 1;
-    }
-    if bits > 0 {
-        text.push(digit(held << (5 - bits)));
-    }
-    text
+fn bytes_of(text: &str) -> Result<Vec<u8>, InviteError> {
+    let foreign = |character: &char| !matches!(character.to_ascii_lowercase(), 'a'..='z' | '2'..='7');
+    wire::from_base32(text).ok_or_else(|| match text.chars().find(foreign) {
+        Some(character) => InviteError::Character { character },
+        None => InviteError::Damaged,
+    })
 }
 
-fn from_base32(text: &str) -> Result<Vec<u8>, InviteError> {
-    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
-    let (mut held, mut bits) = (0u32, 0);
-    for character in text.chars() {
-        let value = match character.to_ascii_lowercase() {
-            letter @ 'a'..='z' => letter as u32 - 'a' as u32,
-            digit @ '2'..='7' => digit as u32 - '2' as u32 + 26,
-            _ => return Err(InviteError::Character { character }),
-        };
-        held = (held << 5) | value;
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push((held >> bits) as u8);
-            held &= (1 << bits) - 1;
-        }
-    }
-    // What is left is padding: less than a digit, and zero.
-    if bits >= 5 || held != 0 {
-        return Err(InviteError::Damaged);
-    }
-    Ok(bytes)
-}
-
-fn digit(value: u32) -> char {
-    char::from(DIGITS.get((value & 31) as usize).copied().unwrap_or(b'a'))
-}
-
-const DIGITS: [u8; 32] = *b"abcdefghijklmnopqrstuvwxyz234567";
 const PREFIX: &str = "juxta:";
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 4;
@@ -210,7 +170,7 @@ mod tests {
     fn an_unknown_version_is_named() {
         let mut bytes = wire::encode_message(9, &invite().content(), CONTENT_BYTES_MAX).unwrap();
         bytes.extend_from_slice(&checksum(&bytes));
-        let text = format!("juxta:{}", base32(&bytes));
+        let text = format!("juxta:{}", wire::base32(&bytes));
         let unknown = InviteError::Malformed(WireError::UnknownVersion { got: 9 });
         assert_eq!(text.parse::<Invite>(), Err(unknown));
     }
@@ -230,7 +190,7 @@ mod tests {
     proptest! {
         #[test]
         fn base32_is_read_back(bytes: Vec<u8>) {
-            prop_assert_eq!(from_base32(&base32(&bytes)).unwrap(), bytes);
+            prop_assert_eq!(bytes_of(&wire::base32(&bytes)).unwrap(), bytes);
         }
 
         #[test]

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-pub(crate) use base32::{base32, from_base32};
+pub use base32::{base32, from_base32};
 
 /// What later versions may add to a message: numbered fields that older readers keep or skip.
 pub type Ext = Vec<(u16, Bytes)>;

@@ -1,52 +1,17 @@
 //! Bytes as one word of text that can be read aloud, typed and put into a QR code: RFC 4648 base32 in small letters,
 //! without padding.
 
+use data_encoding::BASE32_NOPAD;
+
 /// `bytes` as text.
-pub(crate) fn base32(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
-    let (mut held, mut bits) = (0u32, 0);
-    for byte in bytes {
-        held = (held << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(digit(held >> bits));
-        }
-        held &= (1 << bits) - 1;
-    }
-    if bits > 0 {
-        text.push(digit(held << (5 - bits)));
-    }
-    text
+pub fn base32(bytes: &[u8]) -> String {
+    BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
 }
 
 /// The bytes in `text`, capital letters as well; `None` for another character or a text that was cut.
-pub(crate) fn from_base32(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
-    let (mut held, mut bits) = (0u32, 0);
-    for character in text.bytes() {
-        let value = match character.to_ascii_lowercase() {
-            letter @ b'a'..=b'z' => letter - b'a',
-            digit @ b'2'..=b'7' => digit - b'2' + 26,
-            _ => return None,
-        };
-        held = (held << 5) | u32::from(value);
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from(held >> bits).ok()?);
-            held &= (1 << bits) - 1;
-        }
-    }
-    // What is left is padding: less than a digit, and zero.
-    (bits < 5 && held == 0).then_some(bytes)
+pub fn from_base32(text: &str) -> Option<Vec<u8>> {
+    BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()
 }
-
-fn digit(value: u32) -> char {
-    char::from(DIGITS.get((value & 31) as usize).copied().unwrap_or(b'a'))
-}
-
-const DIGITS: [u8; 32] = *b"abcdefghijklmnopqrstuvwxyz234567";
 
 #[cfg(test)]
 mod tests {
