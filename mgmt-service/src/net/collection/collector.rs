@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use super::Shared;
 use super::sink::SinkHandle;
 use crate::jmx::ObjectNamePattern;
-use crate::limits::{AGENT_GIVEN_UP_AFTER, GET_TIMEOUT, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX};
+use crate::limits::{
+    AGENT_GIVEN_UP_AFTER, GET_TIMEOUT, OPEN_AT_STOP_MAX, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
+};
 use crate::protocol::{FromAgent, FromManager, RecordBatch, pipe_id};
 use crate::subscription::Verdict;
 
@@ -46,10 +48,10 @@ impl Collector {
         let mut stopped = self.stopped.clone();
         let (mut retry, mut unreachable_since) = (SUBSCRIBE_RETRY_MAX / 5, Instant::now());
         loop {
-            let opened = tokio::select! {
-                opened = self.open() => opened,
-                _ = stopped.changed() => return,
-            };
+            let opened = self.open_or_stop(&mut stopped).await;
+            if opened.is_none() && *stopped.borrow() {
+                return;
+            }
             if let Some(pipe) = opened {
                 tracing::debug!(peer = %self.agent, "subscribed");
                 let over = self.receive(pipe, &mut stopped).await;
@@ -67,6 +69,17 @@ impl Collector {
                 () = tokio::time::sleep(retry) => retry = (retry * 2).min(SUBSCRIBE_RETRY_MAX),
                 _ = stopped.changed() => return,
             }
+        }
+    }
+
+    /// A pipe to the agent. When the collection stops meanwhile, the agent may count on the subscription already, so the
+    /// open is given a little longer, for the flush that follows.
+    async fn open_or_stop(&self, stopped: &mut watch::Receiver<bool>) -> Option<BidiPipe> {
+        let opening = self.open();
+        tokio::pin!(opening);
+        tokio::select! {
+            opened = &mut opening => opened,
+            _ = stopped.changed() => tokio::time::timeout(OPEN_AT_STOP_MAX, opening).await.ok().flatten(),
         }
     }
 
