@@ -1,85 +1,24 @@
 //! The peer: the handle that everything starts from.
 
-use std::collections::BTreeMap;
+mod builder;
+mod groups;
+mod resolver;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
-use crate::advertisement::{DiscoveryQuery, SignedAdvertisement, Value};
+use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::core::Path;
-use crate::error::{AlreadyRegistered, ConnectError, JoinError, LeaseError, QueryError, SpawnError};
+use crate::error::{ConnectError, LeaseError};
 use crate::event::Events;
-use crate::group::{GroupPolicy, PeerGroup};
-use crate::id::{Genesis, GroupId, Policy};
-use crate::limits::{Limits, PUBLICATIONS_MAX};
+use crate::limits::PUBLICATIONS_MAX;
 use crate::meters::Meters;
-use crate::net::{Command, Handle, PeerConfig, Queries, spawn, within};
+use crate::net::{Command, Handle, within};
 
-/// What a peer is to be; [`spawn`](Self::spawn) starts it.
-#[derive(Debug)]
-pub struct PeerBuilder {
-    config: PeerConfig,
-}
-
-impl PeerBuilder {
-    /// With this identity; without, a new one that is gone with the process.
-    /// [`identity::load_or_create`](crate::identity::load_or_create) keeps one in a file.
-    pub fn keypair(mut self, keypair: Keypair) -> Self {
-        self.config.keypair = keypair;
-        self
-    }
-
-    /// Listening at this address too; port 0 means any. Without any, others can't dial this peer.
-    pub fn listen(mut self, address: Multiaddr) -> Self {
-        self.config.listen.push(address);
-        self
-    }
-
-    /// Leasing from this rendezvous too; the address ends in `/p2p/<peer id>`.
-    pub fn rendezvous(mut self, address: Multiaddr) -> Self {
-        self.config.rendezvous.push(address);
-        self
-    }
-
-    /// With these limits.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
-        self
-    }
-
-    /// With this name and version of the program, told to connected peers.
-    pub fn agent(mut self, agent: impl Into<String>) -> Self {
-        self.config.agent = agent.into();
-        self
-    }
-
-    /// With this attribute in the advertisement that the peer publishes of itself.
-    pub fn peer_attribute(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.config.attributes.insert(name.into(), value.into());
-        self
-    }
-
-    /// Looking for peers on the local network by mDNS or not, and letting them find this one; off by default. Then
-    /// neighbours find what each other publishes without a rendezvous.
-    #[cfg(feature = "mdns")]
-    pub fn mdns(mut self, on: bool) -> Self {
-        self.config.mdns = on;
-        self
-    }
-
-    /// Starts the peer; returns when all addresses are listened on. Leases come later, see
-    /// [`Peer::wait_leased`].
-    ///
-    /// # Errors
-    /// [`SpawnError`] for an address that can't be listened on, or a rendezvous address without peer id.
-    pub async fn spawn(self) -> Result<Peer, SpawnError> {
-        spawn(self.config).await.map(|handle| Peer { handle })
-    }
-}
+pub use builder::PeerBuilder;
 
 /// A running peer. Clones are the same peer; it ends at once when the last clone and all that was made of it are
 /// dropped, or politely by [`shutdown`](Self::shutdown).
@@ -91,17 +30,7 @@ pub struct Peer {
 impl Peer {
     /// A peer to be.
     pub fn builder() -> PeerBuilder {
-        PeerBuilder {
-            config: PeerConfig {
-                keypair: Keypair::generate_ed25519(),
-                listen: Vec::new(),
-                rendezvous: Vec::new(),
-                limits: Limits::default(),
-                agent: concat!("juxta/", env!("CARGO_PKG_VERSION")).to_owned(),
-                attributes: BTreeMap::new(),
-                mdns: false,
-            },
-        }
+        PeerBuilder::new()
     }
 
     /// This peer's id: the hash of its public key, proven to each peer it talks to.
@@ -112,65 +41,6 @@ impl Peer {
     /// Where this peer can be dialed, complete with `/p2p/<peer id>`; loopback addresses last.
     pub fn addresses(&self) -> Vec<Multiaddr> {
         self.handle.shared.addresses.read().clone()
-    }
-
-    /// The group that every peer is in.
-    pub fn net_group(&self) -> PeerGroup {
-        PeerGroup::new(self.handle.clone(), Arc::new(Genesis::net()))
-    }
-
-    /// Joins an open group. Of a closed one this is a view without membership, which refuses everything, unless this
-    /// peer has become a member.
-    pub fn join(&self, genesis: &Genesis) -> PeerGroup {
-        if genesis.policy() == Some(Policy::Open) {
-            self.handle.shared.join_open(genesis.id());
-        }
-        PeerGroup::new(self.handle.clone(), Arc::new(genesis.clone()))
-    }
-
-    /// Creates a group and joins it. Of a closed one, each call makes a new group, whatever its label.
-    ///
-    /// # Errors
-    /// [`JoinError`], for a label that is too long or a system without resources.
-    pub async fn create_group(&self, label: &str, policy: GroupPolicy<'_>) -> Result<PeerGroup, JoinError> {
-        let genesis = match policy {
-            GroupPolicy::Open => return Ok(self.join(&Genesis::open(label))),
-            GroupPolicy::Passphrase(passphrase) => {
-                self.handle.create_by_passphrase(label, passphrase).await?
-            }
-            GroupPolicy::Invite => self.handle.create_by_invite(label)?,
-        };
-        Ok(PeerGroup::new(self.handle.clone(), genesis))
-    }
-
-    /// Joins a group by a ticket, the text of which an issuer handed over. The first issuer that it names and that is
-    /// online answers. What it gives is renewed in time while an issuer can be reached.
-    ///
-    /// # Errors
-    /// [`JoinError`].
-    pub async fn join_ticket(&self, ticket: &str) -> Result<PeerGroup, JoinError> {
-        let genesis = self.handle.join_ticket(ticket.parse()?).await?;
-        Ok(PeerGroup::new(self.handle.clone(), genesis))
-    }
-
-    /// Comes back into a group by invitation with what [`PeerGroup::save`] gave: its creator at any time, a member
-    /// while its credential is good, which is 24 h from its last renewal.
-    ///
-    /// # Errors
-    /// [`JoinError::Credential`].
-    pub fn restore_group(&self, saved: &[u8]) -> Result<PeerGroup, JoinError> {
-        let genesis = self.handle.restore(saved)?;
-        Ok(PeerGroup::new(self.handle.clone(), genesis))
-    }
-
-    /// Joins a passphrase group. Takes a good part of a second of computing, and nobody else.
-    ///
-    /// # Errors
-    /// [`JoinError::Credential`] with [`CredentialError::WrongPassphrase`](crate::CredentialError::WrongPassphrase).
-    pub async fn join_passphrase(&self, genesis: &Genesis, passphrase: &str) -> Result<PeerGroup, JoinError> {
-        let genesis = Arc::new(genesis.clone());
-        self.handle.join_passphrase(genesis.clone(), passphrase).await?;
-        Ok(PeerGroup::new(self.handle.clone(), genesis))
     }
 
     /// What happens from now on.
@@ -250,33 +120,6 @@ impl Peer {
     /// The connections with `peer`, the oldest first: which way each goes, and whether through a relay.
     pub fn paths(&self, peer: PeerId) -> Vec<Path> {
         self.handle.shared.paths.of(&peer)
-    }
-
-    /// Registers a handler for questions of the resolver (JXTA).
-    ///
-    /// # Errors
-    /// [`AlreadyRegistered`], also for a name beyond
-    /// [`HANDLER_NAME_BYTES_MAX`](crate::limits::HANDLER_NAME_BYTES_MAX).
-    pub fn register_handler(&self, name: &str) -> Result<Queries, AlreadyRegistered> {
-        Queries::register(self.handle.shared.clone(), name)
-    }
-
-    /// Asks the handler `name` of the peer `to`, in a group that both are in. Needs no substream of its own: the
-    /// session carries question and answer. Cancel-safe.
-    ///
-    /// # Errors
-    /// [`QueryError`].
-    pub async fn query(
-        &self,
-        to: PeerId,
-        group: &GroupId,
-        name: &str,
-        body: impl Into<Bytes>,
-        deadline: Duration,
-    ) -> Result<Bytes, QueryError> {
-        self.handle.shared.meters.queries_out.add(1);
-        let asking = self.handle.ask(to, *group, name, body.into());
-        tokio::time::timeout(deadline, asking).await.unwrap_or(Err(QueryError::TimedOut { after: deadline }))
     }
 
     /// Closes all connections with `peer`.

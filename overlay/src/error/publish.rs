@@ -1,0 +1,48 @@
+//! What can go wrong with publications.
+
+use thiserror::Error;
+
+use super::{AdvertisementError, QueryError};
+
+/// Why something was not published.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The advertisement breaks a bound.
+    #[error("publish the advertisement: {0}")]
+    Invalid(#[from] AdvertisementError),
+    /// No rendezvous serves a closed group; what is said in it stays in it.
+    #[error("publish the advertisement: no rendezvous serves closed groups")]
+    ClosedGroup,
+    /// This peer publishes as much as it may.
+    #[error("publish the advertisement: {max} are published already")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
+    /// Every leased rendezvous refused or did not answer; it stays in the local cache and is tried again with
+    /// each lease.
+    #[error("publish the advertisement at a rendezvous: {0}")]
+    Rendezvous(QueryError),
+    /// The peer has ended.
+    #[error("publish the advertisement: the peer has ended")]
+    Closed,
+}
+
+/// Why something was not withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum WithdrawError {
+    /// This peer does not publish it in this group, or no longer.
+    #[error("withdraw the advertisement: this peer does not publish it")]
+    NotPublished,
+    /// The withdrawal can't be signed.
+    #[error("withdraw the advertisement: {0}")]
+    Invalid(#[from] AdvertisementError),
+    /// Every leased rendezvous refused or did not answer; each is told again with its next lease.
+    #[error("withdraw the advertisement at a rendezvous: {0}")]
+    Rendezvous(QueryError),
+    /// The peer has ended.
+    #[error("withdraw the advertisement: the peer has ended")]
+    Closed,
+}

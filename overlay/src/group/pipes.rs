@@ -1,0 +1,101 @@
+//! The pipes of the group: bound by one peer, connected to by others (JXTA pipe binding protocol).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use libp2p::PeerId;
+
+use super::PeerGroup;
+use crate::error::{BindError, ConnectError};
+use crate::id::PipeId;
+use crate::limits::OPEN_TIMEOUT;
+use crate::net::{Binding, FrameStream, Substream, connect_error, open_pipe, within};
+use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener};
+use crate::protocol::pipe::{Header, PipeKind};
+
+impl PeerGroup {
+    /// Binds a unicast pipe at this peer: many senders, one receiver.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind_unicast(&self, pipe: PipeId) -> Result<InputPipe, BindError> {
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Unicast).map(InputPipe::new)
+    }
+
+    /// Connects to the unicast pipe that `to` binds. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the deadline is [`OPEN_TIMEOUT`].
+    pub async fn connect_unicast(&self, to: PeerId, pipe: PipeId) -> Result<OutputPipe, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Unicast, None, OPEN_TIMEOUT).await?;
+        Ok(OutputPipe::new(to, frames))
+    }
+
+    /// Binds a bidirectional pipe at this peer; each that connects makes a [`BidiPipe`].
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind(&self, pipe: PipeId) -> Result<PipeListener, BindError> {
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Bidirectional)
+            .map(PipeListener::new)
+    }
+
+    /// Connects to the bidirectional pipe that `to` binds, reaching the peer if needed. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the deadline is [`OPEN_TIMEOUT`].
+    pub async fn connect(&self, to: PeerId, pipe: PipeId) -> Result<BidiPipe, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Bidirectional, None, OPEN_TIMEOUT).await?;
+        Ok(BidiPipe::new(to, frames))
+    }
+
+    /// Like [`connect`](Self::connect) with a first message that rides with the open, and a deadline.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; then the message was not received.
+    pub async fn connect_with(
+        &self,
+        to: PeerId,
+        pipe: PipeId,
+        first: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<BidiPipe, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Bidirectional, first, deadline).await?;
+        Ok(BidiPipe::new(to, frames))
+    }
+
+    async fn open(
+        &self,
+        to: PeerId,
+        pipe: PipeId,
+        kind: PipeKind,
+        first: Option<Bytes>,
+        deadline: Duration,
+    ) -> Result<FrameStream<Substream>, ConnectError> {
+        let opening = async {
+            let session = self.handle.reach_session(to).await?;
+            let header = Header { group: self.id, pipe, kind };
+            let open = |first| open_pipe(&self.handle.commands, to, header.clone(), first, deadline);
+            let mut frames = if self.is_closed() {
+                let proven_before = self.handle.prove(to, &session, self.id).await.map_err(connect_error)?;
+                match open(first.clone()).await {
+                    // The other side may have forgotten, having left and come back.
+                    Err(ConnectError::NoSuchPipe) if proven_before => {
+                        self.handle.prove_again(to, &session, self.id).await.map_err(connect_error)?;
+                        open(first).await?
+                    }
+                    opened => opened?,
+                }
+            } else {
+                open(first).await?
+            };
+            if self.is_closed() {
+                let guard = self.handle.shared.admit_pipe(&to, &self.id);
+                frames.io.guard(guard.map_err(|()| ConnectError::Refused)?);
+            }
+            self.handle.shared.meters.pipes_out.add(1);
+            Ok(frames)
+        };
+        within(deadline, opening).await
+    }
+}
