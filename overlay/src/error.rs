@@ -15,7 +15,7 @@ use crate::wire::WireError;
 
 pub use membership::{CredentialError, JoinError};
 pub use pipe::{BindError, ConnectError, RecvError, SendError};
-pub use publish::{PublishError, WithdrawError};
+pub use publish::{PublishError, SubscribeError, WithdrawError};
 pub use refuse::RefuseReason;
 pub use resolver::{AlreadyRegistered, QueryError};
 

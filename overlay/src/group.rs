@@ -3,6 +3,7 @@
 mod advertisements;
 mod membership;
 mod pipes;
+mod subscription;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::id::{Genesis, GroupId};
 use crate::net::Handle;
 
 pub use advertisements::{Discovery, Published};
+pub use subscription::Subscription;
 
 /// One peer's view of a group. Clones are the same view.
 #[derive(Debug, Clone)]

@@ -62,14 +62,16 @@ pub use crate::advertisement::{
     Advertisement, AdvertisementKind, Comparison, Condition, DiscoveryQuery, Lifetime, Pattern,
     SignedAdvertisement, Value,
 };
-pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted, Path, Transport};
+pub use crate::core::{
+    AdvertisementCache, CacheLimits, CacheRefused, Change, Deadlines, Inserted, Path, Transport,
+};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
     JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError, RefuseReason,
-    SendError, SpawnError, WithdrawError,
+    SendError, SpawnError, SubscribeError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published};
+pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published, Subscription};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;

@@ -38,6 +38,24 @@ pub const DISCOVERY_BYTES_MAX: usize = 56 * 1024;
 /// Advertisements in one publication request.
 pub const PUBLISH_BATCH_MAX: usize = 64;
 
+/// Answers that are left out at most when a query goes on where an answer ended; each page costs a look through those
+/// before it. More: refused, and the search ends there.
+pub const FIND_SKIP_MAX: u32 = 10_000;
+
+/// Bytes of a subscription's query, since a rendezvous holds many. Longer: malformed.
+pub const SUBSCRIPTION_BYTES_MAX: usize = 4 * 1024;
+/// Subscriptions that one peer holds at a time, and that a rendezvous holds of one peer. More: `subscribe` fails.
+pub const SUBSCRIPTIONS_PER_PEER_MAX: usize = 64;
+/// Advertisements that one subscription knows at a time. More are left out and told as [`Change::Missed`](crate::Change).
+pub const SUBSCRIPTION_KNOWN_MAX: usize = 4096;
+/// Ids in one notification of what is gone, so that it fits a session frame together with an edition. More: malformed.
+pub const NOTIFICATION_GONE_MAX: usize = 256;
+/// Time in which a rendezvous must answer a subscription, and after which a refused one is tried again.
+pub const SUBSCRIBE_RETRY: Duration = Duration::from_secs(5);
+/// For how long a subscriber still believes what a rendezvous that has lost its memory does not tell again: its
+/// publishers need as long to find that rendezvous again ([`LEASE_RETRY_MAX`]).
+pub const SUBSCRIPTION_GRACE: Duration = Duration::from_secs(10);
+
 /// Bytes of a handler's name in the resolver. Longer: refused.
 pub const HANDLER_NAME_BYTES_MAX: usize = 64;
 /// Queries that wait for one handler. Full: the asker is told *busy*.

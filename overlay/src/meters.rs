@@ -89,6 +89,12 @@ meters! {
     publications_failed,
     /// Lookups at a rendezvous that it refused or did not answer, and those of queries beyond a bound, which are not sent.
     lookups_failed,
+    /// Notifications of subscriptions that this peer has not made with their sender, or that can't be read; refused.
+    notifications_rejected,
+    /// Subscriptions that a rendezvous refused or did not answer; tried again.
+    subscriptions_failed,
+    /// Editions that a subscription's reader missed because a newer one came before it looked.
+    changes_merged,
     /// Peers on the local network that were ignored because there are enough.
     neighbours_ignored,
     /// Times that mDNS was turned off because too many addresses were told.

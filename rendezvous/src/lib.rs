@@ -11,8 +11,9 @@ pub mod limits;
 pub mod net;
 mod rate;
 mod service;
+mod subscriptions;
 
 pub use index::{Index, IndexRefused};
 pub use lease_table::{Grant, Lease, LeaseRefused, LeaseTable};
 pub use rate::{RateLimiter, TooMany};
-pub use service::{Answer, BansFull, GroupRow, PeerRow, Service};
+pub use service::{Answer, BansFull, GroupRow, Notified, PeerRow, Service};

@@ -11,18 +11,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use overlay::limits::FIND_ANSWER_MAX;
+use overlay::limits::{FIND_ANSWER_MAX, FIND_SKIP_MAX};
 use overlay::protocol::discovery::{DiscoveryRequest, FindAnswer, PublishAnswer};
+use overlay::protocol::notification::Notification;
 use overlay::protocol::rendezvous::{LeaseGrant, RendezvousRequest};
 use overlay::wire::WireError;
-use overlay::{DiscoveryQuery, GroupId, PeerId, RefuseReason, SignedAdvertisement};
+use overlay::{DiscoveryQuery, GroupId, Inserted, PeerId, RefuseReason, SignedAdvertisement};
 
 pub use self::listing::{GroupRow, PeerRow};
 use crate::counters::Counters;
-use crate::index::Index;
+use crate::index::{Index, IndexRefused};
 use crate::lease_table::{LeaseRefused, LeaseTable};
-use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX};
+use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX, SUBSCRIPTION_COST};
 use crate::rate::RateLimiter;
+pub use crate::subscriptions::Notified;
+use crate::subscriptions::Subscriptions;
 
 /// Everything that a rendezvous knows and decides.
 #[derive(Debug)]
@@ -32,6 +35,9 @@ pub struct Service {
     lease_rate: RateLimiter,
     lookup_rate: RateLimiter,
     publication_rate: RateLimiter,
+    subscriptions: Subscriptions,
+    /// The rendezvous's own peer, which needs no lease from itself.
+    own: Option<PeerId>,
     banned: HashSet<PeerId>,
     counters: Arc<Counters>,
 }
@@ -57,6 +63,8 @@ impl Service {
             lease_rate: RateLimiter::new(limits.rate.lease, RATE_PEERS_MAX),
             lookup_rate: RateLimiter::new(limits.rate.lookup, RATE_PEERS_MAX),
             publication_rate: RateLimiter::new(limits.rate.publication, RATE_PEERS_MAX),
+            subscriptions: Subscriptions::default(),
+            own: None,
             banned: HashSet::new(),
             counters,
         }
@@ -77,6 +85,7 @@ impl Service {
     /// A peer has a session now. Returns whether it may stay: a banned one may not.
     pub fn session_opened(&mut self, now: Instant, peer: &PeerId) -> bool {
         self.leases.seen(now, peer);
+        self.subscriptions.heard_of(peer);
         let banned = self.banned.contains(peer);
         if banned {
             self.counters.refused_banned.increment();
@@ -86,6 +95,7 @@ impl Service {
 
     /// The last session of a peer is gone: what it holds stays for the grace.
     pub fn session_lost(&mut self, now: Instant, peer: &PeerId) {
+        self.subscriptions.stall(peer);
         if self.leases.suspect(now, peer) {
             self.counters.leases_suspected.increment();
         }
@@ -96,12 +106,12 @@ impl Service {
     ///
     /// # Errors
     /// [`BansFull`] when there are [`BANNED_MAX`] bans.
-    pub fn ban(&mut self, peer: PeerId) -> Result<(), BansFull> {
+    pub fn ban(&mut self, now: Instant, peer: PeerId) -> Result<(), BansFull> {
         if self.banned.len() >= BANNED_MAX && !self.banned.contains(&peer) {
             return Err(BansFull { max: BANNED_MAX });
         }
         self.banned.insert(peer);
-        self.end_lease(&peer);
+        self.end_lease(now, &peer);
         self.show();
         Ok(())
     }
@@ -109,11 +119,20 @@ impl Service {
     /// Keeps what the rendezvous's own peer publishes now, and nothing else of it; it needs no lease from itself.
     /// What finds no room is left out and counted, each time.
     pub fn host(&mut self, now: Instant, own: &PeerId, published: Vec<SignedAdvertisement>) {
+        self.own = Some(*own);
+        let before = self.index.of_peer(now, *own);
         self.index.remove_peer(own);
         for signed in published {
+            let id = signed.id();
+            let old = before.iter().find(|old| old.id() == id);
             if self.index.keep(now, signed).is_err() {
                 self.counters.publications_refused.increment();
+            } else if let Some(new) = self.index.get(&id).filter(|new| old != Some(new)) {
+                self.subscriptions.published(old.map(Arc::as_ref), new);
             }
+        }
+        for old in before.iter().filter(|old| self.index.get(&old.id()).is_none()) {
+            self.subscriptions.gone(old);
         }
         self.show();
     }
@@ -122,7 +141,7 @@ impl Service {
     pub fn expire(&mut self, now: Instant) {
         while let Some(peer) = self.leases.pop_expired(now) {
             self.counters.leases_expired.increment();
-            self.counters.advertisements_dropped.add(self.index.remove_peer(&peer));
+            self.drop_peer(now, &peer);
         }
         self.counters.advertisements_expired.add(self.index.expire(now));
         self.show();
@@ -142,6 +161,7 @@ impl Service {
         // What is due ends first, so that a late frame cannot revive it.
         self.expire(now);
         self.leases.seen(now, from);
+        self.subscriptions.heard_of(from);
         Ok(())
     }
 
@@ -157,7 +177,7 @@ impl Service {
                 encoded(LeaseGrant { ttl: grant.ttl }.encode())
             }
             RendezvousRequest::Cancel => {
-                if self.end_lease(&from) {
+                if self.end_lease(now, &from) {
                     self.counters.leases_cancelled.increment();
                 }
                 Ok(Bytes::new())
@@ -168,7 +188,13 @@ impl Service {
     fn answer_discovery(&mut self, now: Instant, from: PeerId, group: GroupId, body: &[u8]) -> Answer {
         match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
             DiscoveryRequest::Publish { advertisements } => self.publish(now, from, advertisements),
-            DiscoveryRequest::Find { query } => self.find(now, from, group, query),
+            DiscoveryRequest::Find { query } => self.find(now, from, group, query, 0),
+            DiscoveryRequest::FindMore { query, skip } => self.find(now, from, group, query, skip),
+            DiscoveryRequest::Subscribe { number, query } => self.subscribe(now, from, group, number, query),
+            DiscoveryRequest::Unsubscribe { number } => {
+                self.subscriptions.end(&from, number);
+                Ok(Bytes::new())
+            }
         }
     }
 
@@ -193,29 +219,96 @@ impl Service {
     /// One token buys one signature check.
     fn publish_one(&mut self, now: Instant, from: PeerId, envelope: Bytes) -> Result<(), RefuseReason> {
         self.publication_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
-        self.index.publish(now, &from, envelope).map_err(|refused| refused.reason())?;
+        let signed = Index::verify(&from, envelope).map_err(|refused| refused.reason())?;
+        let id = signed.id();
+        let old = self.index.get(&id).cloned();
+        let kept = self.index.keep(now, signed).map_err(|refused| IndexRefused::from(refused).reason())?;
+        if let Some(new) = self.index.get(&id).filter(|_| kept != Inserted::Same) {
+            self.subscriptions.published(old.as_deref(), new);
+        }
         self.counters.publications.increment();
         Ok(())
     }
 
     /// A query that names no group asks in the group it came by.
-    fn find(&mut self, now: Instant, from: PeerId, group: GroupId, mut query: DiscoveryQuery) -> Answer {
-        self.lookup_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
+    fn find(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        group: GroupId,
+        mut query: DiscoveryQuery,
+        skip: u32,
+    ) -> Answer {
+        if skip > FIND_SKIP_MAX {
+            return Err(RefuseReason::Full);
+        }
+        // A page costs what it takes to look through those before it.
+        let cost = 1 + skip / 1_000;
+        self.lookup_rate.spend(now, from, cost).map_err(|_| RefuseReason::TooMany)?;
         query.group.get_or_insert(group);
+        let skip = skip as usize;
         // One more than an answer may hold tells whether there are more.
-        query.threshold = query.threshold.min(FIND_ANSWER_MAX + 1);
+        query.threshold = query.threshold.min(skip + FIND_ANSWER_MAX + 1);
         let found = self.index.find(now, &query);
-        let envelopes = found.iter().take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
+        let envelopes = found.iter().skip(skip).take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
         let mut answer = FindAnswer::fitting(envelopes);
-        answer.more |= found.len() > FIND_ANSWER_MAX;
+        answer.more |= found.len() > skip + FIND_ANSWER_MAX;
         self.counters.lookups.increment();
         self.counters.found.add(answer.advertisements.len());
         encoded(answer.encode())
     }
 
-    fn end_lease(&mut self, peer: &PeerId) -> bool {
-        self.counters.advertisements_dropped.add(self.index.remove_peer(peer));
+    /// Only who holds a lease is told; its end is the end of its subscriptions.
+    fn subscribe(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        group: GroupId,
+        number: u64,
+        mut query: DiscoveryQuery,
+    ) -> Answer {
+        if self.leases.live(now, &from).is_none() && self.own != Some(from) {
+            return Err(RefuseReason::NotLeased);
+        }
+        self.lookup_rate.spend(now, from, SUBSCRIPTION_COST).map_err(|_| RefuseReason::TooMany)?;
+        query.group.get_or_insert(group);
+        self.subscriptions.begin(from, number, query)?;
+        Ok(Bytes::new())
+    }
+
+    /// The next notification to send, and to whom; the service hears by [`Self::notified`] what came of it.
+    pub fn poll_notification(&mut self, now: Instant) -> Option<(PeerId, Notification)> {
+        self.subscriptions.poll(now, &self.index)
+    }
+
+    /// A notification was answered, refused or lost.
+    pub fn notified(&mut self, peer: &PeerId, number: u64, notified: Notified) {
+        match notified {
+            Notified::Heard => self.counters.notifications.increment(),
+            Notified::Refused | Notified::Lost => self.counters.notifications_failed.increment(),
+        }
+        self.subscriptions.notified(peer, number, notified);
+        self.show();
+    }
+
+    /// Whether anybody has a subscription.
+    #[must_use]
+    pub fn has_subscriptions(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
+    fn end_lease(&mut self, now: Instant, peer: &PeerId) -> bool {
+        self.drop_peer(now, peer);
         self.leases.cancel(peer)
+    }
+
+    /// Removes what a peer published and asked to be told; who has subscribed to it hears that it has gone.
+    fn drop_peer(&mut self, now: Instant, peer: &PeerId) {
+        self.subscriptions.end_all(peer);
+        for signed in self.index.of_peer(now, *peer) {
+            self.subscriptions.gone(&signed);
+        }
+        self.counters.advertisements_dropped.add(self.index.remove_peer(peer));
     }
 
     fn finish(&mut self, answer: Answer) -> Answer {
@@ -227,10 +320,12 @@ impl Service {
     }
 
     /// Brings the gauges up to date.
-    fn show(&self) {
+    fn show(&mut self) {
         self.counters.leases.set(self.leases.len());
         self.counters.advertisements.set(self.index.len());
         self.counters.index_bytes.set(self.index.bytes());
+        self.counters.subscriptions.set(self.subscriptions.len());
+        self.counters.subscriptions_restarted.add(self.subscriptions.take_restarted());
         self.counters.banned.set(self.banned.len());
     }
 }

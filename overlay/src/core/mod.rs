@@ -9,14 +9,17 @@ mod membership;
 mod path;
 mod publications;
 mod round_trip;
+mod view;
 
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
 pub use path::{Path, Transport};
+pub use view::Change;
 
 pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use membership::Membership;
 pub(crate) use publications::{Due, Publications};
 pub(crate) use round_trip::RoundTrip;
+pub(crate) use view::View;

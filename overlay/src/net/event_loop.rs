@@ -18,12 +18,13 @@ use super::membership;
 use super::resolver::Query;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
+use super::subscription;
 use super::substream::Inbound;
 use super::waiting::Waiting;
 use crate::advertisement::{
     Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
 };
-use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, Publications};
+use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, PeerEvent, Publications};
 use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
 
 mod commands;
@@ -118,12 +119,18 @@ impl EventLoop {
         event_loop
     }
 
-    /// Starts what keeps memberships alive; it ends with the loop.
-    pub(crate) fn keep_memberships(&mut self, commands: mpsc::WeakSender<Command>) {
+    /// Starts what keeps memberships and subscriptions alive; it ends with the loop.
+    pub(crate) fn keep_alive(&mut self, commands: mpsc::WeakSender<Command>) {
         let (serving, keeping) =
-            (membership::serve(self.shared.clone()), membership::keep(self.shared.clone(), commands));
+            (membership::serve(self.shared.clone()), membership::keep(self.shared.clone(), commands.clone()));
         self.tasks.spawn(async move {
             futures::join!(serving, keeping);
+            Ended::Done
+        });
+        let told = subscription::serve(self.shared.clone(), commands.clone());
+        let kept = subscription::keep(self.shared.clone(), commands);
+        self.tasks.spawn(async move {
+            futures::join!(told, kept);
             Ended::Done
         });
     }
@@ -229,6 +236,8 @@ impl EventLoop {
         let Lifetime { local, remote } = signed.lifetime();
         let keep_for = if signed.is_withdrawn() { remote } else { local.min(remote) };
         let _ = self.cache.insert(now, signed.clone(), keep_for);
+        self.shared.subscriptions.offer(now, signed, keep_for);
+        self.shared.tell(PeerEvent::Published { id: signed.id() });
     }
 
     /// Takes a new address of ours into what this peer advertises of itself.

@@ -112,6 +112,9 @@ impl Handle {
         name: &str,
         body: Bytes,
     ) -> Result<Bytes, QueryError> {
+        if to == self.shared.id {
+            return self.shared.handlers.ask(to, group, name, body, &self.shared.meters).await;
+        }
         let session = self.reach_session(to).await.map_err(query_error)?;
         if !self.shared.is_member(&group) {
             return session.ask(group, name, body).await;

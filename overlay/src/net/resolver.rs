@@ -36,6 +36,11 @@ impl Handlers {
         questions
     }
 
+    /// Whether somebody has registered `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.table.read().contains_key(name)
+    }
+
     /// Asks a handler of this peer itself, as another peer would.
     ///
     /// # Errors

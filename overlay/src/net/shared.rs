@@ -12,6 +12,7 @@ use super::bindings::Bindings;
 use super::groups::Groups;
 use super::resolver::Handlers;
 use super::session::SessionHandle;
+use super::subscription::Subscriptions;
 use crate::core::{Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) leases: watch::Sender<Leases>,
     pub(crate) addresses: Table<Vec<Multiaddr>>,
     pub(crate) groups: Groups,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 /// How the leases stand.
@@ -41,6 +43,8 @@ pub(crate) struct Leases {
     pub(crate) configured: usize,
     /// Rendezvous whose lease holds.
     pub(crate) held: Vec<PeerId>,
+    /// How many leases each rendezvous has granted; another one means that it knows nothing of the one before.
+    pub(crate) grants: HashMap<PeerId, u64>,
     /// What the last failed try ended in.
     pub(crate) last_failure: Option<String>,
 }
@@ -61,6 +65,7 @@ impl Shared {
             leases: watch::Sender::default(),
             addresses: Table::default(),
             groups: Groups::default(),
+            subscriptions: Subscriptions::default(),
         }
     }
 

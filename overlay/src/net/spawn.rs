@@ -73,7 +73,7 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         &config.limits,
         listened,
     );
-    event_loop.keep_memberships(commands.downgrade());
+    event_loop.keep_alive(commands.downgrade());
     early.into_iter().for_each(|event| event_loop.on_swarm_event(event));
     tokio::spawn(event_loop.run());
     Ok(Handle { shared, commands })

@@ -2,6 +2,7 @@
 
 pub mod discovery;
 pub(crate) mod membership;
+pub mod notification;
 pub(crate) mod pipe;
 pub mod rendezvous;
 pub(crate) mod session;

@@ -6,14 +6,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use overlay::protocol::notification::{self, Notification};
 use overlay::protocol::{discovery, rendezvous};
-use overlay::{AlreadyRegistered, Events, Peer, PeerEvent, PeerId, Queries, Query};
+use overlay::{AlreadyRegistered, Events, GroupId, Peer, PeerEvent, PeerId, Queries, Query, QueryError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::counters::Counters;
-use crate::limits::{COMMANDS_MAX, Limits};
-use crate::service::{Answer, BansFull, GroupRow, PeerRow, Service};
+use crate::limits::{COMMANDS_MAX, Limits, NOTIFICATION_TIMEOUT, NOTIFICATIONS_MAX};
+use crate::service::{Answer, BansFull, GroupRow, Notified, PeerRow, Service};
 
 /// A handle on a running rendezvous. Cheap to clone; [`Server::shutdown`] ends it politely, dropping the last handle
 /// at once.
@@ -86,6 +90,7 @@ impl Server {
             counters: Arc::clone(&counters),
             events_missed: 0,
             own_taken_at: None,
+            notifying: FuturesUnordered::new(),
             peer: peer.clone(),
         };
         let task = Arc::new(Task(tokio::spawn(worker.run())));
@@ -174,14 +179,20 @@ struct Worker {
     events_missed: u64,
     /// When the peer's own publications were last taken into the index.
     own_taken_at: Option<Instant>,
+    /// Notifications under way, at most one for each subscriber.
+    notifying: FuturesUnordered<BoxFuture<'static, (PeerId, u64, Notified)>>,
     peer: Peer,
 }
 
 impl Worker {
     async fn run(mut self) {
         loop {
+            self.notify();
             let deadline = self.service.poll_timeout();
             tokio::select! {
+                Some((peer, number, notified)) = self.notifying.next() => {
+                    self.service.notified(&peer, number, notified);
+                }
                 Some(query) = self.leases.recv() => {
                     let answer = self.service.lease(Instant::now(), query.from, &query.body);
                     give(query, answer);
@@ -209,6 +220,15 @@ impl Worker {
         }
     }
 
+    /// Sends what subscribers wait for, as far as there is room.
+    fn notify(&mut self) {
+        while self.notifying.len() < NOTIFICATIONS_MAX {
+            let Some((to, notification)) = self.service.poll_notification(Instant::now()) else { return };
+            let (peer, number) = (self.peer.clone(), notification.number);
+            self.notifying.push(Box::pin(async move { (to, number, tell(&peer, to, &notification).await) }));
+        }
+    }
+
     /// Brings what the rendezvous's own peer publishes, as its management agent does, into the index before
     /// somebody looks there; one exchange with the peer, at most once in [`OWN_FRESH`].
     async fn take_in_own(&mut self) {
@@ -232,6 +252,11 @@ impl Worker {
                     self.peer.close(*peer).await;
                 }
             }
+            // Who has subscribed to it shall not wait until somebody asks.
+            PeerEvent::Published { .. } if self.service.has_subscriptions() => {
+                self.own_taken_at = None;
+                self.take_in_own().await;
+            }
             PeerEvent::SessionLost { peer } => self.service.session_lost(Instant::now(), peer),
             _ => {}
         }
@@ -246,13 +271,26 @@ impl Worker {
                 drop(reply.send(self.service.groups(Instant::now())));
             }
             Command::Ban(peer, reply) => {
-                let banned = self.service.ban(peer);
+                let banned = self.service.ban(Instant::now(), peer);
                 if banned.is_ok() {
                     self.peer.close(peer).await;
                 }
                 let _ = reply.send(banned);
             }
             Command::End(done) => drop(done.send(())),
+        }
+    }
+}
+
+async fn tell(peer: &Peer, to: PeerId, notification: &Notification) -> Notified {
+    let Ok(body) = notification.encode() else { return Notified::Lost };
+    let told = peer.query(to, &GroupId::net(), notification::HANDLER, body, NOTIFICATION_TIMEOUT).await;
+    match told {
+        Ok(_) => Notified::Heard,
+        Err(QueryError::Refused(_)) => Notified::Refused,
+        Err(error) => {
+            tracing::debug!(peer = %to, reason = %error, "notification lost");
+            Notified::Lost
         }
     }
 }

@@ -7,5 +7,6 @@ mod hostile_services;
 mod meeting;
 mod pipes;
 mod resolver;
+mod subscriptions;
 mod transports;
 mod world;

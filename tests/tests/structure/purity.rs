@@ -4,7 +4,7 @@ use crate::rust_text::{line_of, word_positions};
 use crate::workspace::{SourceFile, assert_none, source_files};
 
 /// Modules, as the start of their paths, whose code takes `now` and an input, and hands out effects.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "overlay/src/core/",
     "mgmt-service/src/arm/",
     "mgmt-service/src/jmx/",
@@ -12,6 +12,7 @@ const PURE: [&str; 7] = [
     "rendezvous/src/index",
     "rendezvous/src/rate",
     "rendezvous/src/service",
+    "rendezvous/src/subscriptions",
 ];
 
 /// The one thing of tokio that waits without a runtime: how a consumer learns of a record.

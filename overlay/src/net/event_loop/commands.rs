@@ -136,7 +136,9 @@ impl EventLoop {
             self.book.add(peer, address);
         }
         let keep_for = signed.lifetime().remote.min(CACHED_FOR_MAX);
-        match self.cache.insert(Instant::now(), signed, keep_for) {
+        let now = Instant::now();
+        self.shared.subscriptions.offer(now, &signed, keep_for);
+        match self.cache.insert(now, signed, keep_for) {
             Ok(_) | Err(CacheRefused::Stale) => {}
             Err(_) => self.shared.meters.advertisements_rejected.add(1),
         }

@@ -27,6 +27,9 @@ impl EventLoop {
                 LeaseEffect::Granted { rendezvous, ttl } => {
                     changed = true;
                     self.push_everything(now, rendezvous);
+                    self.shared
+                        .leases
+                        .send_modify(|leases| *leases.grants.entry(rendezvous).or_default() += 1);
                     self.shared.tell(PeerEvent::LeaseGranted { rendezvous, ttl });
                 }
                 LeaseEffect::Lost { rendezvous, reason } => {

@@ -10,7 +10,7 @@ use libp2p::PeerId;
 use super::EventLoop;
 use crate::advertisement::DiscoveryQuery;
 use crate::error::RefuseReason;
-use crate::limits::FIND_ANSWER_MAX;
+use crate::limits::{FIND_ANSWER_MAX, PUBLICATIONS_MAX};
 #[cfg(feature = "mdns")]
 use crate::limits::{MDNS_ADDRESSES_MAX, NEIGHBOURS_MAX};
 use crate::net::Query;
@@ -76,9 +76,11 @@ impl EventLoop {
     /// Answers a neighbour's question with what this peer publishes itself.
     pub(super) fn answer_neighbour(&self, query: Query) {
         let now = std::time::Instant::now();
-        let answer = own_query(&query.body, self.shared.id).and_then(|own| {
+        let answer = own_query(&query.body, self.shared.id).and_then(|(own, skip)| {
             let found = own.map(|own| self.cache.find(now, &own)).unwrap_or_default();
-            let answer = FindAnswer::fitting(found.iter().map(|signed| signed.to_bytes()));
+            let page = found.iter().skip(skip).take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
+            let mut answer = FindAnswer::fitting(page);
+            answer.more |= found.len() > skip + FIND_ANSWER_MAX;
             answer.encode().map_err(|_| RefuseReason::Malformed)
         });
         match answer {
@@ -88,16 +90,18 @@ impl EventLoop {
     }
 }
 
-/// The question in `body`, asked of the publications of `me` alone; `None` when it asks for another publisher's.
-fn own_query(body: &[u8], me: PeerId) -> Result<Option<DiscoveryQuery>, RefuseReason> {
-    match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
-        DiscoveryRequest::Publish { .. } => Err(RefuseReason::Policy),
-        DiscoveryRequest::Find { query } => {
-            let threshold = query.threshold.min(FIND_ANSWER_MAX);
-            let mine = query.publisher.is_none_or(|publisher| publisher == me);
-            Ok(mine.then(|| query.publisher(me).threshold(threshold)))
-        }
-    }
+/// The question in `body`, asked of the publications of `me` alone, `None` when it asks for another publisher's; and how
+/// many answers are known from the pages before.
+fn own_query(body: &[u8], me: PeerId) -> Result<(Option<DiscoveryQuery>, usize), RefuseReason> {
+    let (query, skip) = match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
+        DiscoveryRequest::Find { query } => (query, 0),
+        DiscoveryRequest::FindMore { query, skip } => (query, skip as usize),
+        _ => return Err(RefuseReason::Policy),
+    };
+    // Nobody publishes more, and one more than an answer holds tells whether there are more.
+    let threshold = query.threshold.min(skip.min(PUBLICATIONS_MAX) + FIND_ANSWER_MAX + 1);
+    let mine = query.publisher.is_none_or(|publisher| publisher == me);
+    Ok((mine.then(|| query.publisher(me).threshold(threshold)), skip))
 }
 
 #[cfg(test)]
@@ -108,11 +112,11 @@ mod tests {
     fn a_neighbour_is_asked_for_its_own_publications_only() {
         let (me, other) = (PeerId::random(), PeerId::random());
         let find = |query: DiscoveryQuery| DiscoveryRequest::Find { query }.encode().unwrap();
-        let own = own_query(&find(DiscoveryQuery::new().threshold(9)), me).unwrap().unwrap();
+        let own = own_query(&find(DiscoveryQuery::new().threshold(9)), me).unwrap().0.unwrap();
         assert_eq!((own.publisher, own.threshold), (Some(me), 9));
-        let many = own_query(&find(DiscoveryQuery::new().threshold(1 << 20)), me).unwrap().unwrap();
-        assert_eq!(many.threshold, FIND_ANSWER_MAX);
-        assert_eq!(own_query(&find(DiscoveryQuery::new().publisher(other)), me), Ok(None));
+        let many = own_query(&find(DiscoveryQuery::new().threshold(1 << 20)), me).unwrap().0.unwrap();
+        assert_eq!(many.threshold, FIND_ANSWER_MAX + 1);
+        assert_eq!(own_query(&find(DiscoveryQuery::new().publisher(other)), me), Ok((None, 0)));
         let publish = DiscoveryRequest::Publish { advertisements: Vec::new() }.encode().unwrap();
         assert_eq!(own_query(&publish, me), Err(RefuseReason::Policy));
         assert_eq!(own_query(&[1, 2, 3], me), Err(RefuseReason::Malformed));

@@ -1,0 +1,54 @@
+//! What answers a query in the group, and how that changes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+
+use super::PeerGroup;
+use crate::advertisement::DiscoveryQuery;
+use crate::core::Change;
+use crate::error::SubscribeError;
+use crate::net::Watching;
+
+/// [`Change`]s as they happen, until it is dropped or the peer ends. Cancel-safe.
+///
+/// A slow reader misses editions that a newer one has replaced, counted as `changes_merged`, but never the last; what it
+/// was told adds up to what is known.
+#[derive(Debug)]
+pub struct Subscription {
+    watching: Watching,
+}
+
+impl PeerGroup {
+    /// Tells what answers `query` in this group: what is known here at once, then what each leased rendezvous knows,
+    /// then each change as it happens. The query's threshold and deadline do not count.
+    ///
+    /// A rendezvous that was lost tells everything again when its lease is back; what it then no longer knows expires
+    /// soon after. Without any rendezvous only what is published or found here is told.
+    ///
+    /// # Errors
+    /// [`SubscribeError`].
+    pub fn subscribe(&self, query: DiscoveryQuery) -> Result<Subscription, SubscribeError> {
+        if self.is_closed() {
+            return Err(SubscribeError::ClosedGroup);
+        }
+        let watching = Watching::new(self.handle.clone(), query.group(self.id))?;
+        Ok(Subscription { watching })
+    }
+}
+
+impl Subscription {
+    /// The next change; `None` when the peer has ended. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<Change> {
+        std::future::poll_fn(|cx| self.watching.poll_change(cx)).await
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Change;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
+        self.watching.poll_change(cx)
+    }
+}
