@@ -174,7 +174,7 @@ impl Service {
                 let counter =
                     if grant.renewed { &self.counters.leases_renewed } else { &self.counters.leases_granted };
                 counter.increment();
-                encoded(LeaseGrant { ttl: grant.ttl }.encode())
+                encoded(LeaseGrant { ttl: grant.ttl, renewed: Some(grant.renewed) }.encode())
             }
             RendezvousRequest::Cancel => {
                 if self.end_lease(now, &from) {

@@ -84,6 +84,15 @@ impl LeaseKeeper {
         }
     }
 
+    /// A rendezvous answers as if there had been no lease: what it grants next is a new one.
+    pub(crate) fn forgotten(&mut self, peer: PeerId) {
+        let Some(state) = self.states.get_mut(&peer) else { return };
+        if state.leased_until.take().is_some() {
+            let reason = "the rendezvous has forgotten it".to_owned();
+            self.effects.push_back(LeaseEffect::Lost { rendezvous: peer, reason });
+        }
+    }
+
     /// A request failed; the next comes after a back-off with jitter, or when the lease runs out, if sooner.
     pub(crate) fn failed(&mut self, now: Instant, peer: PeerId, reason: String, jitter: u32) {
         let Some(state) = self.states.get_mut(&peer) else {
@@ -193,6 +202,17 @@ mod tests {
         keeper.handle_timeout(now);
         let news = effects(&mut keeper);
         assert!(matches!(news.as_slice(), [LeaseEffect::Lost { .. }, LeaseEffect::Request(_)]));
+    }
+
+    #[test]
+    fn a_rendezvous_that_has_forgotten_a_lease_grants_a_new_one() {
+        let now = Instant::now();
+        let (mut keeper, peer) = leased(now);
+        keeper.forgotten(peer);
+        keeper.granted(now, peer, TTL, 0);
+        let news = effects(&mut keeper);
+        assert!(matches!(news.as_slice(), [LeaseEffect::Lost { .. }, LeaseEffect::Granted { .. }]));
+        assert_eq!(keeper.leased(), [peer]);
     }
 
     #[test]

@@ -83,8 +83,8 @@ impl PeerGroup {
         self.withdraw(advertisement.id(&self.peer_id())).await
     }
 
-    /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer,
-    /// verified, each once. Ends at the threshold, when all have answered, or at the deadline.
+    /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer, each
+    /// answer as it comes and page by page, verified, each once. Ends at the threshold, when all have answered, or at the deadline.
     /// A query beyond a bound ([`limits`](crate::limits)) is answered from here alone, and counted as `lookups_failed`.
     /// In a closed group, which no rendezvous serves, it finds nothing.
     pub fn discover(&self, query: DiscoveryQuery) -> Discovery {
@@ -99,7 +99,7 @@ impl PeerGroup {
             stream::once(async move { group.handle.find_locally(query).await }).flat_map(stream::iter)
         };
         let remote =
-            stream::once(async move { group.handle.find_remotely(&query).await }).flat_map(stream::iter);
+            stream::once(async move { group.handle.find_remotely(&query) }).flatten().flat_map(stream::iter);
         let mut seen = HashSet::new();
         let fresh = local.chain(remote).filter(move |signed| {
             let fresh = seen.insert(signed.id());

@@ -26,6 +26,7 @@ use crate::advertisement::{
 };
 use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, PeerEvent, Publications};
 use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
+use crate::protocol::rendezvous::LeaseGrant;
 
 mod commands;
 mod leases;
@@ -64,7 +65,7 @@ pub(crate) enum Ended {
     /// A session is over, or never was; its connection is of no use.
     Session { peer: PeerId, connection: ConnectionId },
     /// A lease request was answered, or not.
-    Lease { rendezvous: PeerId, result: Result<std::time::Duration, String> },
+    Lease { rendezvous: PeerId, result: Result<LeaseGrant, String> },
     /// A pipe's header was read and answered, or not.
     Pipe { peer: PeerId },
     /// Something that leaves nothing to do.

@@ -1,26 +1,23 @@
 //! Talking to a rendezvous: lease, farewell, pushing and looking up advertisements.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::session::SessionHandle;
 use super::substream::OpenError;
-use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::error::QueryError;
 use crate::id::GroupId;
 use crate::limits::{
     DISCOVERY_BYTES_MAX, FAREWELL_TIMEOUT, LEASE_REQUEST_TIMEOUT, LEASE_WANTED, PUBLISH_BATCH_MAX,
 };
 use crate::meters::Meters;
-use crate::protocol::discovery::{self, DiscoveryRequest, FindAnswer, PublishAnswer};
+use crate::protocol::discovery::{self, DiscoveryRequest, PublishAnswer};
 use crate::protocol::rendezvous::{self, LeaseGrant, RendezvousRequest};
 
-/// Asks for a lease over the session that `session` will bring; the time it was granted for, or why not.
+/// Asks for a lease over the session that `session` will bring; what was granted, or why not.
 pub(crate) async fn request(
     session: oneshot::Receiver<Result<SessionHandle, OpenError>>,
-) -> Result<Duration, String> {
+) -> Result<LeaseGrant, String> {
     let asking = async {
         let session = session.await.map_err(|_| "the peer has ended".to_owned())?;
         let session = session.map_err(|error| match error {
@@ -33,7 +30,7 @@ pub(crate) async fn request(
             RendezvousRequest::Lease { wanted: LEASE_WANTED }.encode().map_err(|error| error.to_string())?;
         let answer = session.ask(GroupId::net(), rendezvous::HANDLER, body.into()).await;
         let grant = LeaseGrant::decode(&answer.map_err(|error| error.to_string())?);
-        grant.map(|grant| grant.ttl).map_err(|error| error.to_string())
+        grant.map_err(|error| error.to_string())
     };
     let timed_out = || Err(format!("no answer within {LEASE_REQUEST_TIMEOUT:?}"));
     tokio::time::timeout(LEASE_REQUEST_TIMEOUT, asking).await.unwrap_or_else(|_| timed_out())
@@ -67,35 +64,6 @@ pub(crate) async fn push(
         total.refused = total.refused.saturating_add(answer.refused);
     }
     Ok(total)
-}
-
-/// The question that a rendezvous answers with what matches `query`.
-///
-/// # Errors
-/// [`QueryError::Failed`] for a query that can't be encoded.
-pub(crate) fn find_request(query: &DiscoveryQuery) -> Result<Bytes, QueryError> {
-    let body = DiscoveryRequest::Find { query: query.clone() }.encode();
-    body.map(Bytes::from).map_err(|_| QueryError::Failed)
-}
-
-/// Verifies a rendezvous's answer and drops, counted, what doesn't answer the query.
-///
-/// # Errors
-/// [`QueryError`].
-pub(crate) fn found_in(
-    answer: &Bytes,
-    query: &DiscoveryQuery,
-    meters: &Meters,
-) -> Result<Vec<SignedAdvertisement>, QueryError> {
-    let answer = FindAnswer::decode(answer).map_err(|_| QueryError::Failed)?;
-    let mut found = Vec::with_capacity(answer.advertisements.len());
-    for envelope in answer.advertisements {
-        match SignedAdvertisement::verify(envelope) {
-            Ok(signed) if query.matches(&signed) => found.push(signed),
-            _ => meters.advertisements_rejected.add(1),
-        }
-    }
-    Ok(found)
 }
 
 /// Cuts `advertisements` into requests that fit a session frame.

@@ -6,6 +6,7 @@ mod behaviour;
 mod bindings;
 mod command;
 mod event_loop;
+mod finding;
 mod frame;
 mod groups;
 mod handle;

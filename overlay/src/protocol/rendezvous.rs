@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{Ext, WireError, decode, decode_message, encode_kind, encode_message, split_kind};
@@ -57,6 +58,9 @@ impl RendezvousRequest {
 pub struct LeaseGrant {
     /// How long the lease holds from now on, in whole seconds; any query of the holder renews it.
     pub ttl: Duration,
+    /// Whether the rendezvous knew of a lease that this one renews; if not, it knows nothing that was told under one.
+    /// `None` when it doesn't say.
+    pub renewed: Option<bool>,
 }
 
 impl LeaseGrant {
@@ -65,7 +69,9 @@ impl LeaseGrant {
     /// # Errors
     /// Never for values that fit; the codec's otherwise.
     pub fn encode(&self) -> Result<Vec<u8>, WireError> {
-        encode_message(VERSION, &WireGrant { ttl_s: seconds(self.ttl), ext: Ext::new() }, BYTES_MAX)
+        let renewed = self.renewed.map(|renewed| (RENEWED, Bytes::from(vec![u8::from(renewed)])));
+        let ext = renewed.into_iter().collect();
+        encode_message(VERSION, &WireGrant { ttl_s: seconds(self.ttl), ext }, BYTES_MAX)
     }
 
     /// The grant in `bytes`.
@@ -74,7 +80,9 @@ impl LeaseGrant {
     /// As [`WireError`] says.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire: WireGrant = decode_message(VERSION, bytes, BYTES_MAX)?;
-        Ok(Self { ttl: Duration::from_secs(u64::from(wire.ttl_s)) })
+        let renewed = wire.ext.iter().find(|(field, _)| *field == RENEWED);
+        let renewed = renewed.map(|(_, said)| said.first() == Some(&1));
+        Ok(Self { ttl: Duration::from_secs(u64::from(wire.ttl_s)), renewed })
     }
 }
 
@@ -91,6 +99,8 @@ fn seconds(duration: Duration) -> u32 {
 const VERSION: u8 = 1;
 const LEASE: u16 = 1;
 const CANCEL: u16 = 2;
+/// Field of a grant: 1 when it renews, 0 when it begins.
+const RENEWED: u16 = 1;
 /// Bytes of one message with its extensions.
 const BYTES_MAX: usize = 1024;
 
@@ -103,7 +113,12 @@ mod tests {
         let lease = RendezvousRequest::Lease { wanted: Duration::from_secs(120) };
         assert_eq!(lease.encode().unwrap(), [1, 1, 0, 120, 0]);
         assert_eq!(RendezvousRequest::Cancel.encode().unwrap(), [1, 2, 0, 0]);
-        assert_eq!(LeaseGrant { ttl: Duration::from_secs(90) }.encode().unwrap(), [1, 90, 0]);
+        let grant = |renewed| LeaseGrant { ttl: Duration::from_secs(90), renewed };
+        assert_eq!(grant(None).encode().unwrap(), [1, 90, 0]);
+        assert_eq!(grant(Some(true)).encode().unwrap(), [1, 90, 1, 1, 1, 1]);
+        for renewed in [None, Some(false), Some(true)] {
+            assert_eq!(LeaseGrant::decode(&grant(renewed).encode().unwrap()), Ok(grant(renewed)));
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl World {
                 tokio::select! {
                     Some(query) = leases.recv() => match RendezvousRequest::decode(&query.body) {
                         Ok(RendezvousRequest::Lease { wanted }) => {
-                            query.reply(LeaseGrant { ttl: wanted }.encode().unwrap());
+                            query.reply(LeaseGrant { ttl: wanted, renewed: None }.encode().unwrap());
                         }
                         _ => query.reply(Vec::new()),
                     },
@@ -206,5 +206,6 @@ fn index_answer(cache: &mut AdvertisementCache, request: DiscoveryRequest) -> Ve
             let found = cache.find(Instant::now(), &query);
             FindAnswer::fitting(found.iter().map(|signed| signed.to_bytes())).encode().unwrap()
         }
+        other => panic!("nobody here asks {other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! What the lease keeper wants done, done; and pushes of what this peer publishes.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -11,6 +11,7 @@ use crate::advertisement::SignedAdvertisement;
 use crate::core::{LeaseEffect, PeerEvent};
 use crate::limits::LEASE_REQUEST_TIMEOUT;
 use crate::net::lease;
+use crate::protocol::rendezvous::LeaseGrant;
 
 impl EventLoop {
     pub(super) fn follow_lease_effects(&mut self, now: Instant) {
@@ -44,10 +45,15 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<Duration, String>) {
+    pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<LeaseGrant, String>) {
         let (now, jitter) = (Instant::now(), random());
         match result {
-            Ok(ttl) => self.leases.granted(now, rendezvous, ttl, jitter),
+            Ok(grant) => {
+                if grant.renewed == Some(false) {
+                    self.leases.forgotten(rendezvous);
+                }
+                self.leases.granted(now, rendezvous, grant.ttl, jitter);
+            }
             Err(reason) => {
                 tracing::debug!(%rendezvous, %reason, "lease request failed");
                 self.shared.meters.lease_failures.add(1);
