@@ -154,6 +154,14 @@ pub enum SpawnError {
         /// The address.
         address: libp2p::Multiaddr,
     },
+    /// The directory for the cache can't be made or read.
+    #[error("use the cache directory {path}: {reason}")]
+    CacheDir {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The transport could not be made.
     #[error("set up the transport: {0}")]
     Transport(String),

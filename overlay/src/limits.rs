@@ -42,6 +42,13 @@ pub const PUBLISH_BATCH_MAX: usize = 64;
 /// before it. More: refused, and the search ends there.
 pub const FIND_SKIP_MAX: u32 = 10_000;
 
+/// Time between two writes of the cache's file: what a power cut costs at most.
+pub const CACHE_SAVE_PERIOD: Duration = Duration::from_secs(1);
+/// Changes of the cache that wait to be written. Full: counted, and not written until they come again.
+pub const CACHE_QUEUE: usize = 4096;
+/// Bytes of the cache's file that are read at start, well above what a full cache writes. More are not read.
+pub const CACHE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Bytes of a subscription's query, since a rendezvous holds many. Longer: malformed.
 pub const SUBSCRIPTION_BYTES_MAX: usize = 4 * 1024;
 /// Subscriptions that one peer holds at a time, and that a rendezvous holds of one peer. More: `subscribe` fails.

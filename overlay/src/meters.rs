@@ -85,6 +85,10 @@ meters! {
     advertisements_rejected,
     /// Advertisements taken out of the cache early to make room.
     advertisements_evicted,
+    /// Advertisements that were not saved to the cache's directory, and writes of it that failed; tried with the next.
+    cache_saves_failed,
+    /// Parts of the cache's file that could not be read or verified at start; the rest was.
+    cache_records_skipped,
     /// Publications that no rendezvous took; tried again with the next lease or renewal.
     publications_failed,
     /// Lookups at a rendezvous that it refused or did not answer, and those of queries beyond a bound, which are not sent.

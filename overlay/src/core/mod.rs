@@ -2,6 +2,7 @@
 
 mod address_book;
 mod cache;
+pub(crate) mod cache_records;
 mod deadlines;
 mod event;
 mod lease_keeper;

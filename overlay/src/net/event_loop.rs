@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::behaviour::Behaviour;
+use super::cache_file::{CacheFile, Restored};
 use super::command::Command;
 use super::lease;
 use super::membership;
@@ -22,7 +23,7 @@ use super::subscription;
 use super::substream::Inbound;
 use super::waiting::Waiting;
 use crate::advertisement::{
-    Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
+    Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, addresses_of, encode_addresses,
 };
 use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, PeerEvent, Publications};
 use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
@@ -57,6 +58,7 @@ pub(crate) struct EventLoop {
     unanswered_pings: HashMap<ConnectionId, u32>,
     /// Sequence of the newest advertisement signed here.
     sequence: u64,
+    cache_file: Option<CacheFile>,
 }
 
 /// What a task of the event loop ended with.
@@ -83,7 +85,6 @@ impl EventLoop {
         rendezvous: Vec<(PeerId, Multiaddr)>,
         attributes: BTreeMap<String, Value>,
         limits: &Limits,
-        listened: Vec<Multiaddr>,
     ) -> Self {
         let mut book = AddressBook::default();
         let peers: Vec<_> = rendezvous.iter().map(|(peer, _)| *peer).collect();
@@ -95,7 +96,7 @@ impl EventLoop {
             bytes: limits.advertisements.saturating_mul(ADVERTISEMENT_BYTES_MAX / 8),
         });
         let (session_opens, opened) = mpsc::channel(INBOUND_QUEUE);
-        let mut event_loop = Self {
+        Self {
             opened,
             session_opens,
             swarm,
@@ -113,11 +114,23 @@ impl EventLoop {
             negotiating: HashMap::new(),
             unanswered_pings: HashMap::new(),
             sequence: 0,
-        };
-        for address in listened {
-            event_loop.on_new_address(address);
+            cache_file: None,
         }
-        event_loop
+    }
+
+    /// Takes in what this peer knew when it last ran, and keeps `file` up to date.
+    pub(crate) fn restore(&mut self, file: CacheFile, restored: Restored) {
+        self.sequence = self.sequence.max(restored.sequence);
+        let now = Instant::now();
+        for (signed, keep_for) in restored.advertisements {
+            addresses_of(&signed)
+                .into_iter()
+                .rev()
+                .for_each(|address| self.book.add(signed.publisher(), address));
+            // It is as full as it may be with what ends later.
+            let _ = self.cache.insert(now, signed, keep_for);
+        }
+        self.cache_file = Some(file);
     }
 
     /// Starts what keeps memberships and subscriptions alive; it ends with the loop.
@@ -171,7 +184,11 @@ impl EventLoop {
                 farewell = farewells.join_next() => if farewell.is_none() { break },
             }
         }
+        let saving = self.cache_file.take();
         drop(self);
+        if let Some(file) = saving {
+            file.finish().await;
+        }
         // Who asked may have gone away.
         let _ = reply.send(());
     }
@@ -238,11 +255,18 @@ impl EventLoop {
         let keep_for = if signed.is_withdrawn() { remote } else { local.min(remote) };
         let _ = self.cache.insert(now, signed.clone(), keep_for);
         self.shared.subscriptions.offer(now, signed, keep_for);
+        self.save(signed);
         self.shared.tell(PeerEvent::Published { id: signed.id() });
     }
 
+    fn save(&self, signed: &SignedAdvertisement) {
+        if let Some(file) = &self.cache_file {
+            file.learned(signed);
+        }
+    }
+
     /// Takes a new address of ours into what this peer advertises of itself.
-    fn on_new_address(&mut self, address: Multiaddr) {
+    pub(crate) fn on_new_address(&mut self, address: Multiaddr) {
         let complete = match address.clone().with_p2p(self.shared.id) {
             Ok(complete) | Err(complete) => complete,
         };

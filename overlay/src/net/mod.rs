@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod bindings;
+mod cache_file;
 mod command;
 mod event_loop;
 mod finding;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 
 use super::behaviour::{Behaviour, BehaviourEvent};
+use super::cache_file::CacheFile;
 use super::event_loop::EventLoop;
 use super::handle::Handle;
 use super::shared::Shared;
@@ -35,6 +37,8 @@ pub(crate) struct PeerConfig {
     pub(crate) limits: Limits,
     pub(crate) agent: String,
     pub(crate) attributes: BTreeMap<String, Value>,
+    /// Where the cache is kept over restarts.
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Whether peers are looked for on the local network and answered; without the feature `mdns` they are not.
     pub(crate) mdns: bool,
 }
@@ -71,8 +75,14 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         rendezvous,
         config.attributes,
         &config.limits,
-        listened,
     );
+    if let Some(dir) = config.cache_dir {
+        let opening = CacheFile::open(dir.clone(), id, config.limits.advertisements, shared.meters.clone());
+        let unusable = |error: std::io::Error| SpawnError::CacheDir { path: dir, reason: error.to_string() };
+        let (file, restored) = opening.await.map_err(unusable)?;
+        event_loop.restore(file, restored);
+    }
+    listened.into_iter().for_each(|address| event_loop.on_new_address(address));
     event_loop.keep_alive(commands.downgrade());
     early.into_iter().for_each(|event| event_loop.on_swarm_event(event));
     tokio::spawn(event_loop.run());

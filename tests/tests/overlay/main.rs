@@ -1,11 +1,13 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
+mod finding;
 mod groups;
 mod hostile;
 mod hostile_members;
 mod hostile_services;
 mod meeting;
 mod pipes;
+mod remembering;
 mod resolver;
 mod subscriptions;
 mod transports;

@@ -138,6 +138,7 @@ impl EventLoop {
         let keep_for = signed.lifetime().remote.min(CACHED_FOR_MAX);
         let now = Instant::now();
         self.shared.subscriptions.offer(now, &signed, keep_for);
+        self.save(&signed);
         match self.cache.insert(now, signed, keep_for) {
             Ok(_) | Err(CacheRefused::Stale) => {}
             Err(_) => self.shared.meters.advertisements_rejected.add(1),
