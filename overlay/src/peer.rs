@@ -7,6 +7,7 @@ mod resolver;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{Stream, stream};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
@@ -62,6 +63,14 @@ impl Peer {
     pub async fn published(&self) -> Vec<SignedAdvertisement> {
         let query = DiscoveryQuery::new().publisher(self.id()).threshold(PUBLICATIONS_MAX);
         self.handle.find_locally(query).await
+    }
+
+    /// Tells each time that [`published`](Self::published) has changed since it was last polled; changes that come
+    /// together are told once. Ends with the peer.
+    pub fn publications_changed(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let mut changes = self.handle.shared.published.subscribe();
+        changes.mark_unchanged();
+        stream::unfold(changes, async |mut changes| changes.changed().await.ok().map(|()| ((), changes)))
     }
 
     /// Waits for the first lease and says whose it is; returns at once while one holds. Cancel-safe.

@@ -6,7 +6,7 @@
 
 mod listing;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -121,17 +121,18 @@ impl Service {
     pub fn host(&mut self, now: Instant, own: &PeerId, published: Vec<SignedAdvertisement>) {
         self.own = Some(*own);
         let before = self.index.of_peer(now, *own);
+        let before: HashMap<_, _> = before.into_iter().map(|old| (old.id(), old)).collect();
         self.index.remove_peer(own);
         for signed in published {
             let id = signed.id();
-            let old = before.iter().find(|old| old.id() == id);
+            let old = before.get(&id);
             if self.index.keep(now, signed).is_err() {
                 self.counters.publications_refused.increment();
             } else if let Some(new) = self.index.get(&id).filter(|new| old != Some(new)) {
                 self.subscriptions.published(old.map(Arc::as_ref), new);
             }
         }
-        for old in before.iter().filter(|old| self.index.get(&old.id()).is_none()) {
+        for (_, old) in before.iter().filter(|(id, _)| self.index.get(id).is_none()) {
             self.subscriptions.gone(old);
         }
         self.show();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 
-use crate::id::{AdvertisementId, GroupId};
+use crate::id::GroupId;
 
 /// News of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +36,6 @@ pub enum PeerEvent {
         rendezvous: PeerId,
         /// How long it holds unless renewed.
         ttl: Duration,
-    },
-    /// This peer has published, renewed or withdrawn something.
-    Published {
-        /// What.
-        id: AdvertisementId,
     },
     /// This peer is not in a closed group any more: it was revoked, or nobody renewed its credential in time.
     MembershipLost {

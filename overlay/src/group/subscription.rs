@@ -25,7 +25,8 @@ impl PeerGroup {
     /// then each change as it happens. The query's threshold and deadline do not count.
     ///
     /// A rendezvous that was lost tells everything again when its lease is back; what it then no longer knows expires
-    /// soon after. Without any rendezvous only what is published or found here is told.
+    /// soon after. Neighbours on the local network, which keep no subscriptions, are asked
+    /// every [`NEIGHBOUR_LOOK_PERIOD`](crate::limits::NEIGHBOUR_LOOK_PERIOD). What is published or found here is told too.
     ///
     /// # Errors
     /// [`SubscribeError`].

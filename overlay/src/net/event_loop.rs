@@ -25,7 +25,7 @@ use super::waiting::Waiting;
 use crate::advertisement::{
     Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, addresses_of, encode_addresses,
 };
-use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, PeerEvent, Publications};
+use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, Publications};
 use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
 use crate::protocol::rendezvous::LeaseGrant;
 
@@ -256,7 +256,7 @@ impl EventLoop {
         let _ = self.cache.insert(now, signed.clone(), keep_for);
         self.shared.subscriptions.offer(now, signed, keep_for);
         self.save(signed);
-        self.shared.tell(PeerEvent::Published { id: signed.id() });
+        self.shared.published.send_modify(|count| *count += 1);
     }
 
     fn save(&self, signed: &SignedAdvertisement) {

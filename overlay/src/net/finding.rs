@@ -17,6 +17,9 @@ use crate::id::GroupId;
 use crate::limits::{FIND_SKIP_MAX, NEIGHBOUR_TIMEOUT};
 use crate::protocol::discovery::{self, DiscoveryRequest, FindAnswer};
 
+/// Pages of answers, from whoever answers first.
+pub(crate) type Answers = SelectAll<BoxStream<'static, Vec<SignedAdvertisement>>>;
+
 /// Somebody who is asked.
 enum Place {
     Rendezvous(SessionHandle),
@@ -38,23 +41,32 @@ struct Asking {
 
 impl Handle {
     /// What all who can be asked answer, each answer as it comes.
-    pub(crate) fn find_remotely(
-        &self,
-        query: &DiscoveryQuery,
-    ) -> SelectAll<BoxStream<'static, Vec<SignedAdvertisement>>> {
-        let (shared, leased) = (&self.shared, self.leased());
-        let mut neighbours: Vec<_> = shared.neighbours.read().iter().copied().collect();
-        neighbours.retain(|peer| !leased.contains(peer));
-        let session = |peer| shared.sessions.of(&peer);
-        let rendezvous = leased.into_iter().filter_map(session).map(Place::Rendezvous);
-        let neighbours = neighbours.into_iter().filter_map(session).map(Place::Neighbour);
+    pub(crate) fn find_remotely(&self, query: &DiscoveryQuery) -> Answers {
+        let shared = &self.shared;
+        let leased = self.leased().into_iter().filter_map(|peer| shared.sessions.of(&peer));
         let own = shared.handlers.has(discovery::HANDLER).then_some(Place::Own);
-        let asked = rendezvous.chain(neighbours).chain(own).map(|place| {
+        let neighbours = self.neighbours().into_iter().map(Place::Neighbour);
+        self.ask_all(query, leased.map(Place::Rendezvous).chain(own).chain(neighbours))
+    }
+
+    /// What the neighbours that are no rendezvous answer.
+    pub(crate) fn find_nearby(&self, query: &DiscoveryQuery) -> Answers {
+        self.ask_all(query, self.neighbours().into_iter().map(Place::Neighbour))
+    }
+
+    fn neighbours(&self) -> Vec<SessionHandle> {
+        let leased = self.leased();
+        let neighbours = self.shared.neighbours.read();
+        let others = neighbours.iter().filter(|peer| !leased.contains(peer));
+        others.filter_map(|peer| self.shared.sessions.of(peer)).collect()
+    }
+
+    fn ask_all(&self, query: &DiscoveryQuery, places: impl Iterator<Item = Place>) -> Answers {
+        stream::select_all(places.map(|place| {
             let (handle, query) = (self.clone(), query.clone());
             let asking = Asking { handle, query, place, skip: 0, found: 0, over: false };
             stream::unfold(asking, Asking::next_page).boxed()
-        });
-        stream::select_all(asked)
+        }))
     }
 }
 

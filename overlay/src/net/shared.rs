@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) addresses: Table<Vec<Multiaddr>>,
     pub(crate) groups: Groups,
     pub(crate) subscriptions: Subscriptions,
+    /// How often this peer has published, renewed or withdrawn something.
+    pub(crate) published: watch::Sender<u64>,
 }
 
 /// How the leases stand.
@@ -66,6 +68,7 @@ impl Shared {
             addresses: Table::default(),
             groups: Groups::default(),
             subscriptions: Subscriptions::default(),
+            published: watch::Sender::default(),
         }
     }
 

@@ -27,7 +27,9 @@ use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::core::{Change, View};
 use crate::error::{QueryError, RefuseReason, SubscribeError};
 use crate::id::GroupId;
-use crate::limits::{SUBSCRIBE_RETRY, SUBSCRIPTION_KNOWN_MAX, SUBSCRIPTIONS_PER_PEER_MAX};
+use crate::limits::{
+    NEIGHBOUR_LOOK_PERIOD, SUBSCRIBE_RETRY, SUBSCRIPTION_KNOWN_MAX, SUBSCRIPTIONS_PER_PEER_MAX,
+};
 use crate::protocol::discovery::{self, DiscoveryRequest};
 use crate::protocol::notification::{self, Notification};
 
@@ -167,6 +169,7 @@ pub(super) async fn keep(shared: Arc<Shared>, commands: mpsc::WeakSender<Command
     let mut made: HashMap<u64, Arc<Watched>> = HashMap::new();
     let doing = Doing::new();
     futures::pin_mut!(doing);
+    let mut look_at = Instant::now() + NEIGHBOUR_LOOK_PERIOD;
     loop {
         let now = Instant::now();
         let mut next: Option<Instant> = None;
@@ -174,6 +177,7 @@ pub(super) async fn keep(shared: Arc<Shared>, commands: mpsc::WeakSender<Command
         for watched in &all {
             if made.insert(watched.number, watched.clone()).is_none() {
                 doing.push(Box::pin(look_here(watched.clone(), commands.clone())));
+                doing.push(Box::pin(look_around(shared.clone(), watched.clone(), commands.clone())));
             }
             if watched.view().expire(now) {
                 watched.reader.wake();
@@ -193,8 +197,29 @@ pub(super) async fn keep(shared: Arc<Shared>, commands: mpsc::WeakSender<Command
             changed = leases.changed() => if changed.is_err() { return },
             Some(done) = doing.next() => on_done(&shared, done),
             () = sleep_until(next) => {}
+            () = tokio::time::sleep_until(look_at.into()) => {
+                look_at = Instant::now() + NEIGHBOUR_LOOK_PERIOD;
+                let looks = shared.subscriptions.all().into_iter();
+                let looks = looks.map(|watched| look_around(shared.clone(), watched, commands.clone()));
+                looks.for_each(|look| doing.push(Box::pin(look)));
+            }
         }
     }
+}
+
+/// Looks at what neighbours publish, who tell nothing unasked; the cache shows what they answer to all subscriptions.
+async fn look_around(
+    shared: Arc<Shared>,
+    watched: Arc<Watched>,
+    commands: mpsc::WeakSender<Command>,
+) -> Done {
+    if !shared.neighbours.read().is_empty()
+        && let Some(commands) = commands.upgrade()
+    {
+        let query = watched.query.clone().threshold(SUBSCRIPTION_KNOWN_MAX);
+        Handle { shared, commands }.find_nearby(&query).count().await;
+    }
+    Done::Told
 }
 
 /// Wakes all readers when the peer ends.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::stream::{BoxStream, FuturesUnordered};
 use overlay::protocol::notification::{self, Notification};
 use overlay::protocol::{discovery, rendezvous};
 use overlay::{AlreadyRegistered, Events, GroupId, Peer, PeerEvent, PeerId, Queries, Query, QueryError};
@@ -91,6 +91,7 @@ impl Server {
             events_missed: 0,
             own_taken_at: None,
             notifying: FuturesUnordered::new(),
+            published: peer.publications_changed().boxed(),
             peer: peer.clone(),
         };
         let task = Arc::new(Task(tokio::spawn(worker.run())));
@@ -181,6 +182,8 @@ struct Worker {
     own_taken_at: Option<Instant>,
     /// Notifications under way, at most one for each subscriber.
     notifying: FuturesUnordered<BoxFuture<'static, (PeerId, u64, Notified)>>,
+    /// Tells when the peer's own publications have changed.
+    published: BoxStream<'static, ()>,
     peer: Peer,
 }
 
@@ -201,6 +204,11 @@ impl Worker {
                     self.take_in_own().await;
                     let answer = self.service.discovery(Instant::now(), query.from, query.group, &query.body);
                     give(query, answer);
+                }
+                // Who has subscribed to it shall not wait until somebody asks.
+                Some(()) = self.published.next(), if self.service.has_subscriptions() => {
+                    self.own_taken_at = None;
+                    self.take_in_own().await;
                 }
                 event = self.events.recv() => match event {
                     Some(event) => self.on_event(&event).await,
@@ -251,11 +259,6 @@ impl Worker {
                 if !welcome {
                     self.peer.close(*peer).await;
                 }
-            }
-            // Who has subscribed to it shall not wait until somebody asks.
-            PeerEvent::Published { .. } if self.service.has_subscriptions() => {
-                self.own_taken_at = None;
-                self.take_in_own().await;
             }
             PeerEvent::SessionLost { peer } => self.service.session_lost(Instant::now(), peer),
             _ => {}
