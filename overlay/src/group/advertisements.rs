@@ -60,9 +60,9 @@ impl PeerGroup {
 
     /// Withdraws what this peer published in this group as `id`: here and at each leased rendezvous a signed tombstone
     /// takes its place until its remote lifetime ends, so that no older edition comes back; rendezvous that grant a
-    /// lease later are told too. Who found it before may remember it for up to half a minute, who has subscribed not. Publishing the same kind
-    /// and key again takes the tombstone's place. Returns how many rendezvous have acknowledged; cancelled
-    /// while it waits for them, it is withdrawn all the same.
+    /// lease later are told too. Who found it before may remember it for up to half a minute, who has subscribed not.
+    /// Publishing the same kind and key again takes the tombstone's place. Returns how many rendezvous have
+    /// acknowledged; cancelled while it waits for them, it is withdrawn all the same.
     ///
     /// # Errors
     /// [`WithdrawError`]. After [`WithdrawError::Rendezvous`] it is withdrawn here, and told again.
