@@ -16,8 +16,8 @@ use crate::error::{AlreadyRegistered, QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::{HANDLER_NAME_BYTES_MAX, HANDLER_QUEUE};
 use crate::meters::Meters;
-use crate::protocol::discovery;
 use crate::protocol::session::Outcome;
+use crate::protocol::{closed, discovery};
 
 /// The handlers registered at this peer.
 #[derive(Debug, Default)]
@@ -66,7 +66,8 @@ impl Handlers {
         meters: &Meters,
         query_for: impl FnOnce(ReplySlot) -> Query,
     ) {
-        let own = || self.own_discovery.get().filter(|_| name == discovery::HANDLER).cloned();
+        let asks_own = name == discovery::HANDLER || name == closed::OWN;
+        let own = || self.own_discovery.get().filter(|_| asks_own).cloned();
         let registered = self.table.read().get(name).cloned();
         let Some(handler) = registered.or_else(own) else {
             meters.queries_refused.add(1);
