@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use overlay::credential::Role;
 use overlay::{
-    Advertisement, AdvertisementKind, ConnectError, DiscoveryQuery, Genesis, GroupPolicy, Lifetime,
+    Advertisement, AdvertisementKind, ConnectError, DiscoveryQuery, Genesis, GroupPolicy, Keypair, Lifetime,
     Multiaddr, Peer, PeerGroup, PipeId, PublishError, QueryError, RefuseReason, SignedAdvertisement,
 };
 use rendezvous::limits::Limits;
@@ -31,7 +31,12 @@ impl Town {
 
     /// A peer that knows the rendezvous and nothing else, and holds a lease.
     pub(crate) async fn edge(&self) -> Peer {
-        let peer = Peer::builder().listen(loopback()).rendezvous(self.address.clone()).spawn().await.unwrap();
+        self.edge_as(Keypair::generate_ed25519()).await
+    }
+
+    pub(crate) async fn edge_as(&self, keypair: Keypair) -> Peer {
+        let builder = Peer::builder().keypair(keypair).listen(loopback());
+        let peer = builder.rendezvous(self.address.clone()).spawn().await.unwrap();
         peer.wait_leased(PATIENCE).await.unwrap();
         peer
     }
@@ -42,7 +47,7 @@ impl Town {
         (peer, group)
     }
 
-    /// A peer let in by a ticket that names no address: the issuer is found by its id.
+    /// A peer that the issuer let in by a ticket.
     pub(crate) async fn member(&self, issuer: &PeerGroup) -> (Peer, PeerGroup) {
         let peer = self.edge().await;
         let ticket = issuer.invite(Role::Member, DAY).unwrap().to_string();

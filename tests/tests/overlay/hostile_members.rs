@@ -69,7 +69,7 @@ impl RedTeam {
     }
 }
 
-async fn read_frame(stream: &mut Stream) -> Vec<u8> {
+pub(crate) async fn read_frame(stream: &mut Stream) -> Vec<u8> {
     let reading = async {
         let len = unsigned_varint::aio::read_usize(&mut *stream).await.unwrap();
         let mut bytes = vec![0; len];

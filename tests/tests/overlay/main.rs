@@ -3,6 +3,7 @@
 mod closed_groups;
 mod groups;
 mod hostile;
+mod hostile_closed_groups;
 mod hostile_members;
 mod hostile_services;
 mod meeting;
