@@ -117,9 +117,9 @@ pub const REVOCATIONS_BYTES_MAX: usize = 56 * 1024;
 pub const PROOFS_PER_SECOND: u32 = 64;
 /// Proofs that one session may show at once: as many as there may be groups.
 pub const PROOFS_BURST: u32 = 1024;
-/// How many good proofs a refused one costs: what floods is seldom good. So at most 8 bad ones a second are verified, at
+/// How many good proofs a refused one costs: what floods is seldom good. So after 16 bad ones one a second is verified, at
 /// up to 0.5 ms each.
-pub const PROOF_REFUSED_COST: u32 = 8;
+pub const PROOF_REFUSED_COST: u32 = 64;
 /// Proofs refused unread since the bucket was last full, after which the session is ended.
 pub const PROOFS_EXCESS_MAX: u32 = 256;
 

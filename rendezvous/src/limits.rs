@@ -167,6 +167,8 @@ pub struct RateLimits {
     pub lookup: Quota,
     /// Advertisements published; default [`PUBLICATION_QUOTA`].
     pub publication: Quota,
+    /// Proofs of a place in a closed group; default [`ENTRY_QUOTA`].
+    pub entry: Quota,
 }
 
 /// A token bucket: what flows in, and how much it holds.
@@ -214,6 +216,7 @@ impl Limits {
             ("rate.lease", self.rate.lease),
             ("rate.lookup", self.rate.lookup),
             ("rate.publication", self.rate.publication),
+            ("rate.entry", self.rate.entry),
         ];
         let bad = |key, problem| Err(BadLimit { key, problem });
         if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
@@ -272,7 +275,7 @@ impl Default for IndexLimits {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { lease: LEASE_QUOTA, lookup: LOOKUP_QUOTA, publication: PUBLICATION_QUOTA }
+        Self { lease: LEASE_QUOTA, lookup: LOOKUP_QUOTA, publication: PUBLICATION_QUOTA, entry: ENTRY_QUOTA }
     }
 }
 

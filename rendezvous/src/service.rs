@@ -23,7 +23,7 @@ use crate::closed_groups::ClosedGroups;
 use crate::counters::Counters;
 use crate::index::Index;
 use crate::lease_table::{LeaseRefused, LeaseTable};
-use crate::limits::{BANNED_MAX, ENTRY_QUOTA, Limits, RATE_PEERS_MAX};
+use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX};
 use crate::rate::RateLimiter;
 
 /// Everything that a rendezvous knows and decides.
@@ -63,7 +63,7 @@ impl Service {
             lease_rate: RateLimiter::new(limits.rate.lease, RATE_PEERS_MAX),
             lookup_rate: RateLimiter::new(limits.rate.lookup, RATE_PEERS_MAX),
             publication_rate: RateLimiter::new(limits.rate.publication, RATE_PEERS_MAX),
-            entry_rate: RateLimiter::new(ENTRY_QUOTA, RATE_PEERS_MAX),
+            entry_rate: RateLimiter::new(limits.rate.entry, RATE_PEERS_MAX),
             closed: ClosedGroups::default(),
             own: None,
             banned: HashSet::new(),

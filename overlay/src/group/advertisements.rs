@@ -132,6 +132,9 @@ impl PeerGroup {
     /// How many leased rendezvous took `signed`; an error when there are some and none did.
     async fn push_to_leased(&self, signed: &SignedAdvertisement) -> Result<usize, QueryError> {
         let envelope = [signed.to_bytes()];
+        if self.is_closed() {
+            self.handle.publish_at_own(self.id, signed.to_bytes()).await;
+        }
         let pushes = self.handle.leased().into_iter().map(|rendezvous| self.push_to(rendezvous, &envelope));
         let results: Vec<_> = pushes.collect::<FuturesUnordered<_>>().collect().await;
         let acknowledged_by = results.iter().filter(|result| result.is_ok()).count();

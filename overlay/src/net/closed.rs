@@ -19,6 +19,7 @@ use crate::error::{QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::{LEASE_REQUEST_TIMEOUT, NEIGHBOUR_TIMEOUT};
 use crate::protocol::closed::{self, ClosedRequest, RevocationNews};
+use crate::protocol::discovery::DiscoveryRequest;
 
 /// The closed groups that this peer has entered at one rendezvous; as many as it is in.
 #[derive(Debug, Default)]
@@ -189,6 +190,15 @@ impl Shared {
 }
 
 impl Handle {
+    /// Publishes in a closed group at the rendezvous that this peer is itself, if it is one.
+    pub(crate) async fn publish_at_own(&self, group: GroupId, envelope: Bytes) {
+        let request = DiscoveryRequest::Publish { advertisements: vec![envelope] }.encode();
+        if let Ok(request) = request {
+            // Most peers are none; one that is takes in again what its peer publishes.
+            let _ = Host::Own.ask(&self.shared, group, request.into()).await;
+        }
+    }
+
     /// What rendezvous and neighbours answer in a closed group, verified as far as a finder can.
     pub(crate) async fn find_in_closed(
         &self,

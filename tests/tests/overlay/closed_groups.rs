@@ -6,7 +6,8 @@ use futures::StreamExt;
 use overlay::credential::Role;
 use overlay::{
     Advertisement, AdvertisementKind, ConnectError, DiscoveryQuery, Genesis, GroupPolicy, Keypair, Lifetime,
-    Multiaddr, Peer, PeerGroup, PipeId, PublishError, QueryError, RefuseReason, SignedAdvertisement,
+    Multiaddr, Peer, PeerBuilder, PeerEvent, PeerGroup, PipeId, PublishError, QueryError, RefuseReason,
+    SignedAdvertisement,
 };
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
@@ -23,8 +24,20 @@ pub(crate) struct Town {
 
 impl Town {
     pub(crate) async fn new() -> Self {
-        let host = Peer::builder().listen(loopback()).spawn().await.unwrap();
-        let server = Server::spawn(&host, &Limits::default()).unwrap();
+        Self::with(&Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: &Limits) -> Self {
+        Self::spawn(Peer::builder().listen(loopback()), limits).await
+    }
+
+    async fn at(key: Keypair, listen: Multiaddr) -> Self {
+        Self::spawn(Peer::builder().keypair(key).listen(listen), &Limits::default()).await
+    }
+
+    async fn spawn(builder: PeerBuilder, limits: &Limits) -> Self {
+        let host = builder.spawn().await.unwrap();
+        let server = Server::spawn(&host, limits).unwrap();
         let address = host.addresses().remove(0);
         Self { host, server, address }
     }
@@ -205,4 +218,93 @@ async fn a_stranger_learns_nothing_by_any_question_and_publishes_nothing() {
     assert_eq!(doors(&annes).await.len(), 1, "a stranger's farewell is a member's");
     let in_group = stranger.query(town.host.id(), &annes.id(), handler, "", PATIENCE).await;
     assert_eq!(in_group, Err(QueryError::Refused(RefuseReason::NotMember)));
+}
+
+#[tokio::test]
+async fn what_is_withdrawn_in_a_closed_group_is_gone_and_its_publisher_stays_a_member() {
+    let town = Town::new().await;
+    let (anne, annes) = town.founder().await;
+    let (_bert, berts) = town.member(&annes).await;
+    let published = annes.publish(door(&anne), MINUTE).await.unwrap();
+    assert_eq!(doors(&berts).await.len(), 1);
+    assert_eq!(annes.withdraw(published.id).await, Ok(1));
+    assert_eq!((doors(&berts).await.len(), doors(&annes).await.len()), (0, 0));
+    annes.publish(door(&anne), MINUTE).await.unwrap();
+    assert_eq!(doors(&berts).await.len(), 1);
+    // Who leaves takes along what it published, at once.
+    annes.clone().resign();
+    soon("who has left is found", async || doors(&berts).await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_rendezvous_that_returns_empty_serves_the_group_again_without_a_word_from_the_application() {
+    let key = Keypair::generate_ed25519();
+    let first = Town::at(key.clone(), loopback()).await;
+    let (anne, annes) = first.founder().await;
+    let (bert, berts) = first.member(&annes).await;
+    annes.publish(door(&anne), MINUTE).await.unwrap();
+    assert_eq!(doors(&berts).await.len(), 1);
+    let (mut listen, mut news) = (first.address.clone(), anne.events());
+    listen.pop();
+    drop(first);
+    let lost = async { while !matches!(news.recv().await.unwrap(), PeerEvent::LeaseLost { .. }) {} };
+    tokio::time::timeout(PATIENCE, lost).await.expect("the loss is not noticed");
+    let again = Town::at(key, listen).await;
+    anne.wait_leased(PATIENCE).await.unwrap();
+    bert.wait_leased(PATIENCE).await.unwrap();
+    let found = async {
+        while doors(&berts).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("what was published is not found again");
+    assert_eq!(again.count("places"), 2);
+}
+
+#[tokio::test]
+async fn an_issuer_that_has_moved_since_it_wrote_the_ticket_is_found_by_its_id() {
+    let town = Town::new().await;
+    let key = Keypair::generate_ed25519();
+    let anne = town.edge_as(key.clone()).await;
+    let annes = anne.create_group("friends", GroupPolicy::Invite).await.unwrap();
+    let (ticket, saved) = (annes.invite(Role::Member, DAY).unwrap().to_string(), annes.save().unwrap());
+    let before = anne.addresses();
+    anne.shutdown().await;
+    // The place that the ticket names is somebody else's now, or nobody's.
+    let anne = town.edge_as(key).await;
+    assert_ne!(anne.addresses(), before);
+    let annes = anne.restore_group(&saved).unwrap();
+    let bert = town.edge().await;
+    let berts = bert.join_ticket(&ticket).await.unwrap();
+    annes.publish(door(&anne), MINUTE).await.unwrap();
+    assert_eq!(doors(&berts).await[0].publisher(), anne.id());
+}
+
+#[tokio::test]
+async fn a_rendezvous_that_is_a_member_itself_finds_and_is_found_in_the_group_alone() {
+    let town = Town::new().await;
+    let (anne, annes) = town.founder().await;
+    let ticket = annes.invite(Role::Member, DAY).unwrap().to_string();
+    town.host.dial(anne.id(), anne.addresses(), PATIENCE).await.unwrap();
+    let hosts = town.host.join_ticket(&ticket).await.unwrap();
+    hosts.publish(door(&town.host), MINUTE).await.unwrap();
+    annes.publish(door(&anne), MINUTE).await.unwrap();
+    let mut publishers: Vec<_> = doors(&annes).await.iter().map(SignedAdvertisement::publisher).collect();
+    publishers.sort_unstable();
+    let mut both = vec![anne.id(), town.host.id()];
+    both.sort_unstable();
+    assert_eq!(publishers, both);
+    assert_eq!(doors(&hosts).await.len(), 2);
+    let stranger = town.edge().await;
+    let open = overlay::protocol::discovery::DiscoveryRequest::Find {
+        query: DiscoveryQuery::new().kind(AdvertisementKind::Pipe),
+    };
+    let (handler, net) = (overlay::protocol::discovery::HANDLER, overlay::GroupId::net());
+    let answer = stranger.query(town.host.id(), &net, handler, open.encode().unwrap(), PATIENCE).await;
+    let found = overlay::protocol::discovery::FindAnswer::decode(&answer.unwrap()).unwrap();
+    assert!(found.advertisements.is_empty(), "the group's advertisements are told to strangers");
+    // It hears of a revocation by serving, too.
+    annes.revoke(town.host.id()).unwrap();
+    soon("a revoked rendezvous believes to be in", async || !hosts.is_member()).await;
+    assert!(doors(&annes).await.iter().all(|signed| signed.publisher() == anne.id()));
 }
