@@ -130,7 +130,8 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 8;
 /// Rendezvous that a peer leases from at once. More are ignored with a warning at spawn.
 pub const RENDEZVOUS_MAX: usize = 4;
 
-/// Peers found on the local network that are dialed and asked. More are ignored and counted.
+/// Peers found on the local network that are dialed and asked, more are ignored and counted; also members of a closed
+/// group that are asked directly, among those connected.
 pub const NEIGHBOURS_MAX: usize = 32;
 /// Addresses on the local network that mDNS may tell of, by anybody there. More: mDNS is turned off, with a warning.
 pub const MDNS_ADDRESSES_MAX: usize = 1024;

@@ -88,9 +88,10 @@ impl PeerGroup {
     /// verified, each once. Ends at the threshold, when all have answered, or at the deadline.
     /// A query beyond a bound ([`limits`](crate::limits)) is answered from here alone, and counted as `lookups_failed`.
     ///
-    /// In a closed group it finds what this peer publishes itself and what the rendezvous and neighbours answer, who ask
-    /// for its credentials first; nothing for who is no member. That each publisher was a member when it was asked is the
-    /// rendezvous's word: a finder checks group and signature. The members themselves check each other when they connect.
+    /// In a closed group it finds what this peer publishes itself, what the rendezvous answer, who ask for its credentials
+    /// first, and what up to 32 connected members publish themselves; nothing for who is no member. That a publisher found
+    /// through a rendezvous is a member is the rendezvous's word: a finder checks group and signature. The members
+    /// themselves check each other when they connect.
     pub fn discover(&self, query: DiscoveryQuery) -> Discovery {
         if !self.is_member() {
             return Discovery { found: stream::empty().boxed() };

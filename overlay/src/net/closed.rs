@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
+use libp2p::PeerId;
 
 use super::handle::Handle;
 use super::lease::{find_request, found_in};
@@ -17,7 +18,7 @@ use super::shared::Shared;
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::error::{QueryError, RefuseReason};
 use crate::id::GroupId;
-use crate::limits::{LEASE_REQUEST_TIMEOUT, NEIGHBOUR_TIMEOUT};
+use crate::limits::{LEASE_REQUEST_TIMEOUT, NEIGHBOUR_TIMEOUT, NEIGHBOURS_MAX};
 use crate::protocol::closed::{self, ClosedRequest, RevocationNews};
 use crate::protocol::discovery::DiscoveryRequest;
 
@@ -41,6 +42,9 @@ impl Entries {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What was answered, and by which member if it was no rendezvous.
+type Asked = (Option<PeerId>, Result<Bytes, QueryError>);
 
 /// A rendezvous that serves this peer.
 #[derive(Debug, Clone)]
@@ -199,7 +203,7 @@ impl Handle {
         }
     }
 
-    /// What rendezvous and neighbours answer in a closed group, verified as far as a finder can.
+    /// What rendezvous and members at hand answer in a closed group, verified as far as a finder can.
     pub(crate) async fn find_in_closed(
         &self,
         group: GroupId,
@@ -211,7 +215,7 @@ impl Handle {
             failed();
             return Vec::new();
         };
-        let asked: FuturesUnordered<BoxFuture<'_, Result<Bytes, QueryError>>> = FuturesUnordered::new();
+        let asked: FuturesUnordered<BoxFuture<'_, Asked>> = FuturesUnordered::new();
         for host in shared.hosts() {
             let request = request.clone();
             let asking = async move { host.ask(shared, group, request).await };
@@ -220,22 +224,38 @@ impl Handle {
                     failed();
                 }
             };
-            asked.push(asking.map(move |answer| answer.inspect_err(counted)).boxed());
+            asked.push(asking.map(move |answer| (None, answer.inspect_err(counted))).boxed());
         }
-        let neighbours: Vec<_> = shared.neighbours.read().iter().copied().collect();
-        for (peer, session) in
-            neighbours.into_iter().filter_map(|peer| Some((peer, shared.sessions.of(&peer)?)))
-        {
+        for (member, session) in self.members_at_hand(&group) {
             let request = request.clone();
             let asking = async move {
-                self.prove(peer, &session, group).await?;
+                self.prove(member, &session, group).await?;
                 session.ask(group, closed::OWN, request).await
             };
             let in_time = tokio::time::timeout(NEIGHBOUR_TIMEOUT, asking);
-            asked.push(in_time.map(|answer| answer.unwrap_or(Err(QueryError::Failed))).boxed());
+            let answered = in_time.map(|answer| answer.unwrap_or(Err(QueryError::Failed)));
+            // It speaks for itself alone, and is heard as what it has proven to be: a member.
+            asked.push(answered.map(move |answer| (Some(member), answer)).boxed());
         }
-        let answers: Vec<_> = asked.collect().await;
-        let verified = answers.into_iter().flatten().map(|answer| found_in(&answer, query, &shared.meters));
-        verified.flatten().flatten().collect()
+        let mut found = Vec::new();
+        for (member, answer) in asked.collect::<Vec<_>>().await {
+            let answer = answer.and_then(|answer| found_in(&answer, query, &shared.meters));
+            found.extend(answer.unwrap_or_default().into_iter().filter(|signed| {
+                let speaks_for_itself = member.is_none_or(|member| member == signed.publisher());
+                shared.meters.advertisements_rejected.add(u64::from(!speaks_for_itself));
+                speaks_for_itself
+            }));
+        }
+        found
+    }
+
+    /// Peers connected with this one that have proven to be members, and neighbours that may be.
+    fn members_at_hand(&self, group: &GroupId) -> Vec<(PeerId, SessionHandle)> {
+        let neighbours = self.shared.neighbours.read().clone();
+        let mut sessions = self.shared.sessions.all();
+        sessions.retain(|(peer, session)| session.has_proof(group) || neighbours.contains(peer));
+        sessions.dedup_by_key(|(peer, _)| *peer);
+        sessions.truncate(NEIGHBOURS_MAX);
+        sessions
     }
 }

@@ -308,3 +308,26 @@ async fn a_rendezvous_that_is_a_member_itself_finds_and_is_found_in_the_group_al
     soon("a revoked rendezvous believes to be in", async || !hosts.is_member()).await;
     assert!(doors(&annes).await.iter().all(|signed| signed.publisher() == anne.id()));
 }
+
+#[tokio::test]
+async fn connected_members_find_each_other_without_a_rendezvous_and_strangers_find_nothing() {
+    let (anne, annes) = crate::groups::founder().await;
+    let (bert, berts) = crate::groups::member(&annes, Role::Member).await;
+    for (peer, group) in [(&anne, &annes), (&bert, &berts)] {
+        assert_eq!(group.publish(door(peer), MINUTE).await.unwrap().acknowledged_by, 0);
+    }
+    crate::groups::connect((&bert, &berts), (&anne, &annes), "hall").await;
+    assert_eq!((doors(&annes).await.len(), doors(&berts).await.len()), (2, 2));
+    let stranger = crate::world::peer().await;
+    stranger.dial(anne.id(), anne.addresses(), PATIENCE).await.unwrap();
+    assert!(doors(&stranger.join(annes.genesis())).await.is_empty());
+    let find = overlay::protocol::discovery::DiscoveryRequest::Find { query: DiscoveryQuery::new() };
+    for group in [annes.id(), overlay::GroupId::net()] {
+        let asked = find.encode().unwrap();
+        let asked = stranger.query(anne.id(), &group, "juxta.closed.own", asked, PATIENCE).await;
+        assert_eq!(asked, Err(QueryError::Refused(RefuseReason::NotMember)));
+    }
+    // Revoked, it is found no more.
+    annes.revoke(bert.id()).unwrap();
+    assert_eq!(doors(&annes).await.len(), 1);
+}

@@ -77,9 +77,12 @@ impl EventLoop {
     /// Answers a neighbour's question with what this peer publishes itself.
     pub(super) fn answer_neighbour(&self, query: Query) {
         let now = std::time::Instant::now();
+        // Who asks in a closed group has proven its place there; others hear of open groups only, and if they may.
+        let closed = matches!(self.shared.groups.way(&query.group), Some(Way::Closed(_)));
+        if !closed && !self.shared.handlers.answers_neighbours() {
+            return query.refuse(RefuseReason::NotMember);
+        }
         let answer = own_query(&query.body, self.shared.id).and_then(|own| {
-            // Who asks in a closed group has proven its place there; others hear of open groups only.
-            let closed = matches!(self.shared.groups.way(&query.group), Some(Way::Closed(_)));
             let own = own.map(|own| if closed { own.group(query.group) } else { own });
             let mut found = own.map(|own| self.cache.find(now, &own)).unwrap_or_default();
             found.retain(|signed| {
