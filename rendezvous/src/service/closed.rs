@@ -105,3 +105,6 @@ impl Service {
         self.counters.news_dropped.add(self.closed.take_dropped());
     }
 }
+
+#[cfg(test)]
+mod tests;
