@@ -160,6 +160,9 @@ impl Handle {
         body: Bytes,
     ) -> Result<Bytes, QueryError> {
         if to == self.shared.id {
+            if self.shared.groups.way(&group).is_none() {
+                return Err(QueryError::Refused(RefuseReason::NotMember));
+            }
             return self.shared.handlers.ask(to, group, name, body, &self.shared.meters).await;
         }
         let session = self.reach_session(to).await.map_err(query_error)?;
