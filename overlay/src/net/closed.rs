@@ -241,9 +241,12 @@ impl Handle {
         for (member, answer) in asked.collect::<Vec<_>>().await {
             let answer = answer.and_then(|answer| found_in(&answer, query, &shared.meters));
             found.extend(answer.unwrap_or_default().into_iter().filter(|signed| {
-                let speaks_for_itself = member.is_none_or(|member| member == signed.publisher());
-                shared.meters.advertisements_rejected.add(u64::from(!speaks_for_itself));
-                speaks_for_itself
+                let publisher = signed.publisher();
+                let revoked = shared.groups.look(&group, |known| known.has_revoked(&publisher));
+                // A rendezvous may know less than this peer, or pretend to.
+                let heard = revoked == Some(false) && member.is_none_or(|member| member == publisher);
+                shared.meters.advertisements_rejected.add(u64::from(!heard));
+                heard
             }));
         }
         found
