@@ -2,6 +2,7 @@
 
 mod advertisements;
 mod membership;
+mod nested;
 mod pipes;
 
 use std::sync::Arc;

@@ -112,6 +112,17 @@ pub const REVOKED_MAX: usize = 1024;
 /// Bytes of a signed revocation list: so that it and a chain fit one session frame. Longer: malformed.
 pub const REVOCATIONS_BYTES_MAX: usize = 56 * 1024;
 
+/// Proofs of membership that one session may show in a second; a bucket of [`PROOFS_BURST`] fills with them. More are
+/// refused unread, like any bad one, and counted.
+pub const PROOFS_PER_SECOND: u32 = 64;
+/// Proofs that one session may show at once: as many as there may be groups.
+pub const PROOFS_BURST: u32 = 1024;
+/// How many good proofs a refused one costs: what floods is seldom good. So after 16 bad ones one a second is verified, at
+/// up to 0.5 ms each.
+pub const PROOF_REFUSED_COST: u32 = 64;
+/// Proofs refused unread since the bucket was last full, after which the session is ended.
+pub const PROOFS_EXCESS_MAX: u32 = 256;
+
 /// Peers whose addresses are remembered. Full: the one that was used longest ago is forgotten.
 pub const ADDRESS_BOOK_PEERS_MAX: usize = 4096;
 /// Addresses remembered for one peer. Full: the oldest is forgotten.
@@ -119,7 +130,8 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 8;
 /// Rendezvous that a peer leases from at once. More are ignored with a warning at spawn.
 pub const RENDEZVOUS_MAX: usize = 4;
 
-/// Peers found on the local network that are dialed and asked. More are ignored and counted.
+/// Peers found on the local network that are dialed and asked, more are ignored and counted; also members of a closed
+/// group that are asked directly, among those connected.
 pub const NEIGHBOURS_MAX: usize = 32;
 /// Addresses on the local network that mDNS may tell of, by anybody there. More: mDNS is turned off, with a warning.
 pub const MDNS_ADDRESSES_MAX: usize = 1024;

@@ -71,6 +71,8 @@ meters! {
     pipes_cut,
     /// Proofs of membership refused, whatever was wrong.
     proofs_refused,
+    /// Proofs of membership refused unread because their session had shown too many; many of them end it.
+    proofs_limited,
     /// Revocation lists that were newer than those known.
     revocations_learned,
     /// Credentials issued to others: tickets and renewals.

@@ -51,6 +51,33 @@ pub const LOOKUP_QUOTA: Quota = Quota { per_second: 50, burst: 200 };
 /// Advertisements published by one peer, each of which costs a signature check. More are refused and counted.
 pub const PUBLICATION_QUOTA: Quota = Quota { per_second: 20, burst: 100 };
 
+/// Proofs of a place in a closed group by one peer: each costs at most three signature checks, and a member of many groups
+/// shows them at once when it comes. More are refused `TooMany`.
+pub const ENTRY_QUOTA: Quota = Quota { per_second: 8, burst: 128 };
+
+/// Closed groups that are served, or remembered for their revocation lists. Beyond, the one that was left longest ago is
+/// forgotten; when there are members in each, the next one is refused `Full`.
+pub const CLOSED_GROUPS_MAX: usize = 4096;
+
+/// Closed groups in which one peer has a place; the next one is refused `Full`.
+pub const PLACES_PER_PEER_MAX: usize = 64;
+
+/// Bytes of all revocation lists, signed; three times as much in memory. Beyond, the group with the longest list is
+/// forgotten, those without members first, and its members have to prove their places again.
+pub const LISTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Newer revocation lists of which the members wait to be told; the next one is dropped and counted.
+pub const NEWS_MAX: usize = 1024;
+
+/// Groups whose members are being told at a time; others wait.
+pub const NEWS_TELLING_MAX: usize = 64;
+
+/// Members of one group that are being told at a time; the others wait.
+pub const NEWS_MEMBERS_AT_ONCE: usize = 32;
+
+/// Time in which a member takes in news; one that does not hears of them when it proves its place again.
+pub const NEWS_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Peers whose spending is remembered, per kind of quota; beyond, the bucket nearest to full is forgotten.
 pub const RATE_PEERS_MAX: usize = 16_384;
 
@@ -140,6 +167,8 @@ pub struct RateLimits {
     pub lookup: Quota,
     /// Advertisements published; default [`PUBLICATION_QUOTA`].
     pub publication: Quota,
+    /// Proofs of a place in a closed group; default [`ENTRY_QUOTA`].
+    pub entry: Quota,
 }
 
 /// A token bucket: what flows in, and how much it holds.
@@ -187,6 +216,7 @@ impl Limits {
             ("rate.lease", self.rate.lease),
             ("rate.lookup", self.rate.lookup),
             ("rate.publication", self.rate.publication),
+            ("rate.entry", self.rate.entry),
         ];
         let bad = |key, problem| Err(BadLimit { key, problem });
         if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
@@ -245,7 +275,7 @@ impl Default for IndexLimits {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { lease: LEASE_QUOTA, lookup: LOOKUP_QUOTA, publication: PUBLICATION_QUOTA }
+        Self { lease: LEASE_QUOTA, lookup: LOOKUP_QUOTA, publication: PUBLICATION_QUOTA, entry: ENTRY_QUOTA }
     }
 }
 

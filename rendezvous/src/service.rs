@@ -4,6 +4,7 @@
 //! Bounds: those of the lease table, the index and the rates; at most [`BANNED_MAX`] bans. Pure: the caller supplies
 //! `now`; [`Service::poll_timeout`] says when to call [`Service::expire`].
 
+mod closed;
 mod listing;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use overlay::wire::WireError;
 use overlay::{DiscoveryQuery, GroupId, PeerId, RefuseReason, SignedAdvertisement};
 
 pub use self::listing::{GroupRow, PeerRow};
+use crate::closed_groups::ClosedGroups;
 use crate::counters::Counters;
 use crate::index::Index;
 use crate::lease_table::{LeaseRefused, LeaseTable};
@@ -32,6 +34,10 @@ pub struct Service {
     lease_rate: RateLimiter,
     lookup_rate: RateLimiter,
     publication_rate: RateLimiter,
+    entry_rate: RateLimiter,
+    closed: ClosedGroups,
+    /// The rendezvous's own peer.
+    own: Option<PeerId>,
     banned: HashSet<PeerId>,
     counters: Arc<Counters>,
 }
@@ -57,6 +63,9 @@ impl Service {
             lease_rate: RateLimiter::new(limits.rate.lease, RATE_PEERS_MAX),
             lookup_rate: RateLimiter::new(limits.rate.lookup, RATE_PEERS_MAX),
             publication_rate: RateLimiter::new(limits.rate.publication, RATE_PEERS_MAX),
+            entry_rate: RateLimiter::new(limits.rate.entry, RATE_PEERS_MAX),
+            closed: ClosedGroups::default(),
+            own: None,
             banned: HashSet::new(),
             counters,
         }
@@ -96,12 +105,12 @@ impl Service {
     ///
     /// # Errors
     /// [`BansFull`] when there are [`BANNED_MAX`] bans.
-    pub fn ban(&mut self, peer: PeerId) -> Result<(), BansFull> {
+    pub fn ban(&mut self, now: Instant, peer: PeerId) -> Result<(), BansFull> {
         if self.banned.len() >= BANNED_MAX && !self.banned.contains(&peer) {
             return Err(BansFull { max: BANNED_MAX });
         }
         self.banned.insert(peer);
-        self.end_lease(&peer);
+        self.end_lease(now, &peer);
         self.show();
         Ok(())
     }
@@ -109,6 +118,7 @@ impl Service {
     /// Keeps what the rendezvous's own peer publishes now, and nothing else of it; it needs no lease from itself.
     /// What finds no room is left out and counted, each time.
     pub fn host(&mut self, now: Instant, own: &PeerId, published: Vec<SignedAdvertisement>) {
+        self.own = Some(*own);
         self.index.remove_peer(own);
         for signed in published {
             if self.index.keep(now, signed).is_err() {
@@ -123,7 +133,10 @@ impl Service {
         while let Some(peer) = self.leases.pop_expired(now) {
             self.counters.leases_expired.increment();
             self.counters.advertisements_dropped.add(self.index.remove_peer(&peer));
+            self.closed.remove_peer(now, &peer);
         }
+        self.closed.expire(now);
+        self.drop_ended();
         self.counters.advertisements_expired.add(self.index.expire(now));
         self.show();
     }
@@ -131,7 +144,8 @@ impl Service {
     /// When [`Self::expire`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.leases.poll_timeout().into_iter().chain(self.index.poll_timeout()).min()
+        let timeouts = [self.leases.poll_timeout(), self.index.poll_timeout(), self.closed.poll_timeout()];
+        timeouts.into_iter().flatten().min()
     }
 
     /// Any frame of a holder renews its lease, before anything can be refused but to the banned.
@@ -157,7 +171,7 @@ impl Service {
                 encoded(LeaseGrant { ttl: grant.ttl }.encode())
             }
             RendezvousRequest::Cancel => {
-                if self.end_lease(&from) {
+                if self.end_lease(now, &from) {
                     self.counters.leases_cancelled.increment();
                 }
                 Ok(Bytes::new())
@@ -178,24 +192,30 @@ impl Service {
         }
         let mut answer = PublishAnswer { accepted: 0, refused: 0 };
         for envelope in advertisements {
-            match self.publish_one(now, from, envelope) {
-                Ok(()) => answer.accepted += 1,
-                Err(reason) => {
-                    self.counters.refused(reason).increment();
-                    self.counters.publications_refused.increment();
-                    answer.refused += 1;
-                }
-            }
+            let kept = self.publish_one(now, from, envelope);
+            self.count_publication(kept, &mut answer);
         }
         encoded(answer.encode())
+    }
+
+    fn count_publication(&self, kept: Result<(), RefuseReason>, answer: &mut PublishAnswer) {
+        match kept {
+            Ok(()) => {
+                self.counters.publications.increment();
+                answer.accepted += 1;
+            }
+            Err(reason) => {
+                self.counters.refused(reason).increment();
+                self.counters.publications_refused.increment();
+                answer.refused += 1;
+            }
+        }
     }
 
     /// One token buys one signature check.
     fn publish_one(&mut self, now: Instant, from: PeerId, envelope: Bytes) -> Result<(), RefuseReason> {
         self.publication_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
-        self.index.publish(now, &from, envelope).map_err(|refused| refused.reason())?;
-        self.counters.publications.increment();
-        Ok(())
+        self.index.publish(now, &from, envelope).map(drop).map_err(|refused| refused.reason())
     }
 
     /// A query that names no group asks in the group it came by.
@@ -204,16 +224,19 @@ impl Service {
         query.group.get_or_insert(group);
         // One more than an answer may hold tells whether there are more.
         query.threshold = query.threshold.min(FIND_ANSWER_MAX + 1);
-        let found = self.index.find(now, &query);
-        let envelopes = found.iter().take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
-        let mut answer = FindAnswer::fitting(envelopes);
-        answer.more |= found.len() > FIND_ANSWER_MAX;
-        self.counters.lookups.increment();
-        self.counters.found.add(answer.advertisements.len());
+        let answer = found(&self.index.find(now, &query));
+        self.count_found(&answer);
         encoded(answer.encode())
     }
 
-    fn end_lease(&mut self, peer: &PeerId) -> bool {
+    fn count_found(&self, answer: &FindAnswer) {
+        self.counters.lookups.increment();
+        self.counters.found.add(answer.advertisements.len());
+    }
+
+    fn end_lease(&mut self, now: Instant, peer: &PeerId) -> bool {
+        self.closed.remove_peer(now, peer);
+        self.drop_ended();
         self.counters.advertisements_dropped.add(self.index.remove_peer(peer));
         self.leases.cancel(peer)
     }
@@ -232,7 +255,17 @@ impl Service {
         self.counters.advertisements.set(self.index.len());
         self.counters.index_bytes.set(self.index.bytes());
         self.counters.banned.set(self.banned.len());
+        self.counters.closed_groups.set(self.closed.len());
+        self.counters.places.set(self.closed.places());
     }
+}
+
+/// The answer that holds as much of what was found as fits.
+fn found(found: &[Arc<SignedAdvertisement>]) -> FindAnswer {
+    let envelopes = found.iter().take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
+    let mut answer = FindAnswer::fitting(envelopes);
+    answer.more |= found.len() > FIND_ANSWER_MAX;
+    answer
 }
 
 /// An answer as bytes. Every answer is made to fit; one that does not is refused rather than sent cut.

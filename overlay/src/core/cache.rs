@@ -165,6 +165,15 @@ impl AdvertisementCache {
         slots.into_iter().filter(|slot| self.remove(*slot)).count()
     }
 
+    /// Takes out everything of `publisher` in `group` and says how many that were. O(its advertisements).
+    pub fn remove_publications(&mut self, publisher: &PeerId, group: &GroupId) -> usize {
+        let slots = self.by_publisher.get(publisher).into_iter().flat_map(|slots| slots.iter());
+        let in_group =
+            |slot: &Slot| self.at(*slot).is_some_and(|signed| signed.advertisement().group == *group);
+        let slots: Vec<_> = slots.filter(in_group).collect();
+        slots.into_iter().filter(|slot| self.remove(*slot)).count()
+    }
+
     /// Takes out what expired until `now` and says how many that were.
     pub fn expire(&mut self, now: Instant) -> usize {
         let mut expired = 0;

@@ -9,6 +9,7 @@ mod membership;
 mod path;
 mod publications;
 mod round_trip;
+mod token_bucket;
 
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
@@ -20,3 +21,4 @@ pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use membership::Membership;
 pub(crate) use publications::{Due, Publications};
 pub(crate) use round_trip::RoundTrip;
+pub(crate) use token_bucket::TokenBucket;

@@ -2,6 +2,7 @@
 //! newest revocation list it knows. All that is wrong reads as the same refusal on the wire.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -9,8 +10,10 @@ use libp2p::PeerId;
 use super::handle::Handle;
 use super::session::SessionHandle;
 use super::shared::Shared;
+use crate::core::TokenBucket;
 use crate::error::{ConnectError, QueryError, RefuseReason};
 use crate::id::GroupId;
+use crate::limits::{PROOF_REFUSED_COST, PROOFS_BURST, PROOFS_EXCESS_MAX, PROOFS_PER_SECOND};
 use crate::protocol::membership::Papers;
 use crate::protocol::session::Outcome;
 
@@ -41,8 +44,52 @@ pub(super) async fn show(
     }
 }
 
+/// How many proofs one session may still show, so that a flood of them costs this peer little.
+#[derive(Debug)]
+pub(super) struct ProofQuota {
+    bucket: TokenBucket,
+    /// Refused unread since the bucket was last full.
+    excess: u32,
+}
+
+impl Default for ProofQuota {
+    fn default() -> Self {
+        Self { bucket: TokenBucket::new(PROOFS_PER_SECOND, PROOFS_BURST), excess: 0 }
+    }
+}
+
+impl ProofQuota {
+    /// What is answered to what the other side shows, unread if it shows too much; a session that goes on like that
+    /// ends.
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        shared: &Shared,
+        (peer, session): (PeerId, &SessionHandle),
+        group: GroupId,
+        shown: Papers,
+    ) -> (Outcome, Bytes) {
+        if self.bucket.is_full(now) {
+            self.excess = 0;
+        }
+        if !self.bucket.spend(now, 1) {
+            self.excess += 1;
+            shared.meters.proofs_limited.add(1);
+            if self.excess >= PROOFS_EXCESS_MAX {
+                session.end();
+            }
+            return (Outcome::Refused(RefuseReason::NotMember), Bytes::new());
+        }
+        let answer = answer(shared, peer, session, group, shown);
+        if matches!(answer.0, Outcome::Refused(_)) {
+            self.bucket.drain(now, PROOF_REFUSED_COST - 1);
+        }
+        answer
+    }
+}
+
 /// What is answered to what the other side shows: our own papers, or the refusal.
-pub(super) fn answer(
+fn answer(
     shared: &Shared,
     peer: PeerId,
     session: &SessionHandle,
@@ -112,6 +159,12 @@ impl Handle {
         name: &str,
         body: Bytes,
     ) -> Result<Bytes, QueryError> {
+        if to == self.shared.id {
+            if self.shared.groups.way(&group).is_none() {
+                return Err(QueryError::Refused(RefuseReason::NotMember));
+            }
+            return self.shared.handlers.ask(to, group, name, body, &self.shared.meters).await;
+        }
         let session = self.reach_session(to).await.map_err(query_error)?;
         if !self.shared.is_member(&group) {
             return session.ask(group, name, body).await;

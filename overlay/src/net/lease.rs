@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::closed::Host;
 use super::session::SessionHandle;
+use super::shared::Shared;
 use super::substream::OpenError;
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::error::QueryError;
@@ -47,22 +49,35 @@ pub(crate) async fn farewell(session: SessionHandle) {
     let _ = tokio::time::timeout(FAREWELL_TIMEOUT, asking).await;
 }
 
+/// How advertisements of a group travel to a rendezvous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    /// For everybody to find.
+    Open,
+    /// For the members of this closed group, in which the publisher proves its place first.
+    Closed(GroupId),
+}
+
 /// Pushes advertisements in as few requests as hold them; what is not taken is counted.
 ///
 /// # Errors
 /// The first [`QueryError`]; then what follows was not pushed.
 pub(crate) async fn push(
+    shared: &Shared,
     session: &SessionHandle,
+    way: Way,
     advertisements: &[Bytes],
-    meters: &Meters,
 ) -> Result<PublishAnswer, QueryError> {
     let mut total = PublishAnswer { accepted: 0, refused: 0 };
     for batch in batches(advertisements) {
         let request = DiscoveryRequest::Publish { advertisements: batch.to_vec() };
         let body = request.encode().map_err(|_| QueryError::Failed)?;
-        let answer = session.ask(GroupId::net(), discovery::HANDLER, body.into()).await?;
+        let answer = match way {
+            Way::Open => session.ask(GroupId::net(), discovery::HANDLER, body.into()).await?,
+            Way::Closed(group) => Host::Leased(session.clone()).ask(shared, group, body.into()).await?,
+        };
         let answer = PublishAnswer::decode(&answer).map_err(|_| QueryError::Failed)?;
-        meters.publications_failed.add(u64::from(answer.refused));
+        shared.meters.publications_failed.add(u64::from(answer.refused));
         total.accepted = total.accepted.saturating_add(answer.accepted);
         total.refused = total.refused.saturating_add(answer.refused);
     }

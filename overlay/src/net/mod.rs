@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod bindings;
+mod closed;
 mod command;
 mod event_loop;
 mod frame;
@@ -28,7 +29,7 @@ pub(crate) use command::Command;
 pub(crate) use frame::{FrameStream, ReadFrames, WriteFrames};
 pub(crate) use handle::{Handle, within};
 pub(crate) use handshake::connect_error;
-pub(crate) use lease::push;
+pub(crate) use lease::{Way, push};
 pub(crate) use pipe_stream::open_pipe;
 pub(crate) use spawn::{PeerConfig, spawn};
 pub use substream::Substream;

@@ -16,24 +16,31 @@ use crate::error::{AlreadyRegistered, QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::{HANDLER_NAME_BYTES_MAX, HANDLER_QUEUE};
 use crate::meters::Meters;
-use crate::protocol::discovery;
 use crate::protocol::session::Outcome;
+use crate::protocol::{closed, discovery};
 
 /// The handlers registered at this peer.
 #[derive(Debug, Default)]
 pub(crate) struct Handlers {
     table: Table<HashMap<String, mpsc::Sender<Query>>>,
-    /// Takes the questions of discovery while nobody is registered for them.
-    own_discovery: OnceLock<mpsc::Sender<Query>>,
+    /// Takes questions for what this peer publishes itself, and whether those of neighbours in open groups are among
+    /// them while nobody is registered for discovery.
+    own_discovery: OnceLock<(mpsc::Sender<Query>, bool)>,
 }
 
 impl Handlers {
-    /// From now on questions of discovery that no handler is registered for go to the returned queue.
-    pub(crate) fn answer_own_discovery(&self) -> mpsc::Receiver<Query> {
+    /// From now on questions for what this peer publishes itself go to the returned queue: those of members in a closed
+    /// group, and if `neighbours` is set those of discovery that no handler is registered for.
+    pub(crate) fn answer_own_discovery(&self, neighbours: bool) -> mpsc::Receiver<Query> {
         let (sender, questions) = mpsc::channel(HANDLER_QUEUE);
         // It is called once, when the peer is spawned.
-        let _ = self.own_discovery.set(sender);
+        let _ = self.own_discovery.set((sender, neighbours));
         questions
+    }
+
+    /// Whether questions of neighbours in open groups are answered.
+    pub(crate) fn answers_neighbours(&self) -> bool {
+        self.own_discovery.get().is_some_and(|(_, neighbours)| *neighbours)
     }
 
     /// Asks a handler of this peer itself, as another peer would.
@@ -66,7 +73,10 @@ impl Handlers {
         meters: &Meters,
         query_for: impl FnOnce(ReplySlot) -> Query,
     ) {
-        let own = || self.own_discovery.get().filter(|_| name == discovery::HANDLER).cloned();
+        let own = || {
+            let asks_own = name == closed::OWN || (name == discovery::HANDLER && self.answers_neighbours());
+            self.own_discovery.get().filter(|_| asks_own).map(|(sender, _)| sender.clone())
+        };
         let registered = self.table.read().get(name).cloned();
         let Some(handler) = registered.or_else(own) else {
             meters.queries_refused.add(1);

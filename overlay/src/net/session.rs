@@ -14,9 +14,10 @@ use libp2p::PeerId;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use super::closed::Entries;
 use super::frame::FrameStream;
 use super::groups::Proof;
-use super::handshake;
+use super::handshake::ProofQuota;
 use super::resolver::{Query, ReplySlot};
 use super::shared::Shared;
 use super::substream::Substream;
@@ -45,6 +46,8 @@ struct Inner {
     ended: Notify,
     /// What the other side has proven here, of each closed group that this peer is in.
     proofs: Mutex<HashMap<GroupId, Proof>>,
+    /// What this side has proven to the other, if that serves closed groups without being a member.
+    entries: Entries,
 }
 
 impl SessionHandle {
@@ -57,6 +60,7 @@ impl SessionHandle {
             round_trip: Mutex::default(),
             ended: Notify::new(),
             proofs: Mutex::default(),
+            entries: Entries::default(),
         }))
     }
 
@@ -129,6 +133,11 @@ impl SessionHandle {
 
     fn proofs(&self) -> MutexGuard<'_, HashMap<GroupId, Proof>> {
         self.0.proofs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The closed groups in which the other side, a rendezvous, serves this peer.
+    pub(super) fn entries(&self) -> &Entries {
+        &self.0.entries
     }
 
     /// Ends the session: its peer asks and doesn't read the answers.
@@ -206,6 +215,7 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
         handle: handle.clone(),
         shared: shared.clone(),
         unanswered: Arc::default(),
+        proofs: ProofQuota::default(),
     }
     .serve()
     .await;
@@ -242,6 +252,8 @@ struct Session {
     shared: Arc<Shared>,
     /// Questions of the other that are not answered yet.
     unanswered: Arc<()>,
+    /// How much the other may still show.
+    proofs: ProofQuota,
 }
 
 impl Session {
@@ -312,7 +324,7 @@ impl Session {
         writes.put(&frame, SESSION_FRAME_BYTES_MAX).is_ok()
     }
 
-    fn handle_frame(&self, frame: Frame) {
+    fn handle_frame(&mut self, frame: Frame) {
         match frame {
             Frame::Greeting => {}
             Frame::Answer { number, outcome, body } => {
@@ -334,7 +346,8 @@ impl Session {
             }
             Frame::GroupProof { number, group, papers } => {
                 let slot = self.slot(number);
-                let (outcome, body) = handshake::answer(&self.shared, self.peer, &self.handle, group, papers);
+                let (now, who) = (Instant::now(), (self.peer, &self.handle));
+                let (outcome, body) = self.proofs.answer(now, &self.shared, who, group, papers);
                 slot.answer(outcome, body);
             }
         }

@@ -50,11 +50,10 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let mut behaviour =
         Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.meters.clone());
     let id = shared.id;
-    let (_, mut asked) = mpsc::channel(1);
     if config.mdns {
         behaviour.look_around(id);
-        asked = shared.handlers.answer_own_discovery();
     }
+    let asked = shared.handlers.answer_own_discovery(config.mdns);
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
         .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)

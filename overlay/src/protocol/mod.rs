@@ -1,5 +1,6 @@
 //! The messages of the JXTA protocols as they travel, and nothing else.
 
+pub mod closed;
 pub mod discovery;
 pub(crate) mod membership;
 pub(crate) mod pipe;

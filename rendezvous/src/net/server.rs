@@ -4,15 +4,19 @@
 //! queues in front (the asker is told *busy*), [`COMMANDS_MAX`] commands, those of the service behind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use overlay::protocol::{discovery, rendezvous};
-use overlay::{AlreadyRegistered, Events, Peer, PeerEvent, PeerId, Queries, Query};
+use futures::future::BoxFuture;
+use futures::stream::{self, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
+use overlay::protocol::{closed, discovery, rendezvous};
+use overlay::{AlreadyRegistered, Events, GroupId, Peer, PeerEvent, PeerId, Queries, Query};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::closed_groups::News;
 use crate::counters::Counters;
-use crate::limits::{COMMANDS_MAX, Limits};
+use crate::limits::{COMMANDS_MAX, Limits, NEWS_MEMBERS_AT_ONCE, NEWS_TELLING_MAX, NEWS_TIMEOUT};
 use crate::service::{Answer, BansFull, GroupRow, PeerRow, Service};
 
 /// A handle on a running rendezvous. Cheap to clone; [`Server::shutdown`] ends it politely, dropping the last handle
@@ -82,6 +86,8 @@ impl Server {
             events: peer.events(),
             leases: peer.register_handler(rendezvous::HANDLER)?,
             discovery: peer.register_handler(discovery::HANDLER)?,
+            closed: peer.register_handler(closed::HANDLER)?,
+            telling: FuturesUnordered::new(),
             commands: inbox,
             counters: Arc::clone(&counters),
             events_missed: 0,
@@ -167,6 +173,9 @@ struct Worker {
     service: Service,
     leases: Queries,
     discovery: Queries,
+    closed: Queries,
+    /// News that members are being told.
+    telling: FuturesUnordered<BoxFuture<'static, ()>>,
     events: Events,
     commands: mpsc::Receiver<Command>,
     counters: Arc<Counters>,
@@ -191,6 +200,14 @@ impl Worker {
                     let answer = self.service.discovery(Instant::now(), query.from, query.group, &query.body);
                     give(query, answer);
                 }
+                Some(query) = self.closed.recv() => {
+                    self.take_in_own().await;
+                    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                    let answer = self.service.closed(Instant::now(), now_s, query.from, &query.body);
+                    give(query, answer);
+                    self.tell_news();
+                }
+                Some(()) = self.telling.next() => self.tell_news(),
                 event = self.events.recv() => match event {
                     Some(event) => self.on_event(&event).await,
                     None => return,
@@ -215,10 +232,19 @@ impl Worker {
         if self.own_taken_at.is_some_and(|at| at.elapsed() < OWN_FRESH) {
             return;
         }
-        let published = self.peer.published().await;
+        let (published, closed) = (self.peer.published().await, self.peer.published_in_closed_groups().await);
         let now = Instant::now();
         self.service.host(now, &self.peer.id(), published);
+        self.service.host_closed(now, closed);
         self.own_taken_at = Some(now);
+    }
+
+    /// Has the members told that wait for news of revocations.
+    fn tell_news(&mut self) {
+        while self.telling.len() < NEWS_TELLING_MAX {
+            let Some(news) = self.service.poll_news() else { return };
+            self.telling.push(Box::pin(tell(self.peer.clone(), Arc::clone(&self.counters), news)));
+        }
     }
 
     async fn on_event(&mut self, event: &PeerEvent) {
@@ -246,7 +272,7 @@ impl Worker {
                 drop(reply.send(self.service.groups(Instant::now())));
             }
             Command::Ban(peer, reply) => {
-                let banned = self.service.ban(peer);
+                let banned = self.service.ban(Instant::now(), peer);
                 if banned.is_ok() {
                     self.peer.close(peer).await;
                 }
@@ -255,6 +281,21 @@ impl Worker {
             Command::End(done) => drop(done.send(())),
         }
     }
+}
+
+/// Tells the members of one group of its newest list, once each, some at a time.
+async fn tell(peer: Peer, counters: Arc<Counters>, News { news, members }: News) {
+    // News that were put together from a list that fits can be put together again.
+    let Ok(news) = news.encode() else { return };
+    let net = GroupId::net();
+    let telling = stream::iter(members).for_each_concurrent(NEWS_MEMBERS_AT_ONCE, |member| {
+        let asking = peer.query(member, &net, closed::NEWS, news.clone(), NEWS_TIMEOUT);
+        asking.map(|told| match told {
+            Ok(_) => counters.news_told.increment(),
+            Err(_) => counters.news_failed.increment(),
+        })
+    });
+    telling.await;
 }
 
 fn give(query: Query, answer: Answer) {

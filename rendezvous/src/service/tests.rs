@@ -161,7 +161,7 @@ fn banned_peer_loses_everything_and_is_refused() {
     let (mut world, alice, bob) = (world(&Limits::default()), edge(), edge());
     world.lease(&alice).unwrap();
     world.publish(&alice, &["alice"]).unwrap();
-    world.service.ban(alice.id()).unwrap();
+    world.service.ban(world.now, alice.id()).unwrap();
     assert_eq!(world.lease(&alice), Err(RefuseReason::Banned));
     assert_eq!(world.publish(&alice, &["alice"]), Err(RefuseReason::Banned));
     assert_eq!(world.finds(&bob, "alice"), 0);
@@ -174,10 +174,10 @@ fn bans_are_bounded() {
     let mut world = world(&Limits::default());
     let banned: Vec<_> = (0..BANNED_MAX).map(|_| PeerId::random()).collect();
     for peer in &banned {
-        world.service.ban(*peer).unwrap();
+        world.service.ban(world.now, *peer).unwrap();
     }
-    assert_eq!(world.service.ban(PeerId::random()), Err(BansFull { max: BANNED_MAX }));
-    assert_eq!(world.service.ban(banned[0]), Ok(()), "a ban said twice is one ban");
+    assert_eq!(world.service.ban(world.now, PeerId::random()), Err(BansFull { max: BANNED_MAX }));
+    assert_eq!(world.service.ban(world.now, banned[0]), Ok(()), "a ban said twice is one ban");
 }
 
 #[test]

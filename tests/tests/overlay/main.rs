@@ -1,7 +1,9 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
+mod closed_groups;
 mod groups;
 mod hostile;
+mod hostile_closed_groups;
 mod hostile_members;
 mod hostile_services;
 mod meeting;

@@ -14,6 +14,7 @@ use crate::error::{PublishError, WithdrawError};
 use crate::id::{AdvertisementId, GroupId};
 use crate::limits::PUBLICATIONS_MAX;
 use crate::net::command::Command;
+use crate::net::lease::Way;
 use crate::net::session::SessionHandle;
 use crate::net::spawn::innermost;
 use crate::net::substream::OpenError;
@@ -131,6 +132,10 @@ impl EventLoop {
         let peer = signed.publisher();
         if peer == self.shared.id {
             return;
+        }
+        // In a closed group only its own members are heard; what comes by another way may be anybody's.
+        if let Some(Way::Closed(_)) = self.shared.groups.way(&signed.advertisement().group) {
+            return self.shared.meters.advertisements_rejected.add(1);
         }
         for address in addresses_of(&signed).into_iter().rev() {
             self.book.add(peer, address);

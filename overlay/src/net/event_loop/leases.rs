@@ -1,5 +1,6 @@
 //! What the lease keeper wants done, done; and pushes of what this peer publishes.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use super::{Ended, EventLoop};
 use crate::advertisement::SignedAdvertisement;
 use crate::core::{LeaseEffect, PeerEvent};
 use crate::limits::LEASE_REQUEST_TIMEOUT;
-use crate::net::lease;
+use crate::net::lease::{self, Way};
 
 impl EventLoop {
     pub(super) fn follow_lease_effects(&mut self, now: Instant) {
@@ -76,16 +77,23 @@ impl EventLoop {
         }
     }
 
+    /// What was published in a group that this peer has left is not pushed any more.
     fn push(&mut self, rendezvous: PeerId, advertisements: &[SignedAdvertisement]) {
         let Some(session) = self.shared.sessions.of(&rendezvous) else { return };
-        let envelopes: Vec<Bytes> = advertisements.iter().map(SignedAdvertisement::to_bytes).collect();
+        let mut ways: BTreeMap<Way, Vec<Bytes>> = BTreeMap::new();
+        for signed in advertisements {
+            if let Some(way) = self.shared.groups.way(&signed.advertisement().group) {
+                ways.entry(way).or_default().push(signed.to_bytes());
+            }
+        }
         let shared = self.shared.clone();
         self.tasks.spawn(async move {
-            let pushing = lease::push(&session, &envelopes, &shared.meters);
-            if let Ok(Ok(_)) = tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await {
-                return Ended::Done;
+            for (way, envelopes) in ways {
+                let pushing = lease::push(&shared, &session, way, &envelopes);
+                if !matches!(tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await, Ok(Ok(_))) {
+                    shared.meters.publications_failed.add(1);
+                }
             }
-            shared.meters.publications_failed.add(1);
             Ended::Done
         });
     }

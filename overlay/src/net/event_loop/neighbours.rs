@@ -10,11 +10,12 @@ use libp2p::PeerId;
 use super::EventLoop;
 use crate::advertisement::DiscoveryQuery;
 use crate::error::RefuseReason;
-use crate::limits::FIND_ANSWER_MAX;
+use crate::limits::{FIND_ANSWER_MAX, PUBLICATIONS_MAX};
 #[cfg(feature = "mdns")]
 use crate::limits::{MDNS_ADDRESSES_MAX, NEIGHBOURS_MAX};
 use crate::net::Query;
 use crate::net::behaviour::IDENTIFY;
+use crate::net::lease::Way;
 use crate::protocol::discovery::{DiscoveryRequest, FindAnswer};
 
 #[cfg(feature = "mdns")]
@@ -76,9 +77,19 @@ impl EventLoop {
     /// Answers a neighbour's question with what this peer publishes itself.
     pub(super) fn answer_neighbour(&self, query: Query) {
         let now = std::time::Instant::now();
+        // Who asks in a closed group has proven its place there; others hear of open groups only, and if they may.
+        let closed = matches!(self.shared.groups.way(&query.group), Some(Way::Closed(_)));
+        if !closed && !self.shared.handlers.answers_neighbours() {
+            return query.refuse(RefuseReason::NotMember);
+        }
         let answer = own_query(&query.body, self.shared.id).and_then(|own| {
-            let found = own.map(|own| self.cache.find(now, &own)).unwrap_or_default();
-            let answer = FindAnswer::fitting(found.iter().map(|signed| signed.to_bytes()));
+            let own = own.map(|own| if closed { own.group(query.group) } else { own });
+            let mut found = own.map(|own| self.cache.find(now, &own)).unwrap_or_default();
+            found.retain(|signed| {
+                closed || self.shared.groups.way(&signed.advertisement().group) == Some(Way::Open)
+            });
+            let found = found.iter().take(FIND_ANSWER_MAX);
+            let answer = FindAnswer::fitting(found.map(|signed| signed.to_bytes()));
             answer.encode().map_err(|_| RefuseReason::Malformed)
         });
         match answer {
@@ -93,7 +104,8 @@ fn own_query(body: &[u8], me: PeerId) -> Result<Option<DiscoveryQuery>, RefuseRe
     match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
         DiscoveryRequest::Publish { .. } => Err(RefuseReason::Policy),
         DiscoveryRequest::Find { query } => {
-            let threshold = query.threshold.min(FIND_ANSWER_MAX);
+            // What is not for the asker is left out behind this.
+            let threshold = query.threshold.min(PUBLICATIONS_MAX);
             let mine = query.publisher.is_none_or(|publisher| publisher == me);
             Ok(mine.then(|| query.publisher(me).threshold(threshold)))
         }
@@ -111,7 +123,7 @@ mod tests {
         let own = own_query(&find(DiscoveryQuery::new().threshold(9)), me).unwrap().unwrap();
         assert_eq!((own.publisher, own.threshold), (Some(me), 9));
         let many = own_query(&find(DiscoveryQuery::new().threshold(1 << 20)), me).unwrap().unwrap();
-        assert_eq!(many.threshold, FIND_ANSWER_MAX);
+        assert_eq!(many.threshold, PUBLICATIONS_MAX);
         assert_eq!(own_query(&find(DiscoveryQuery::new().publisher(other)), me), Ok(None));
         let publish = DiscoveryRequest::Publish { advertisements: Vec::new() }.encode().unwrap();
         assert_eq!(own_query(&publish, me), Err(RefuseReason::Policy));
