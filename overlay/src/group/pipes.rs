@@ -10,7 +10,7 @@ use crate::error::{BindError, ConnectError};
 use crate::id::PipeId;
 use crate::limits::OPEN_TIMEOUT;
 use crate::net::{Binding, FrameStream, Substream, connect_error, open_pipe, within};
-use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener};
+use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener, PipeStream, StreamListener};
 use crate::protocol::pipe::{Header, PipeKind};
 
 impl PeerGroup {
@@ -62,6 +62,23 @@ impl PeerGroup {
     ) -> Result<BidiPipe, ConnectError> {
         let frames = self.open(to, pipe, PipeKind::Bidirectional, first, deadline).await?;
         Ok(BidiPipe::new(to, frames))
+    }
+
+    /// Binds a byte stream pipe at this peer; each that connects makes a [`PipeStream`].
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind_stream(&self, pipe: PipeId) -> Result<StreamListener, BindError> {
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Stream).map(StreamListener::new)
+    }
+
+    /// Connects to the byte stream pipe that `to` binds, reaching the peer if needed. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the deadline is [`OPEN_TIMEOUT`].
+    pub async fn connect_stream(&self, to: PeerId, pipe: PipeId) -> Result<PipeStream, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Stream, None, OPEN_TIMEOUT).await?;
+        Ok(PipeStream::new(to, frames))
     }
 
     async fn open(

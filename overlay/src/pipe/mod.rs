@@ -2,9 +2,11 @@
 //! the event loop nor a lock shared with other pipes. A slow reader slows its own senders and nobody else.
 
 mod bidirectional;
+mod byte_stream;
 mod halves;
 mod unicast;
 
 pub use bidirectional::{BidiPipe, PipeListener};
+pub use byte_stream::{PipeStream, StreamListener};
 pub use halves::{PipeReceiver, PipeSender};
 pub use unicast::{InputPipe, Message, OutputPipe};
