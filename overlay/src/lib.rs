@@ -77,5 +77,5 @@ pub use crate::net::{Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{
     BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PipeStream,
-    StreamListener,
+    ResumableListener, ResumablePipe, ResumableReceiver, ResumableSender, StreamListener,
 };

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -32,8 +31,8 @@ impl DelayedLink {
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 let ((from_client, to_client), (from_server, to_server)) =
                     (client.into_split(), server.into_split());
-                tokio::spawn(carry(from_client, to_server, one_way));
-                tokio::spawn(carry(from_server, to_client, one_way));
+                tokio::spawn(carry(from_client, to_server, move || Some(one_way)));
+                tokio::spawn(carry(from_server, to_client, move || Some(one_way)));
             }
         });
         Self { near, task }
@@ -46,12 +45,18 @@ impl Drop for DelayedLink {
     }
 }
 
-/// Carries bytes one way; at most 256 chunks are on the way at once.
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, one_way: Duration) {
+/// Carries bytes one way, each chunk for the time that `one_way` says, or to nowhere when it says none; at most 256
+/// chunks are on the way at once.
+pub(crate) async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    one_way: impl Fn() -> Option<Duration>,
+) {
     let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(256);
     let reading = async move {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(len @ 1..) = from.read(&mut buffer).await {
+            let Some(one_way) = one_way() else { continue };
             if sender.send((Instant::now() + one_way, buffer[..len].to_vec())).await.is_err() {
                 break;
             }
@@ -64,6 +69,8 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, one_way: Duratio
                 break;
             }
         }
+        // An end is passed on too; a link that is broken already has nobody to be told.
+        let _ = to.shutdown().await;
     };
     tokio::join!(reading, writing);
 }

@@ -8,6 +8,7 @@ mod lease_keeper;
 mod membership;
 mod path;
 mod publications;
+mod resumable;
 mod round_trip;
 
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
@@ -19,4 +20,5 @@ pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use membership::Membership;
 pub(crate) use publications::{Due, Publications};
+pub(crate) use resumable::{FAREWELL, Resumable};
 pub(crate) use round_trip::RoundTrip;

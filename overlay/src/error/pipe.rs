@@ -77,6 +77,16 @@ pub enum SendError {
         /// Bytes that were accepted and not handed to the transport.
         unconfirmed: usize,
     },
+    /// The resumable pipe is over: it was not resumed in time, or the other end gave it up.
+    #[error(
+        "send the message: the pipe was not resumed, {unconfirmed} messages are unconfirmed: failed to {last}"
+    )]
+    NotResumed {
+        /// Messages that were accepted and that the other end has not acknowledged; it may have got some of them.
+        unconfirmed: usize,
+        /// What the last try ended in.
+        last: ConnectError,
+    },
 }
 
 /// Why nothing more is received.

@@ -26,7 +26,7 @@ async fn a_large_file_arrives_as_it_was_by_tokios_own_copy() {
     let sending = tokio::spawn(async move {
         let mut hasher = blake3::Hasher::new();
         for number in 0..megabytes {
-            let megabyte: Vec<u8> = (0..1 << 20).map(|at: u32| (at / 7 ^ at ^ number) as u8).collect();
+            let megabyte: Vec<u8> = (0..1 << 20).map(|at: u32| ((at / 7) ^ at ^ number) as u8).collect();
             hasher.update(&megabyte);
             tokio::io::copy(&mut megabyte.as_slice(), &mut near).await.unwrap();
         }
