@@ -4,6 +4,7 @@ mod byte_streams;
 mod groups;
 mod hostile;
 mod hostile_members;
+mod hostile_resumes;
 mod hostile_services;
 mod meeting;
 mod pipes;
