@@ -69,7 +69,7 @@ pub use crate::error::{
     SendError, SpawnError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published};
+pub use crate::group::{Discovery, FollowingPipe, GroupPolicy, PeerGroup, Published};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;

@@ -95,6 +95,16 @@ pub const RESUMABLE_PER_PEER_MAX: usize = 64;
 pub const RESUMABLE_MAX: usize = 1024;
 /// Frames of a resumable pipe that are handled before other tasks have their turn.
 pub const RESUMABLE_BURST: usize = 128;
+/// Lifetime of the advertisement that a peer binds a pipe.
+pub const BINDER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(120);
+/// Binders of one pipe that are tried at a time. More are left out until some are gone.
+pub const BINDERS_TRIED_MAX: usize = 8;
+/// Time that a binder is tried before the next is tried beside it.
+pub const BINDER_HEAD_START: Duration = Duration::from_millis(250);
+/// Time in which those who know a pipe's binders must have answered.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two looks for a binder while there is none.
+pub const RESOLVE_AGAIN: Duration = Duration::from_millis(200);
 /// Pipes that one peer may bind. Full: `bind` fails.
 pub const BINDINGS_MAX: usize = 4096;
 /// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.
