@@ -31,8 +31,8 @@ impl DelayedLink {
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 let ((from_client, to_client), (from_server, to_server)) =
                     (client.into_split(), server.into_split());
-                tokio::spawn(carry(from_client, to_server, move || Some(one_way)));
-                tokio::spawn(carry(from_server, to_client, move || Some(one_way)));
+                tokio::spawn(carry(from_client, to_server, move |_| Some((one_way, Duration::ZERO))));
+                tokio::spawn(carry(from_server, to_client, move |_| Some((one_way, Duration::ZERO))));
             }
         });
         Self { near, task }
@@ -45,19 +45,21 @@ impl Drop for DelayedLink {
     }
 }
 
-/// Carries bytes one way, each chunk for the time that `one_way` says, or to nowhere when it says none; at most 256
-/// chunks are on the way at once.
+/// Carries bytes one way. `passage` says of a chunk's bytes how long they travel and how long they keep those behind
+/// them waiting, or nothing when they are lost. At most 256 chunks of up to 4 KiB are on the way at once: the queue of a
+/// router.
 pub(crate) async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    one_way: impl Fn() -> Option<Duration>,
+    passage: impl Fn(usize) -> Option<(Duration, Duration)>,
 ) {
     let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(256);
     let reading = async move {
-        let mut buffer = vec![0; 16 * 1024];
+        let (mut buffer, mut free) = (vec![0; 4 * 1024], Instant::now());
         while let Ok(len @ 1..) = from.read(&mut buffer).await {
-            let Some(one_way) = one_way() else { continue };
-            if sender.send((Instant::now() + one_way, buffer[..len].to_vec())).await.is_err() {
+            let Some((one_way, busy)) = passage(len) else { continue };
+            free = free.max(Instant::now()) + busy;
+            if sender.send((free + one_way, buffer[..len].to_vec())).await.is_err() {
                 break;
             }
         }

@@ -22,6 +22,8 @@ pub struct FaultyLink {
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
     one_way: Duration,
+    /// Time that a byte keeps the next waiting.
+    per_byte: Duration,
     loses: bool,
     refuses: bool,
     /// How often all connections were reset, and how often closed as if both ends had done it.
@@ -58,6 +60,11 @@ impl FaultyLink {
     /// Bytes that come from now on take this time each way.
     pub fn delay(&self, one_way: Duration) {
         self.state.send_modify(|state| state.one_way = one_way);
+    }
+
+    /// At most so many bytes a second pass each way.
+    pub fn narrow(&self, bytes_per_s: u32) {
+        self.state.send_modify(|state| state.per_byte = Duration::from_secs(1) / bytes_per_s);
     }
 
     /// Whether bytes that come from now on are lost. A stream with a hole is broken, so a cut must follow.
@@ -102,16 +109,16 @@ async fn connection(mut client: TcpStream, mut server: TcpStream, state: Arc<wat
     let mut changes = state.subscribe();
     let before = *changes.borrow();
     state.send_modify(|state| state.connections += 1);
-    let one_way = || {
+    let passage = |len: usize| {
         let state = state.borrow();
-        (!state.loses).then_some(state.one_way)
+        (!state.loses).then(|| (state.one_way, state.per_byte * len as u32))
     };
     let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
     let cut = changes.wait_for(|now| now.resets > before.resets || now.closes > before.closes);
     let reset = tokio::select! {
         _ = futures::future::join(
-            carry(from_client, to_server, one_way),
-            carry(from_server, to_client, one_way),
+            carry(from_client, to_server, passage),
+            carry(from_server, to_client, passage),
         ) => false,
         cut = cut => cut.is_ok_and(|now| now.resets > before.resets),
     };

@@ -9,6 +9,7 @@ mod hostile_resumes;
 mod hostile_services;
 mod meeting;
 mod pipes;
+mod priorities;
 mod resolver;
 mod resumable_pipes;
 mod transports;
