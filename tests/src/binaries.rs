@@ -13,13 +13,30 @@ use std::sync::OnceLock;
 /// When cargo can't build them, with its words.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let path = FOLDER.get_or_init(build).join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    existing(built(), name)
+}
+
+/// The path of an example of `overlay`, built from the source as it is now.
+///
+/// # Panics
+/// When cargo can't build the examples, with its words.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    existing(&built().join("examples"), name)
+}
+
+fn existing(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(path.is_file(), "there is no program {}", path.display());
     path
 }
 
-/// Builds every program of the workspace; returns the folder where they are.
+/// The profile's folder, with every program and example of the workspace.
+fn built() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build)
+}
+
 fn build() -> PathBuf {
     let test = std::env::current_exe().expect("the path of the test");
     // <target>/<profile folder>/deps/<test>
@@ -35,7 +52,16 @@ fn build() -> PathBuf {
         Some(name) => name,
     };
     let output = Command::new(cargo)
-        .args(["build", "--workspace", "--bins", "--quiet", "--profile", profile, "--target-dir"])
+        .args([
+            "build",
+            "--workspace",
+            "--bins",
+            "--examples",
+            "--quiet",
+            "--profile",
+            profile,
+            "--target-dir",
+        ])
         .arg(target)
         .current_dir(root)
         .output()

@@ -16,7 +16,7 @@ mod scale;
 mod transcript;
 
 pub use bare::Bare;
-pub use binaries::binary;
+pub use binaries::{binary, example};
 pub use cast::{Meeting, Messenger, befriend, loopback};
 pub use delay::DelayedLink;
 pub use faults::FaultyLink;

@@ -2,13 +2,13 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::{Home, Transcript, binary};
+use crate::{Home, Transcript, binary, example};
 
 /// How long a wait lasts before it counts as failed. Generous: the cores may be shared with a compiler.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +58,17 @@ impl Program {
     /// The program `im`, `rendezvous` or `mgmt` for a user whose home directory is `home`, with nothing configured.
     #[must_use]
     pub fn new(name: &str, home: &Home) -> Self {
-        let mut command = Command::new(binary(name));
+        Self::at(binary(name), name, home)
+    }
+
+    /// An example of the crate `overlay`, for the same user.
+    #[must_use]
+    pub fn example(name: &str, home: &Home) -> Self {
+        Self::at(example(name), name, home)
+    }
+
+    fn at(path: PathBuf, name: &str, home: &Home) -> Self {
+        let mut command = Command::new(path);
         let foreign = |key: &str| key.starts_with("JUXTA_") || key.starts_with("XDG_") || key == "RUST_LOG";
         for (key, _) in std::env::vars().filter(|(key, _)| foreign(key)) {
             command.env_remove(key);

@@ -7,6 +7,7 @@ mod chat_and_collect;
 mod command_lines;
 mod csv_records;
 mod demo;
+mod examples;
 mod manage;
 mod one_minute_chat;
 mod one_shot;
