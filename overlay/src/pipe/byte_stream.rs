@@ -1,7 +1,6 @@
 //! Byte streams: bytes both ways over one substream, for whatever reads and writes bytes.
 //!
-//! Bytes travel in frames of at most 64 KiB, and an empty frame is the farewell of a direction: the substream itself
-//! doesn't tell an end from a break.
+//! Bytes travel in frames of at most 64 KiB, so that a farewell tells an end from a break.
 
 use std::io;
 use std::pin::Pin;
@@ -29,16 +28,12 @@ pub struct PipeStream {
     frames: FrameStream<Substream>,
     /// What came and has not been read.
     unread: Bytes,
-    /// The other side has ended its direction.
-    ended: bool,
-    /// This side has.
-    closed: bool,
 }
 
 impl PipeStream {
     pub(crate) fn new(remote: PeerId, mut frames: FrameStream<Substream>) -> Self {
         frames.reads.grow(PIPE_BUFFER_BYTES, PIPE_BUFFER_BYTES);
-        Self { remote, frames, unread: Bytes::new(), ended: false, closed: false }
+        Self { remote, frames, unread: Bytes::new() }
     }
 
     /// Who is at the other end; proven by the connection.
@@ -49,13 +44,12 @@ impl PipeStream {
     /// Waits until something is there to be read: bytes, none of them at the end.
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let FrameStream { io, reads, .. } = &mut self.frames;
-        if !self.unread.is_empty() || self.ended {
-            return Poll::Ready(Ok(()));
+        while self.unread.is_empty() {
+            match ready!(reads.poll_frame(io, cx)).map_err(broken)? {
+                Some(frame) => self.unread = frame,
+                None => break,
+            }
         }
-        self.unread = ready!(reads.poll_frame(io, cx))
-            .and_then(|frame| frame.ok_or(RecvError::Reset))
-            .map_err(broken)?;
-        self.ended = self.unread.is_empty();
         Poll::Ready(Ok(()))
     }
 }
@@ -79,12 +73,8 @@ impl AsyncWrite for PipeStream {
         let FrameStream { io, writes, .. } = &mut self.frames;
         ready!(writes.poll_ready(io, cx)).map_err(|_| io::ErrorKind::BrokenPipe)?;
         let frame = bytes.get(..PIPE_BUFFER_BYTES).unwrap_or(bytes);
-        if self.closed && !frame.is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        if !frame.is_empty() {
-            self.frames.writes.put(frame, PIPE_BUFFER_BYTES).map_err(io::Error::other)?;
-        }
+        let put = writes.put(&Bytes::copy_from_slice(frame), PIPE_BUFFER_BYTES);
+        put.map_err(|_| io::ErrorKind::BrokenPipe)?;
         Poll::Ready(Ok(frame.len()))
     }
 
@@ -94,9 +84,6 @@ impl AsyncWrite for PipeStream {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !std::mem::replace(&mut self.closed, true) {
-            self.frames.writes.put(FAREWELL, 0).map_err(io::Error::other)?;
-        }
         let FrameStream { io, writes, .. } = &mut self.frames;
         writes.poll_close(io, cx).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
@@ -167,6 +154,3 @@ fn broken(error: RecvError) -> io::Error {
         _ => io::ErrorKind::ConnectionReset.into(),
     }
 }
-
-/// The last frame of a direction.
-const FAREWELL: &[u8] = &[];

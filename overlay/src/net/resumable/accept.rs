@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use libp2p::PeerId;
 use tokio::sync::mpsc;
 
@@ -124,7 +125,7 @@ fn begin(mut offer: Offer, shared: &Shared) -> Option<Link> {
     let core = &mut shared.lock().core;
     core.resume(offer.at).ok()?;
     for frame in [Acceptance::Ok.encode().ok()?, core.tell().encode().ok()?] {
-        offer.frames.writes.put(&frame, PIPE_HEADER_BYTES_MAX).ok()?;
+        offer.frames.writes.put(&Bytes::from(frame), PIPE_HEADER_BYTES_MAX).ok()?;
     }
     Some(Link::new(offer.frames))
 }
