@@ -2,6 +2,7 @@
 
 mod binders;
 mod byte_streams;
+mod closed_pipes;
 mod groups;
 mod hostile;
 mod hostile_members;
