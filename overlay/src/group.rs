@@ -1,6 +1,7 @@
 //! The peer group: where advertisements are published and found, and pipes are bound and connected.
 
 mod advertisements;
+mod binders;
 mod membership;
 mod nested;
 mod pipes;
@@ -13,6 +14,7 @@ use crate::id::{Genesis, GroupId};
 use crate::net::Handle;
 
 pub use advertisements::{Discovery, Published};
+pub use binders::FollowingPipe;
 
 /// One peer's view of a group. Clones are the same view.
 #[derive(Debug, Clone)]

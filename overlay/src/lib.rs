@@ -1,7 +1,8 @@
 //! A peer-to-peer overlay with the JXTA vocabulary (peer, group, pipe, advertisement, rendezvous) over libp2p.
 //!
 //! A [`Peer`] joins [`PeerGroup`]s. In a group it publishes and discovers [`Advertisement`]s, and binds or
-//! connects pipes: [`InputPipe`]/[`OutputPipe`] (unicast) and [`BidiPipe`] (bidirectional). Questions with an
+//! connects pipes: [`InputPipe`]/[`OutputPipe`] (unicast), [`BidiPipe`] (bidirectional), [`PipeStream`] (bytes) and
+//! [`ResumablePipe`] (messages that outlive their connection). Questions with an
 //! answer go through the resolver: [`Peer::register_handler`] and [`Peer::query`]. A rendezvous lets peers find
 //! each other; without one, peers that know an address of each other still talk.
 //!
@@ -69,10 +70,13 @@ pub use crate::error::{
     SendError, SpawnError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published};
+pub use crate::group::{Discovery, FollowingPipe, GroupPolicy, PeerGroup, Published};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;
 pub use crate::net::{Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
-pub use crate::pipe::{BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender};
+pub use crate::pipe::{
+    BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PipeStream,
+    ResumableListener, ResumablePipe, ResumableReceiver, ResumableSender, StreamListener,
+};

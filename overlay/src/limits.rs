@@ -77,6 +77,34 @@ pub const WAITING_OPENS_MAX: usize = 1024;
 pub const ACCEPT_QUEUE: usize = 64;
 /// Senders that one unicast input pipe holds open. Full: the opener is told *busy*.
 pub const INPUT_PIPE_SENDERS_MAX: usize = 256;
+/// What one resumable pipe may hold each way at one end, in bytes with 64 added for each message, and then one message
+/// more: unconfirmed at the sender, unread at the receiver. A megabyte keeps 20 MB/s going over a round trip of 50 ms.
+/// Full: `send` waits.
+pub const RESUMABLE_WINDOW: u64 = 1024 * 1024;
+/// Longest time for which the accepting end keeps a resumable pipe whose connection is lost. A longer wish is cut to it.
+pub const RESUME_WITHIN_MAX: Duration = Duration::from_secs(600);
+/// Time that the accepting end adds to the opener's, which may have seen the loss later.
+pub const RESUME_GRACE: Duration = Duration::from_secs(15);
+/// First and longest time between two tries to resume; each doubles, less up to a half at random.
+pub const RESUME_RETRY_MIN: Duration = Duration::from_millis(20);
+/// See [`RESUME_RETRY_MIN`].
+pub const RESUME_RETRY_MAX: Duration = Duration::from_secs(2);
+/// Accepted resumable pipes that one peer may have here, connected or not. Full: it is told *busy*.
+pub const RESUMABLE_PER_PEER_MAX: usize = 64;
+/// Accepted resumable pipes in all. Full: the opener is told *busy*.
+pub const RESUMABLE_MAX: usize = 1024;
+/// Frames of a resumable pipe that are handled before other tasks have their turn.
+pub const RESUMABLE_BURST: usize = 128;
+/// Lifetime of the advertisement that a peer binds a pipe.
+pub const BINDER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(120);
+/// Binders of one pipe that are tried at a time. More are left out until some are gone.
+pub const BINDERS_TRIED_MAX: usize = 8;
+/// Time that a binder is tried before the next is tried beside it.
+pub const BINDER_HEAD_START: Duration = Duration::from_millis(250);
+/// Time in which those who know a pipe's binders must have answered.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two looks for a binder while there is none.
+pub const RESOLVE_AGAIN: Duration = Duration::from_millis(200);
 /// Pipes that one peer may bind. Full: `bind` fails.
 pub const BINDINGS_MAX: usize = 4096;
 /// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.

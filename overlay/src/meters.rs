@@ -63,7 +63,13 @@ meters! {
     pipes_refused,
     /// Pipe opens answered *busy* here.
     pipes_busy,
-    /// Pipe headers that can't be read.
+    /// Resumable pipes that were resumed by this side, each time.
+    pipes_resumed,
+    /// Resumable pipes that ended because nobody resumed them in time, or the other end gave them up.
+    pipes_given_up,
+    /// Tries to resume a pipe that were refused here: unknown, another's, or from where it can't have been.
+    resumes_refused,
+    /// Pipe headers that can't be read, and frames of resumable pipes that break the rules.
     pipe_garbage,
     /// Pipe headers that did not come in time.
     pipe_timeouts,

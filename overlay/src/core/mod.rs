@@ -8,6 +8,7 @@ mod lease_keeper;
 mod membership;
 mod path;
 mod publications;
+mod resumable;
 mod round_trip;
 mod token_bucket;
 
@@ -20,5 +21,6 @@ pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use membership::Membership;
 pub(crate) use publications::{Due, Publications};
+pub(crate) use resumable::{FAREWELL, Resumable};
 pub(crate) use round_trip::RoundTrip;
 pub(crate) use token_bucket::TokenBucket;

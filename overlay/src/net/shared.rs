@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, watch};
 use super::bindings::Bindings;
 use super::groups::Groups;
 use super::resolver::Handlers;
+use super::resumable::Resumables;
 use super::session::SessionHandle;
 use crate::core::{Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) neighbours: Table<HashSet<PeerId>>,
     pub(crate) handlers: Handlers,
     pub(crate) bindings: Bindings,
+    pub(crate) resumables: Resumables,
     pub(crate) events: broadcast::Sender<PeerEvent>,
     pub(crate) leases: watch::Sender<Leases>,
     pub(crate) addresses: Table<Vec<Multiaddr>>,
@@ -57,6 +59,7 @@ impl Shared {
             neighbours: Table::default(),
             handlers: Handlers::default(),
             bindings: Bindings::default(),
+            resumables: Resumables::default(),
             events: broadcast::Sender::new(EVENT_QUEUE),
             leases: watch::Sender::default(),
             addresses: Table::default(),

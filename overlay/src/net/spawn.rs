@@ -74,7 +74,11 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     );
     event_loop.keep_memberships(commands.downgrade());
     early.into_iter().for_each(|event| event_loop.on_swarm_event(event));
-    tokio::spawn(event_loop.run());
+    let ended = shared.clone();
+    tokio::spawn(async move {
+        Box::pin(event_loop.run()).await;
+        ended.resumables.clear();
+    });
     Ok(Handle { shared, commands })
 }
 

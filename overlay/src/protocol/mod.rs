@@ -5,4 +5,5 @@ pub mod discovery;
 pub(crate) mod membership;
 pub(crate) mod pipe;
 pub mod rendezvous;
+pub(crate) mod resumable;
 pub(crate) mod session;
