@@ -3,7 +3,7 @@
 //!
 //! They travel as resolver queries in the net group: requests to [`HANDLER`] at the rendezvous, news to [`NEWS`] at the
 //! member. Between neighbours without a rendezvous a [`DiscoveryRequest`](super::discovery::DiscoveryRequest) travels in
-//! the closed group itself, to [`OWN`]. Whatever is wrong with a group or a proof is one refusal, `NotMember`.
+//! the closed group itself, to `juxta.closed.own`. Whatever is wrong with a group or a proof is one refusal, `NotMember`.
 
 use bytes::Bytes;
 
