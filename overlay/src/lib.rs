@@ -45,6 +45,9 @@ mod core;
 pub mod credential;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod id;
 pub mod identity;

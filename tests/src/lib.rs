@@ -8,9 +8,11 @@ mod bare;
 pub mod bench;
 mod binaries;
 mod cast;
+pub mod decoders;
 mod delay;
 mod home;
 mod process;
+mod random;
 mod scale;
 mod transcript;
 
@@ -20,5 +22,6 @@ pub use cast::{Meeting, Messenger, befriend, loopback};
 pub use delay::DelayedLink;
 pub use home::Home;
 pub use process::{Exit, PATIENCE, Process, Program, Signal};
+pub use random::Random;
 pub use scale::scaled;
 pub use transcript::Transcript;
