@@ -13,18 +13,28 @@ use crate::limits::{LEASE_RETRY_MAX, LEASE_RETRY_MIN};
 
 /// What the keeper wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LeaseEffect {
+pub enum LeaseEffect {
     /// Ask this rendezvous for a lease, or to renew it.
     Request(PeerId),
     /// A lease has begun.
-    Granted { rendezvous: PeerId, ttl: Duration },
+    Granted {
+        /// Who granted it.
+        rendezvous: PeerId,
+        /// For how long.
+        ttl: Duration,
+    },
     /// A lease has ended against our will.
-    Lost { rendezvous: PeerId, reason: String },
+    Lost {
+        /// Whose it was.
+        rendezvous: PeerId,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One lease per configured rendezvous.
 #[derive(Debug)]
-pub(crate) struct LeaseKeeper {
+pub struct LeaseKeeper {
     states: HashMap<PeerId, State>,
     due: Deadlines<PeerId>,
     effects: VecDeque<LeaseEffect>,
@@ -44,7 +54,7 @@ struct State {
 
 impl LeaseKeeper {
     /// Asks each of `rendezvous` at `now`.
-    pub(crate) fn new(now: Instant, rendezvous: impl IntoIterator<Item = PeerId>) -> Self {
+    pub fn new(now: Instant, rendezvous: impl IntoIterator<Item = PeerId>) -> Self {
         let states: HashMap<_, _> = rendezvous.into_iter().map(|peer| (peer, State::default())).collect();
         let mut due = Deadlines::new();
         states.keys().for_each(|peer| due.set(*peer, now));
@@ -52,7 +62,7 @@ impl LeaseKeeper {
     }
 
     /// Lets time pass: requests that are due, leases that ran out.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(peer) = self.due.pop_due(now) {
             let Some(state) = self.states.get_mut(&peer) else {
                 continue;
@@ -70,7 +80,7 @@ impl LeaseKeeper {
     }
 
     /// A request was granted for `ttl`; the next is due after a third of it, up to a tenth earlier by `jitter`.
-    pub(crate) fn granted(&mut self, now: Instant, peer: PeerId, ttl: Duration, jitter: u32) {
+    pub fn granted(&mut self, now: Instant, peer: PeerId, ttl: Duration, jitter: u32) {
         let Some(state) = self.states.get_mut(&peer) else {
             return;
         };
@@ -85,7 +95,7 @@ impl LeaseKeeper {
     }
 
     /// A request failed; the next comes after a back-off with jitter, or when the lease runs out, if sooner.
-    pub(crate) fn failed(&mut self, now: Instant, peer: PeerId, reason: String, jitter: u32) {
+    pub fn failed(&mut self, now: Instant, peer: PeerId, reason: String, jitter: u32) {
         let Some(state) = self.states.get_mut(&peer) else {
             return;
         };
@@ -98,7 +108,7 @@ impl LeaseKeeper {
     }
 
     /// The last session with `peer` ended: its lease is over here, and it is asked again at once.
-    pub(crate) fn session_lost(&mut self, now: Instant, peer: PeerId) {
+    pub fn session_lost(&mut self, now: Instant, peer: PeerId) {
         let Some(state) = self.states.get_mut(&peer) else {
             return;
         };
@@ -110,22 +120,22 @@ impl LeaseKeeper {
     }
 
     /// Rendezvous whose lease holds.
-    pub(crate) fn leased(&self) -> Vec<PeerId> {
+    pub fn leased(&self) -> Vec<PeerId> {
         self.states.iter().filter(|(_, state)| state.leased_until.is_some()).map(|(peer, _)| *peer).collect()
     }
 
     /// What the tries so far ended in.
-    pub(crate) fn last_failure(&self) -> Option<String> {
+    pub fn last_failure(&self) -> Option<String> {
         self.states.values().find_map(|state| state.last_failure.clone())
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.due.next()
     }
 
     /// The next thing to do.
-    pub(crate) fn poll_effect(&mut self) -> Option<LeaseEffect> {
+    pub fn poll_effect(&mut self) -> Option<LeaseEffect> {
         self.effects.pop_front()
     }
 }

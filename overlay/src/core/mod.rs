@@ -13,10 +13,10 @@ mod round_trip;
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
+pub use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub use path::{Path, Transport};
+pub use publications::{Due, Publications};
 
 pub(crate) use address_book::AddressBook;
-pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use membership::Membership;
-pub(crate) use publications::{Due, Publications};
 pub(crate) use round_trip::RoundTrip;

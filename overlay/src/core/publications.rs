@@ -12,7 +12,7 @@ use crate::limits::{LIFETIME_REMOTE_MAX, PUBLICATIONS_MAX};
 
 /// The advertisements that this peer publishes, and those that it has withdrawn while others may still keep them.
 #[derive(Debug, Default)]
-pub(crate) struct Publications {
+pub struct Publications {
     kept: HashMap<AdvertisementId, Publication>,
     due: Deadlines<AdvertisementId>,
 }
@@ -27,17 +27,19 @@ struct Publication {
 
 /// A publication that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Due {
-    pub(crate) advertisement: Advertisement,
-    pub(crate) lifetime: Lifetime,
+pub struct Due {
+    /// What is published, without attributes and body when it is withdrawn.
+    pub advertisement: Advertisement,
+    /// For how long.
+    pub lifetime: Lifetime,
     /// It is the withdrawal that is due.
-    pub(crate) withdrawn: bool,
+    pub withdrawn: bool,
 }
 
 impl Publications {
     /// Keeps `advertisement` published as `id` from `now` on; false when there is no room for another one. Among
     /// withdrawals, the one that ends first makes room.
-    pub(crate) fn keep(
+    pub fn keep(
         &mut self,
         now: Instant,
         id: AdvertisementId,
@@ -63,7 +65,7 @@ impl Publications {
 
     /// Ends the publication `id` in `group`. Its withdrawal is due now, and then like a publication until others have
     /// forgotten what was published. Nothing if it isn't published there.
-    pub(crate) fn withdraw(&mut self, now: Instant, group: GroupId, id: AdvertisementId) -> Option<Due> {
+    pub fn withdraw(&mut self, now: Instant, group: GroupId, id: AdvertisementId) -> Option<Due> {
         let publication = self.kept.get_mut(&id)?;
         let published = !publication.withdrawn && publication.is_live(now);
         if !published || publication.advertisement.group != group {
@@ -78,7 +80,7 @@ impl Publications {
     }
 
     /// What must be pushed again at `now`, because others would soon forget it. Ended ones are dropped.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Due> {
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Due> {
         let mut due = Vec::new();
         while let Some(key) = self.due.pop_due(now) {
             let Some(publication) = self.kept.get(&key) else {
@@ -95,12 +97,12 @@ impl Publications {
     }
 
     /// All that is published now, for a rendezvous that has just granted a lease.
-    pub(crate) fn all(&self, now: Instant) -> Vec<Due> {
+    pub fn all(&self, now: Instant) -> Vec<Due> {
         self.kept.values().filter(|publication| publication.is_live(now)).map(Publication::due).collect()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.due.next()
     }
 }

@@ -10,9 +10,7 @@ use super::substream::OpenError;
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::error::QueryError;
 use crate::id::GroupId;
-use crate::limits::{
-    DISCOVERY_BYTES_MAX, FAREWELL_TIMEOUT, LEASE_REQUEST_TIMEOUT, LEASE_WANTED, PUBLISH_BATCH_MAX,
-};
+use crate::limits::{FAREWELL_TIMEOUT, LEASE_REQUEST_TIMEOUT, LEASE_WANTED};
 use crate::meters::Meters;
 use crate::protocol::discovery::{self, DiscoveryRequest, FindAnswer, PublishAnswer};
 use crate::protocol::rendezvous::{self, LeaseGrant, RendezvousRequest};
@@ -57,8 +55,7 @@ pub(crate) async fn push(
     meters: &Meters,
 ) -> Result<PublishAnswer, QueryError> {
     let mut total = PublishAnswer { accepted: 0, refused: 0 };
-    for batch in batches(advertisements) {
-        let request = DiscoveryRequest::Publish { advertisements: batch.to_vec() };
+    for request in DiscoveryRequest::publications(advertisements) {
         let body = request.encode().map_err(|_| QueryError::Failed)?;
         let answer = session.ask(GroupId::net(), discovery::HANDLER, body.into()).await?;
         let answer = PublishAnswer::decode(&answer).map_err(|_| QueryError::Failed)?;
@@ -96,35 +93,4 @@ pub(crate) fn found_in(
         }
     }
     Ok(found)
-}
-
-/// Cuts `advertisements` into requests that fit a session frame.
-fn batches(mut advertisements: &[Bytes]) -> impl Iterator<Item = &[Bytes]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |envelope: &&Bytes| {
-            bytes += envelope.len() + 4;
-            bytes <= DISCOVERY_BYTES_MAX
-        };
-        let count = advertisements.iter().take(PUBLISH_BATCH_MAX).take_while(fits).count();
-        let (batch, rest) = advertisements.split_at_checked(count).filter(|_| count > 0)?;
-        advertisements = rest;
-        Some(batch)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_hold_everything_once_and_fit_a_frame() {
-        let advertisements: Vec<_> = (0..200usize).map(|i| Bytes::from(vec![0; 100 + 70 * i])).collect();
-        let batches: Vec<_> = batches(&advertisements).collect();
-        assert_eq!(batches.concat(), advertisements);
-        assert!(
-            batches.iter().all(|batch| batch.iter().map(Bytes::len).sum::<usize>() <= DISCOVERY_BYTES_MAX)
-        );
-        assert!(batches.iter().all(|batch| batch.len() <= PUBLISH_BATCH_MAX));
-    }
 }

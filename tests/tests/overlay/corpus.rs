@@ -65,7 +65,10 @@ fn every_decoder_has_a_corpus_and_every_corpus_a_decoder() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(names, folders, "for a new one: JUXTA_WRITE_CORPUS=1 cargo test -p tests --test overlay real_encodings");
+    assert_eq!(
+        names, folders,
+        "for a new one: JUXTA_WRITE_CORPUS=1 cargo test -p tests --test overlay real_encodings"
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::advertisement::{Advertisement, Lifetime, SignedAdvertisement, address
 use crate::core::{CacheRefused, Due};
 use crate::error::{PublishError, WithdrawError};
 use crate::id::{AdvertisementId, GroupId};
-use crate::limits::PUBLICATIONS_MAX;
+use crate::limits::{FOUND_KEPT_MAX, PUBLICATIONS_MAX};
 use crate::net::command::Command;
 use crate::net::session::SessionHandle;
 use crate::net::spawn::innermost;
@@ -135,13 +135,10 @@ impl EventLoop {
         for address in addresses_of(&signed).into_iter().rev() {
             self.book.add(peer, address);
         }
-        let keep_for = signed.lifetime().remote.min(CACHED_FOR_MAX);
+        let keep_for = signed.lifetime().remote.min(FOUND_KEPT_MAX);
         match self.cache.insert(Instant::now(), signed, keep_for) {
             Ok(_) | Err(CacheRefused::Stale) => {}
             Err(_) => self.shared.meters.advertisements_rejected.add(1),
         }
     }
 }
-
-/// How long what was found is believed without asking again; a dead peer's advertisements must not linger.
-const CACHED_FOR_MAX: std::time::Duration = std::time::Duration::from_secs(30);
