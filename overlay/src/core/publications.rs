@@ -2,7 +2,7 @@
 //!
 //! In: publications and the passing of time. Out: which are due for renewal at the rendezvous.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Deadlines;
@@ -13,7 +13,7 @@ use crate::limits::{LIFETIME_REMOTE_MAX, PUBLICATIONS_MAX};
 /// The advertisements that this peer publishes, and those that it has withdrawn while others may still keep them.
 #[derive(Debug, Default)]
 pub struct Publications {
-    kept: HashMap<AdvertisementId, Publication>,
+    kept: BTreeMap<AdvertisementId, Publication>,
     due: Deadlines<AdvertisementId>,
 }
 

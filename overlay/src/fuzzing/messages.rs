@@ -137,7 +137,7 @@ pub(super) fn rendezvous(bytes: &[u8]) -> bool {
 
 pub(super) fn rendezvous_samples() -> Vec<Vec<u8>> {
     let wanted = Duration::from_secs(120);
-    [RendezvousRequest::Lease { wanted }, RendezvousRequest::Cancel]
+    [RendezvousRequest::Lease { wanted, since: 7 }, RendezvousRequest::Cancel]
         .map(|asked| asked.encode().unwrap())
         .to_vec()
 }
@@ -148,7 +148,7 @@ pub(super) fn lease_grant(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn lease_grant_samples() -> Vec<Vec<u8>> {
-    vec![LeaseGrant { ttl: Duration::from_secs(600) }.encode().unwrap()]
+    vec![LeaseGrant { ttl: Duration::from_secs(600), fresh: true }.encode().unwrap()]
 }
 
 /// The bound of the frames here: small, so that a fuzzer reaches it.

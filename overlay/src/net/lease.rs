@@ -1,7 +1,5 @@
 //! Talking to a rendezvous: lease, farewell, pushing and looking up advertisements.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -15,10 +13,12 @@ use crate::meters::Meters;
 use crate::protocol::discovery::{self, DiscoveryRequest, FindAnswer, PublishAnswer};
 use crate::protocol::rendezvous::{self, LeaseGrant, RendezvousRequest};
 
-/// Asks for a lease over the session that `session` will bring; the time it was granted for, or why not.
+/// Asks for a lease over the session that `session` will bring, for a peer whose publications begin with the sequence
+/// `since`; the grant, or why not.
 pub(crate) async fn request(
     session: oneshot::Receiver<Result<SessionHandle, OpenError>>,
-) -> Result<Duration, String> {
+    since: u64,
+) -> Result<LeaseGrant, String> {
     let asking = async {
         let session = session.await.map_err(|_| "the peer has ended".to_owned())?;
         let session = session.map_err(|error| match error {
@@ -27,11 +27,10 @@ pub(crate) async fn request(
             OpenError::Closed => "it speaks another protocol".to_owned(),
             OpenError::Busy => "too many dials wait".to_owned(),
         })?;
-        let body =
-            RendezvousRequest::Lease { wanted: LEASE_WANTED }.encode().map_err(|error| error.to_string())?;
+        let request = RendezvousRequest::Lease { wanted: LEASE_WANTED, since };
+        let body = request.encode().map_err(|error| error.to_string())?;
         let answer = session.ask(GroupId::net(), rendezvous::HANDLER, body.into()).await;
-        let grant = LeaseGrant::decode(&answer.map_err(|error| error.to_string())?);
-        grant.map(|grant| grant.ttl).map_err(|error| error.to_string())
+        LeaseGrant::decode(&answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
     };
     let timed_out = || Err(format!("no answer within {LEASE_REQUEST_TIMEOUT:?}"));
     tokio::time::timeout(LEASE_REQUEST_TIMEOUT, asking).await.unwrap_or_else(|_| timed_out())

@@ -32,6 +32,7 @@ impl EventLoop {
                 // Who asked may have gone away; it is withdrawn all the same.
                 let _ = reply.send(self.withdraw(group, id));
             }
+            Command::NotPushed { rendezvous } => self.leases.push_failed(&rendezvous),
             Command::Find { query, reply } => {
                 let _ = reply.send(self.cache.find(Instant::now(), &query));
             }

@@ -1,6 +1,6 @@
 //! What the lease keeper wants done, done; and pushes of what this peer publishes.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -11,6 +11,7 @@ use crate::advertisement::SignedAdvertisement;
 use crate::core::{LeaseEffect, PeerEvent};
 use crate::limits::LEASE_REQUEST_TIMEOUT;
 use crate::net::lease;
+use crate::protocol::rendezvous::LeaseGrant;
 
 impl EventLoop {
     pub(super) fn follow_lease_effects(&mut self, now: Instant) {
@@ -20,13 +21,14 @@ impl EventLoop {
                 LeaseEffect::Request(rendezvous) => {
                     let (reply, session) = oneshot::channel();
                     self.session_with(rendezvous, Vec::new(), reply);
+                    let since = self.born;
                     self.tasks.spawn(async move {
-                        Ended::Lease { rendezvous, result: lease::request(session).await }
+                        Ended::Lease { rendezvous, result: lease::request(session, since).await }
                     });
                 }
+                LeaseEffect::PushAll(rendezvous) => self.push_everything(now, rendezvous),
                 LeaseEffect::Granted { rendezvous, ttl } => {
                     changed = true;
-                    self.push_everything(now, rendezvous);
                     self.shared.tell(PeerEvent::LeaseGranted { rendezvous, ttl });
                 }
                 LeaseEffect::Lost { rendezvous, reason } => {
@@ -41,10 +43,10 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<Duration, String>) {
+    pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<LeaseGrant, String>) {
         let (now, jitter) = (Instant::now(), random());
         match result {
-            Ok(ttl) => self.leases.granted(now, rendezvous, ttl, jitter),
+            Ok(grant) => self.leases.granted(now, rendezvous, grant, jitter),
             Err(reason) => {
                 tracing::debug!(%rendezvous, %reason, "lease request failed");
                 self.shared.meters.lease_failures.add(1);
@@ -62,7 +64,7 @@ impl EventLoop {
         });
     }
 
-    /// Pushes all that is published to a rendezvous whose lease has begun.
+    /// Pushes all that is published to one rendezvous.
     fn push_everything(&mut self, now: Instant, rendezvous: PeerId) {
         let all = self.publications.all(now);
         let signed: Vec<_> = all.into_iter().filter_map(|due| self.sign(due).ok()).collect();
@@ -77,16 +79,20 @@ impl EventLoop {
     }
 
     fn push(&mut self, rendezvous: PeerId, advertisements: &[SignedAdvertisement]) {
-        let Some(session) = self.shared.sessions.of(&rendezvous) else { return };
+        let Some(session) = self.shared.sessions.of(&rendezvous) else {
+            return self.leases.push_failed(&rendezvous);
+        };
         let envelopes: Vec<Bytes> = advertisements.iter().map(SignedAdvertisement::to_bytes).collect();
         let shared = self.shared.clone();
         self.tasks.spawn(async move {
             let pushing = lease::push(&session, &envelopes, &shared.meters);
-            if let Ok(Ok(_)) = tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await {
-                return Ended::Done;
+            match tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await {
+                Ok(Ok(answer)) if answer.refused == 0 => return Ended::Done,
+                // What was refused is counted.
+                Ok(Ok(_)) => {}
+                _ => shared.meters.publications_failed.add(1),
             }
-            shared.meters.publications_failed.add(1);
-            Ended::Done
+            Ended::NotPushed { rendezvous }
         });
     }
 }
