@@ -8,5 +8,6 @@ mod hostile_services;
 mod meeting;
 mod pipes;
 mod resolver;
+mod simulation;
 mod transports;
 mod world;

@@ -18,7 +18,7 @@ fn change(bytes: &mut Vec<u8>, known: &[Vec<u8>], random: &mut Random) {
         0 if at < bytes.len() => bytes[at] ^= 1 << random.within(0..8),
         1 if at < bytes.len() => bytes[at] = *random.one_of(&TELLING),
         2 => bytes.truncate(at),
-        3 => bytes.insert(at, random.next() as u8),
+        3 => bytes.insert(at, random.draw() as u8),
         // The codec's longest numbers: announced lengths.
         4 => drop(bytes.splice(at..at, [*random.one_of(&[251, 252, 253]), 0xff, 0xff, 0xff, 0xff, 0xff])),
         5 if !known.is_empty() => {
