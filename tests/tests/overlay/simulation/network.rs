@@ -72,6 +72,7 @@ pub(super) struct Session {
 pub(super) struct Network {
     pub(super) now: Instant,
     pub(super) sessions: Vec<Session>,
+    by_link: BTreeMap<(usize, Place), Vec<SessionId>>,
     queue: BinaryHeap<Reverse<(Instant, u64)>>,
     events: HashMap<u64, Event>,
     number: u64,
@@ -84,6 +85,7 @@ impl Network {
         Self {
             now,
             sessions: Vec::new(),
+            by_link: BTreeMap::new(),
             queue: BinaryHeap::new(),
             events: HashMap::new(),
             number: 0,
@@ -115,7 +117,9 @@ impl Network {
         let last = [self.now; 2];
         let stalled = Vec::new();
         self.sessions.push(Session { life, place, from, edge_end: true, meeting_end: true, last, stalled });
-        self.sessions.len() - 1
+        let session = self.sessions.len() - 1;
+        self.by_link.entry((life.0, place)).or_default().push(session);
+        session
     }
 
     /// Sends along a session, to its rendezvous or to its edge, behind what was sent before.
@@ -189,10 +193,8 @@ impl Network {
 
     /// Sessions between them of which an end is open.
     pub(super) fn on_link(&self, edge: usize, place: Place) -> Vec<SessionId> {
-        let on_link = |(_, session): &(usize, &Session)| {
-            session.life.0 == edge && session.place == place && (session.edge_end || session.meeting_end)
-        };
-        self.sessions.iter().enumerate().filter(on_link).map(|(id, _)| id).collect()
+        let all = self.by_link.get(&(edge, place)).into_iter().flatten().copied();
+        all.filter(|id| self.sessions[*id].edge_end || self.sessions[*id].meeting_end).collect()
     }
 }
 
