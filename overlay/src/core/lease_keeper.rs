@@ -123,6 +123,8 @@ impl LeaseKeeper {
             return;
         };
         state.requesting = false;
+        // What was granted and not heard of may have been a fresh lease; the next grant would not say so again.
+        state.behind = true;
         state.last_failure = Some(reason);
         let wait = (LEASE_RETRY_MIN * 2u32.saturating_pow(state.failures.min(16))).min(LEASE_RETRY_MAX);
         state.failures = state.failures.saturating_add(1);
@@ -233,6 +235,15 @@ mod tests {
         }
         assert_eq!(seen, [(now + TTL, "no answer".to_owned())]);
         assert!(keeper.leased().is_empty());
+    }
+
+    #[test]
+    fn after_an_answer_that_was_lost_everything_is_pushed_again() {
+        let now = Instant::now();
+        let (mut keeper, peer) = leased(now);
+        keeper.failed(now + TTL / 3, peer, "no answer".into(), 0);
+        keeper.granted(now + TTL / 2, peer, GRANT, 0);
+        assert_eq!(effects(&mut keeper), [LeaseEffect::PushAll(peer)]);
     }
 
     #[test]
