@@ -46,6 +46,9 @@ mod core;
 pub mod credential;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod id;
 pub mod identity;
@@ -63,7 +66,10 @@ pub use crate::advertisement::{
     Advertisement, AdvertisementKind, Comparison, Condition, DiscoveryQuery, Lifetime, Pattern,
     SignedAdvertisement, Value,
 };
-pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted, Path, Transport};
+pub use crate::core::{
+    AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper, Path,
+    Publications, Transport,
+};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
     JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError, RefuseReason,

@@ -177,6 +177,9 @@ pub const LEASE_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Lifetime of the advertisement that a peer publishes of itself.
 pub const PEER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(300);
+/// Longest time for which what was found elsewhere is believed without asking again; a dead peer's advertisements must not
+/// linger. Longer lifetimes: cut to it.
+pub const FOUND_KEPT_MAX: Duration = Duration::from_secs(30);
 /// Advertisements that a peer itself keeps published. Full: publish is refused.
 pub const PUBLICATIONS_MAX: usize = 1024;
 

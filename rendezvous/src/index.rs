@@ -149,6 +149,11 @@ impl Index {
         self.cache.remove_publisher(peer) + self.closed.remove_publisher(peer)
     }
 
+    /// Removes what `peer` published with sequences below `since`, in an earlier life; says how many that were.
+    pub fn remove_before(&mut self, peer: &PeerId, since: u64) -> usize {
+        self.cache.remove_older(peer, since)
+    }
+
     /// Removes what has expired; says how many that were.
     pub fn expire(&mut self, now: Instant) -> usize {
         self.cache.expire(now) + self.closed.expire(now)

@@ -162,13 +162,14 @@ impl Service {
     fn answer_lease(&mut self, now: Instant, from: PeerId, body: &[u8]) -> Answer {
         self.lease_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
         match RendezvousRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
-            RendezvousRequest::Lease { wanted } => {
+            RendezvousRequest::Lease { wanted, since } => {
                 let granted = self.leases.request(now, from, wanted);
                 let grant = granted.map_err(|LeaseRefused::Full { .. }| RefuseReason::Full)?;
                 let counter =
                     if grant.renewed { &self.counters.leases_renewed } else { &self.counters.leases_granted };
                 counter.increment();
-                encoded(LeaseGrant { ttl: grant.ttl }.encode())
+                self.counters.advertisements_dropped.add(self.index.remove_before(&from, since));
+                encoded(LeaseGrant { ttl: grant.ttl, fresh: !grant.renewed }.encode())
             }
             RendezvousRequest::Cancel => {
                 if self.end_lease(now, &from) {

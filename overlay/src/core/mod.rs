@@ -15,12 +15,12 @@ mod token_bucket;
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
+pub use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub use path::{Path, Transport};
+pub use publications::{Due, Publications};
 
 pub(crate) use address_book::AddressBook;
-pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use membership::Membership;
-pub(crate) use publications::{Due, Publications};
 pub(crate) use resumable::{FAREWELL, Resumable};
 pub(crate) use round_trip::RoundTrip;
 pub(crate) use token_bucket::TokenBucket;

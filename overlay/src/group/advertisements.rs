@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, FuturesUnordered};
 use futures::{Stream, StreamExt};
 use libp2p::PeerId;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::PeerGroup;
 use crate::advertisement::{Advertisement, AdvertisementKind, DiscoveryQuery, Lifetime, SignedAdvertisement};
@@ -39,7 +39,9 @@ impl PeerGroup {
     /// is one and what is published, never what is said.
     ///
     /// # Errors
-    /// [`PublishError`]; [`PublishError::NotMember`] for a view of a closed group without membership. After [`PublishError::Rendezvous`] it is still published here and tried again.
+    /// [`PublishError`]; [`PublishError::NotMember`] for a view of a closed group without membership. After
+    /// [`PublishError::Rendezvous`] it is still published here, and pushed again with the next renewal of the lease,
+    /// within 40 s.
     pub async fn publish(
         &self,
         advertisement: Advertisement,
@@ -66,7 +68,7 @@ impl PeerGroup {
     /// while it waits for them, it is withdrawn all the same.
     ///
     /// # Errors
-    /// [`WithdrawError`]. After [`WithdrawError::Rendezvous`] it is withdrawn here, and told again.
+    /// [`WithdrawError`]. After [`WithdrawError::Rendezvous`] it is withdrawn here, and told again with the next renewal of the lease.
     pub async fn withdraw(&self, id: AdvertisementId) -> Result<usize, WithdrawError> {
         let (reply, signed) = oneshot::channel();
         let command = Command::Withdraw { group: self.id, id, reply };
@@ -149,13 +151,33 @@ impl PeerGroup {
     }
 
     async fn push_to(&self, rendezvous: PeerId, envelopes: &[Bytes]) -> Result<(), QueryError> {
+        let mut unless_taken = PushAgain { commands: &self.handle.commands, rendezvous, is_taken: false };
         let session = self.handle.shared.sessions.of(&rendezvous).ok_or(QueryError::Closed)?;
         let way = if self.is_closed() { Way::Closed(self.id) } else { Way::Open };
         let pushing = push(&self.handle.shared, &session, way, envelopes);
         let pushed = tokio::time::timeout(OPEN_TIMEOUT, pushing).await;
         match pushed.unwrap_or(Err(QueryError::TimedOut { after: OPEN_TIMEOUT }))? {
             answer if answer.refused > 0 => Err(QueryError::Refused(RefuseReason::Policy)),
-            _ => Ok(()),
+            _ => {
+                unless_taken.is_taken = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Has a rendezvous get everything again that did not take what was pushed, also when nobody waits for it any more.
+struct PushAgain<'a> {
+    commands: &'a mpsc::Sender<Command>,
+    rendezvous: PeerId,
+    is_taken: bool,
+}
+
+impl Drop for PushAgain<'_> {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            // With a full queue it is the publication's own renewal that tells the rendezvous.
+            let _ = self.commands.try_send(Command::NotPushed { rendezvous: self.rendezvous });
         }
     }
 }

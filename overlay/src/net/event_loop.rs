@@ -25,6 +25,7 @@ use crate::advertisement::{
 };
 use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, Publications};
 use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
+use crate::protocol::rendezvous::LeaseGrant;
 
 mod commands;
 mod leases;
@@ -55,6 +56,8 @@ pub(crate) struct EventLoop {
     unanswered_pings: HashMap<ConnectionId, u32>,
     /// Sequence of the newest advertisement signed here.
     sequence: u64,
+    /// What was signed with smaller sequences was signed in an earlier life of this peer.
+    born: u64,
 }
 
 /// What a task of the event loop ended with.
@@ -63,7 +66,9 @@ pub(crate) enum Ended {
     /// A session is over, or never was; its connection is of no use.
     Session { peer: PeerId, connection: ConnectionId },
     /// A lease request was answered, or not.
-    Lease { rendezvous: PeerId, result: Result<std::time::Duration, String> },
+    Lease { rendezvous: PeerId, result: Result<LeaseGrant, String> },
+    /// A push did not arrive, or not all of it was taken.
+    NotPushed { rendezvous: PeerId },
     /// A pipe's header was read and answered, or not.
     Pipe { peer: PeerId },
     /// Something that leaves nothing to do.
@@ -111,6 +116,7 @@ impl EventLoop {
             negotiating: HashMap::new(),
             unanswered_pings: HashMap::new(),
             sequence: 0,
+            born: wall_ms(),
         };
         for address in listened {
             event_loop.on_new_address(address);
@@ -196,6 +202,7 @@ impl EventLoop {
                 }
             }
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),
+            Ok(Ended::NotPushed { rendezvous }) => self.leases.push_failed(&rendezvous),
             Ok(Ended::Pipe { peer }) => {
                 let left = self.negotiating.get(&peer).map_or(0, |count| count.saturating_sub(1));
                 if left == 0 {
@@ -215,9 +222,7 @@ impl EventLoop {
     /// Signs an advertisement of this peer, or its withdrawal, with the next sequence; it grows over restarts, as the
     /// clock does.
     fn sign(&mut self, due: Due) -> Result<SignedAdvertisement, crate::error::AdvertisementError> {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-        self.sequence = wall_ms.max(self.sequence.saturating_add(1));
+        self.sequence = wall_ms().max(self.born).max(self.sequence.saturating_add(1));
         let sign =
             if due.withdrawn { SignedAdvertisement::sign_withdrawal } else { SignedAdvertisement::sign };
         sign(due.advertisement, due.lifetime, self.sequence, &self.shared.keypair)
@@ -264,6 +269,12 @@ impl EventLoop {
             self.push_to_all(&[signed]);
         }
     }
+}
+
+/// Milliseconds since 1970.
+fn wall_ms() -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Loopback addresses come last: they help nobody on another machine.

@@ -49,7 +49,7 @@ impl RedTeam {
         let claim = claim(group.id(), anne.id());
         let overheard = signed(Claim { role: Role::Issuer, ..claim }, &authority);
         let mut red = Self { town, group, authority, overheard, enemy, session, _anne: anne };
-        let lease = RendezvousRequest::Lease { wanted: Duration::from_secs(120) }.encode().unwrap();
+        let lease = RendezvousRequest::Lease { wanted: Duration::from_secs(120), since: 0 }.encode().unwrap();
         assert_eq!(red.ask(rendezvous::HANDLER, &lease).await[..6], [1, 3, 0, 7, 0, 0], "a lease");
         red
     }

@@ -12,7 +12,7 @@ use crate::advertisement::{Advertisement, Lifetime, SignedAdvertisement, address
 use crate::core::{CacheRefused, Due};
 use crate::error::{PublishError, WithdrawError};
 use crate::id::{AdvertisementId, GroupId};
-use crate::limits::PUBLICATIONS_MAX;
+use crate::limits::{FOUND_KEPT_MAX, PUBLICATIONS_MAX};
 use crate::net::command::Command;
 use crate::net::lease::Way;
 use crate::net::session::SessionHandle;
@@ -33,6 +33,7 @@ impl EventLoop {
                 // Who asked may have gone away; it is withdrawn all the same.
                 let _ = reply.send(self.withdraw(group, id));
             }
+            Command::NotPushed { rendezvous } => self.leases.push_failed(&rendezvous),
             Command::Find { query, reply } => {
                 let _ = reply.send(self.cache.find(Instant::now(), &query));
             }
@@ -140,13 +141,10 @@ impl EventLoop {
         for address in addresses_of(&signed).into_iter().rev() {
             self.book.add(peer, address);
         }
-        let keep_for = signed.lifetime().remote.min(CACHED_FOR_MAX);
+        let keep_for = signed.lifetime().remote.min(FOUND_KEPT_MAX);
         match self.cache.insert(Instant::now(), signed, keep_for) {
             Ok(_) | Err(CacheRefused::Stale) => {}
             Err(_) => self.shared.meters.advertisements_rejected.add(1),
         }
     }
 }
-
-/// How long what was found is believed without asking again; a dead peer's advertisements must not linger.
-const CACHED_FOR_MAX: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,7 +1,7 @@
 //! What the lease keeper wants done, done; and pushes of what this peer publishes.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -12,6 +12,7 @@ use crate::advertisement::SignedAdvertisement;
 use crate::core::{LeaseEffect, PeerEvent};
 use crate::limits::LEASE_REQUEST_TIMEOUT;
 use crate::net::lease::{self, Way};
+use crate::protocol::rendezvous::LeaseGrant;
 
 impl EventLoop {
     pub(super) fn follow_lease_effects(&mut self, now: Instant) {
@@ -21,13 +22,14 @@ impl EventLoop {
                 LeaseEffect::Request(rendezvous) => {
                     let (reply, session) = oneshot::channel();
                     self.session_with(rendezvous, Vec::new(), reply);
+                    let since = self.born;
                     self.tasks.spawn(async move {
-                        Ended::Lease { rendezvous, result: lease::request(session).await }
+                        Ended::Lease { rendezvous, result: lease::request(session, since).await }
                     });
                 }
+                LeaseEffect::PushAll(rendezvous) => self.push_everything(now, rendezvous),
                 LeaseEffect::Granted { rendezvous, ttl } => {
                     changed = true;
-                    self.push_everything(now, rendezvous);
                     self.shared.tell(PeerEvent::LeaseGranted { rendezvous, ttl });
                 }
                 LeaseEffect::Lost { rendezvous, reason } => {
@@ -42,10 +44,10 @@ impl EventLoop {
         }
     }
 
-    pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<Duration, String>) {
+    pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<LeaseGrant, String>) {
         let (now, jitter) = (Instant::now(), random());
         match result {
-            Ok(ttl) => self.leases.granted(now, rendezvous, ttl, jitter),
+            Ok(grant) => self.leases.granted(now, rendezvous, grant, jitter),
             Err(reason) => {
                 tracing::debug!(%rendezvous, %reason, "lease request failed");
                 self.shared.meters.lease_failures.add(1);
@@ -63,7 +65,7 @@ impl EventLoop {
         });
     }
 
-    /// Pushes all that is published to a rendezvous whose lease has begun.
+    /// Pushes all that is published to one rendezvous.
     fn push_everything(&mut self, now: Instant, rendezvous: PeerId) {
         let all = self.publications.all(now);
         let signed: Vec<_> = all.into_iter().filter_map(|due| self.sign(due).ok()).collect();
@@ -79,7 +81,9 @@ impl EventLoop {
 
     /// What was published in a group that this peer has left is not pushed any more.
     fn push(&mut self, rendezvous: PeerId, advertisements: &[SignedAdvertisement]) {
-        let Some(session) = self.shared.sessions.of(&rendezvous) else { return };
+        let Some(session) = self.shared.sessions.of(&rendezvous) else {
+            return self.leases.push_failed(&rendezvous);
+        };
         let mut ways: BTreeMap<Way, Vec<Bytes>> = BTreeMap::new();
         for signed in advertisements {
             if let Some(way) = self.shared.groups.way(&signed.advertisement().group) {
@@ -88,13 +92,19 @@ impl EventLoop {
         }
         let shared = self.shared.clone();
         self.tasks.spawn(async move {
+            let mut all_taken = true;
             for (way, envelopes) in ways {
                 let pushing = lease::push(&shared, &session, way, &envelopes);
-                if !matches!(tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await, Ok(Ok(_))) {
-                    shared.meters.publications_failed.add(1);
+                match tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await {
+                    // What was refused is counted.
+                    Ok(Ok(answer)) => all_taken &= answer.refused == 0,
+                    _ => {
+                        shared.meters.publications_failed.add(1);
+                        all_taken = false;
+                    }
                 }
             }
-            Ended::Done
+            if all_taken { Ended::Done } else { Ended::NotPushed { rendezvous } }
         });
     }
 }

@@ -36,7 +36,7 @@ fn world(limits: &Limits) -> World {
 
 impl World {
     fn lease(&mut self, peer: PeerId) {
-        let request = RendezvousRequest::Lease { wanted: LEASE_TTL_DEFAULT }.encode().unwrap();
+        let request = RendezvousRequest::Lease { wanted: LEASE_TTL_DEFAULT, since: 0 }.encode().unwrap();
         self.service.lease(self.now, peer, &request).unwrap();
     }
 
