@@ -3,6 +3,7 @@
 mod advertisements;
 mod membership;
 mod pipes;
+mod resolver;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::id::{Genesis, GroupId};
 use crate::net::Handle;
 
 pub use advertisements::{Discovery, Published};
+pub use resolver::{GroupAnswers, QueryOptions, Served};
 
 /// One peer's view of a group. Clones are the same view.
 #[derive(Debug, Clone)]

@@ -47,6 +47,22 @@ pub const SESSION_QUERIES_MAX: usize = 64;
 /// Frames that wait to be written on one session. Full: queries wait; answers end the session of a peer that
 /// asks but does not read.
 pub const SESSION_QUEUE: usize = 128;
+/// Answers that wait to be written on one session beyond the end of each question; they give way to all other frames.
+/// Full: the answerer waits.
+pub const SESSION_PARTS_QUEUE: usize = 4;
+/// Bytes of answers to one question that may be on their way; more come as they are read. An answerer that sends more
+/// is cut with [`QueryError::Overrun`](crate::QueryError::Overrun).
+pub const ANSWERS_WINDOW: u32 = 256 * 1024;
+/// Bytes of answers to one question that an answerer lets an asker have room for. More: taken as this.
+pub const ANSWERS_WINDOW_MAX: u32 = 1024 * 1024;
+/// Bytes that each of many answers counts beside its own, so that empty ones are bounded too.
+pub const ANSWER_OVERHEAD_BYTES: u32 = 64;
+/// Longest time that a question may take. Longer, or without deadline: the answerer reads it as this.
+pub const QUERY_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+/// Peers that one question to a group asks unless told. More are not asked.
+pub const GROUP_QUERY_PEERS: usize = 64;
+/// Peers that a question to a group asks at the same time. The others wait for their turn.
+pub const GROUP_QUERY_CONCURRENCY: usize = 16;
 /// Sessions that one peer may hold open here: one a connection. More: refused and counted.
 pub const SESSIONS_PER_PEER_MAX: usize = 4;
 /// Time between two pings on a session, the first at its start. A shorter one would wake a rendezvous with thousands
