@@ -62,7 +62,9 @@ pub use crate::advertisement::{
     Advertisement, AdvertisementKind, Comparison, Condition, DiscoveryQuery, Lifetime, Pattern,
     SignedAdvertisement, Value,
 };
-pub use crate::core::{AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted, Path, Transport};
+pub use crate::core::{
+    AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Inserted, Path, RateLimiter, TooMany, Transport,
+};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, AnswerError, BindError, ConnectError, CredentialError,
     IdentityError, JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError,

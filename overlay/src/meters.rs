@@ -57,6 +57,8 @@ meters! {
     answers_undeliverable,
     /// Streams of answers that were cut because the answerer sent more than it was given room for.
     answers_overrun,
+    /// Peers banned for a while, having offended too often: garbage, forged answers, refused opens.
+    peers_banned,
     /// Queries that their asker cancelled.
     queries_cancelled,
     /// Cancels and credits for queries that don't wait here, mostly because their answer was on its way.

@@ -10,6 +10,7 @@ use libp2p::PeerId;
 use super::handle::{Deadline, Handle};
 use super::session::SessionHandle;
 use super::shared::Shared;
+use crate::core::Offence;
 use crate::error::{ConnectError, QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::protocol::membership::Papers;
@@ -68,6 +69,7 @@ pub(super) fn answer(
 fn refuse(shared: &Shared, peer: PeerId, group: GroupId, error: &crate::error::CredentialError) {
     tracing::debug!(%peer, %group, reason = %error, "proof of membership refused");
     shared.meters.proofs_refused.add(1);
+    shared.offends(peer, Offence::BadProof);
     // A proof that counted before and is replaced by a bad one takes its pipes along.
     shared.sweep(&group);
 }

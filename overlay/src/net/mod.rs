@@ -7,6 +7,7 @@ mod bindings;
 mod command;
 mod event_loop;
 mod frame;
+mod gate;
 mod groups;
 mod handle;
 mod handshake;

@@ -7,6 +7,7 @@ mod asked;
 mod asking;
 mod handle;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -23,12 +24,14 @@ use super::handshake;
 use super::resolver::{Query, ReplySlot};
 use super::shared::Shared;
 use super::substream::Substream;
-use crate::core::PeerEvent;
+use crate::core::{Offence, PeerEvent};
 use crate::error::RefuseReason;
 use crate::limits::{
-    HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_GREETING_TIMEOUT, SESSION_PARTS_QUEUE,
-    SESSION_PING_INTERVAL, SESSION_QUERIES_MAX, SESSION_QUEUE, SESSION_READ_BYTES,
+    HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_FRAMES_PER_TURN, SESSION_GREETING_TIMEOUT,
+    SESSION_OFFENCES_PER_PAUSE, SESSION_PARTS_QUEUE, SESSION_PAUSE, SESSION_PING_INTERVAL,
+    SESSION_QUERIES_MAX, SESSION_QUEUE, SESSION_READ_BYTES,
 };
+use crate::meters::Meter;
 use crate::protocol::session::{Frame, Outcome, QueryFrame, Terms};
 use crate::wire::WireError;
 
@@ -47,6 +50,7 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
         Ok(()) => {}
         Err(garbage) => {
             let meter = if garbage.is_some() {
+                shared.offends(peer, Offence::Garbage);
                 &shared.meters.session_garbage
             } else {
                 &shared.meters.sessions_failed
@@ -70,11 +74,11 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
     }
     // The event loop outlives its tasks, or nobody waits any more.
     let _ = opens.send((peer, handle.clone())).await;
-    Session { peer, frames, queue, later, due, handle: handle.clone(), shared: shared.clone() }.serve().await;
+    let (offences, session) = (Cell::new(0), handle.clone());
+    Session { peer, frames, queue, later, due, handle: session, shared: shared.clone(), offences }
+        .serve()
+        .await;
     shared.meters.sessions.sub(1);
-    handle.0.slots.close();
-    handle.0.waiting.clear();
-    handle.0.open.clear();
     if shared.sessions.remove(&peer, &handle) {
         shared.tell(PeerEvent::SessionLost { peer });
     }
@@ -106,17 +110,27 @@ struct Session {
     due: mpsc::Receiver<Duty>,
     handle: SessionHandle,
     shared: Arc<Shared>,
+    /// Offending frames since the last pause.
+    offences: Cell<usize>,
+}
+
+impl Drop for Session {
+    /// Also when the peer ends, and its tasks with it.
+    fn drop(&mut self) {
+        self.handle.close();
+    }
 }
 
 impl Session {
     async fn serve(mut self) {
-        let (handle, mut dirty) = (self.handle.clone(), false);
+        let (handle, mut dirty, mut turn) = (self.handle.clone(), false, 0usize);
         let mut pings = tokio::time::interval(SESSION_PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let next = std::future::poll_fn(|cx| self.poll_next(cx, &mut dirty));
             let frame = tokio::select! {
-                () = handle.0.ended.notified() => return,
+                // It doesn't read its answers, or is banned already.
+                () = handle.0.ended.notified() => return self.offends(Offence::Garbage),
                 _ = pings.tick() => {
                     dirty |= self.ping();
                     continue;
@@ -126,12 +140,18 @@ impl Session {
             let Some(bytes) = frame else { return };
             match Frame::decode(&bytes) {
                 Ok(Some(frame)) => self.handle_frame(frame),
-                Ok(None) => self.shared.meters.session_unknown_kinds.add(1),
+                Ok(None) => self.offended(&self.shared.meters.session_unknown_kinds, Offence::Chatter),
                 Err(error) => {
                     tracing::debug!(peer = %self.peer, reason = %error, "session garbage");
-                    self.shared.meters.session_garbage.add(1);
-                    return;
+                    return self.offended(&self.shared.meters.session_garbage, Offence::Garbage);
                 }
+            }
+            turn += 1;
+            if self.offences.get() >= SESSION_OFFENCES_PER_PAUSE {
+                self.offences.set(0);
+                tokio::time::sleep(SESSION_PAUSE).await;
+            } else if turn % SESSION_FRAMES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -157,7 +177,7 @@ impl Session {
         match std::task::ready!(reads.poll_frame(io, cx)) {
             Ok(frame) => Poll::Ready(frame),
             Err(crate::error::RecvError::Garbage(_)) => {
-                self.shared.meters.session_garbage.add(1);
+                self.offended(&self.shared.meters.session_garbage, Offence::Garbage);
                 Poll::Ready(None)
             }
             Err(_) => Poll::Ready(None),
@@ -207,16 +227,22 @@ impl Session {
             }
             Frame::Cancel { number } => {
                 let meters = &self.shared.meters;
-                let known = self.handle.0.open.cancel(number);
-                if known { &meters.queries_cancelled } else { &meters.queries_unknown }.add(1);
+                if self.handle.0.open.cancel(number) {
+                    meters.queries_cancelled.add(1);
+                    // No offence, but more of it than is usual slows a session down as well.
+                    self.offences.set(self.offences.get() + 1);
+                } else {
+                    self.offended(&meters.queries_unknown, Offence::Chatter);
+                }
             }
             Frame::Credit { number, bytes } => {
                 if !self.handle.0.open.grant(number, bytes) {
-                    self.shared.meters.queries_unknown.add(1);
+                    self.offended(&self.shared.meters.queries_unknown, Offence::Chatter);
                 }
             }
             Frame::Query(query) => self.handle_query(query),
             Frame::Ping { nonce } => {
+                self.offends(Offence::Chatter);
                 let pong = Frame::Pong { nonce }.encode();
                 if !pong.is_ok_and(|pong| self.handle.0.out.try_send(pong).is_ok()) {
                     self.shared.meters.pongs_dropped.add(1);
@@ -224,7 +250,7 @@ impl Session {
             }
             Frame::Pong { nonce } => {
                 if !self.handle.measuring().answered(Instant::now(), nonce) {
-                    self.shared.meters.pongs_unmatched.add(1);
+                    self.offended(&self.shared.meters.pongs_unmatched, Offence::Chatter);
                 }
             }
             Frame::GroupProof { number, group, papers } => {
@@ -237,9 +263,13 @@ impl Session {
     fn note_settled(&self, number: u64, settled: &Settled) {
         match settled {
             Settled::Taken => {}
-            Settled::Unmatched => self.shared.meters.answers_unmatched.add(1),
+            // It was late, or the answerer couldn't know yet that nobody waits.
+            Settled::Unmatched if self.handle.has_asked(number) => {
+                self.shared.meters.answers_unmatched.add(1)
+            }
+            Settled::Unmatched => self.offended(&self.shared.meters.answers_unmatched, Offence::Forged),
             Settled::Overrun => {
-                self.shared.meters.answers_overrun.add(1);
+                self.offended(&self.shared.meters.answers_overrun, Offence::Garbage);
                 // Its slot is freed by who asked; a full queue leaves what comes unmatched.
                 let _ = self.handle.0.duties.try_send(Duty::Cancel { number, _slot: None });
             }
@@ -250,16 +280,30 @@ impl Session {
         let (meters, number) = (&self.shared.meters, query.number);
         meters.queries_in.add(1);
         let Some(asked) = self.handle.0.open.open(Instant::now(), number, Terms::of(&query.ext)) else {
-            meters.queries_busy.add(1);
+            self.offended(&meters.queries_busy, Offence::Overdrawn);
             return self.handle.answer(number, Outcome::Busy, Bytes::new(), meters);
         };
         let answering = Answering::new(number, self.handle.clone(), asked);
         let slot = ReplySlot::remote(answering, meters.clone());
         if query.handler.len() > HANDLER_NAME_BYTES_MAX || !self.shared.lets_in(&self.peer, &query.group) {
-            meters.queries_refused.add(1);
+            self.offended(&meters.queries_refused, Offence::Refused);
             return slot.answer(Outcome::Refused(RefuseReason::NotMember), Bytes::new());
         }
         let query_for = |slot| Query::new(self.peer, query.group, query.body, slot);
         self.shared.handlers.dispatch((&query.group, &query.handler), slot, meters, query_for);
+    }
+
+    /// Counts what the other side should not do.
+    fn offended(&self, meter: &Meter, offence: Offence) {
+        meter.add(1);
+        self.offends(offence);
+    }
+
+    /// One that does so too often is banned, and its session ends.
+    fn offends(&self, offence: Offence) {
+        self.offences.set(self.offences.get() + 1);
+        if self.shared.offends(self.peer, offence) {
+            self.handle.end();
+        }
     }
 }

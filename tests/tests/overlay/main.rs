@@ -1,6 +1,7 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
 mod answers;
+mod floods;
 mod groups;
 mod hostile;
 mod hostile_members;

@@ -114,6 +114,11 @@ impl SessionHandle {
         self.0.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Whether a question had this number, however it ended.
+    pub(super) fn has_asked(&self, number: u64) -> bool {
+        number < self.0.next_number.load(Ordering::Relaxed)
+    }
+
     /// The smoothed round trip, once the first ping was answered.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.measuring().smoothed()
@@ -159,6 +164,13 @@ impl SessionHandle {
     /// Ends the session: its peer asks and doesn't read the answers.
     pub(crate) fn end(&self) {
         self.0.ended.notify_one();
+    }
+
+    /// Nothing is written any more: who waits for an answer, or works on one, is told.
+    pub(super) fn close(&self) {
+        self.0.slots.close();
+        self.0.waiting.clear();
+        self.0.open.clear();
     }
 
     /// Queues an answer; a full queue ends the session.
