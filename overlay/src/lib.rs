@@ -68,19 +68,21 @@ pub use crate::advertisement::{
 };
 pub use crate::core::{
     AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper, Path,
-    Publications, Transport,
+    Publications, RateLimiter, TooMany, Transport,
 };
 pub use crate::error::{
-    AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
-    JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError, RefuseReason,
-    SendError, SpawnError, WithdrawError,
+    AdvertisementError, AlreadyRegistered, AnswerError, BindError, ConnectError, CredentialError,
+    IdentityError, JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError,
+    RefuseReason, SendError, ServeError, SpawnError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, FollowingPipe, GroupPolicy, PeerGroup, Published};
+pub use crate::group::{
+    Discovery, FollowingPipe, GroupAnswers, GroupPolicy, PeerGroup, Published, QueryOptions, Served,
+};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;
-pub use crate::net::{Queries, Query, Substream};
+pub use crate::net::{Answers, Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{
     BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PipeStream,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of one frame on a session stream. Longer: the peer is refused and its connection closed.
 pub const SESSION_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one message on a pipe. Longer: `send` says `TooLarge`, a receiver ends the pipe with an error.
@@ -47,6 +49,22 @@ pub const SESSION_QUERIES_MAX: usize = 64;
 /// Frames that wait to be written on one session. Full: queries wait; answers end the session of a peer that
 /// asks but does not read.
 pub const SESSION_QUEUE: usize = 128;
+/// Answers that wait to be written on one session beyond the end of each question; they give way to all other frames.
+/// Full: the answerer waits.
+pub const SESSION_PARTS_QUEUE: usize = 4;
+/// Bytes of answers to one question that may be on their way; more come as they are read. An answerer that sends more
+/// is cut with [`QueryError::Overrun`](crate::QueryError::Overrun).
+pub const ANSWERS_WINDOW: u32 = 256 * 1024;
+/// Bytes of answers to one question that an answerer lets an asker have room for. More: taken as this.
+pub const ANSWERS_WINDOW_MAX: u32 = 1024 * 1024;
+/// Bytes that each of many answers counts beside its own, so that empty ones are bounded too.
+pub const ANSWER_OVERHEAD_BYTES: u32 = 64;
+/// Longest time that a question may take. Longer, or without deadline: the answerer reads it as this.
+pub const QUERY_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+/// Peers that one question to a group asks unless told. More are not asked.
+pub const GROUP_QUERY_PEERS: usize = 64;
+/// Peers that a question to a group asks at the same time. The others wait for their turn.
+pub const GROUP_QUERY_CONCURRENCY: usize = 16;
 /// Sessions that one peer may hold open here: one a connection. More: refused and counted.
 pub const SESSIONS_PER_PEER_MAX: usize = 4;
 /// Time between two pings on a session, the first at its start. A shorter one would wake a rendezvous with thousands
@@ -193,6 +211,36 @@ pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Unanswered keep-alive pings after which a connection counts as dead and is closed.
 pub const PING_FAILURES_MAX: u32 = 2;
 
+/// Frames of one session that are handled in one turn; then whatever else waits for the processor has its own.
+pub const SESSION_FRAMES_PER_TURN: usize = 32;
+/// What offences are forgiven: each costs between 2 tokens and 1,000, for garbage. More: the peer
+/// is banned for [`BAN_TIME`] and its connections are closed.
+pub const OFFENCES: Quota = Quota { per_second: 200, burst: 10_000 };
+/// Offending frames after which a session is not read for [`SESSION_PAUSE`]: its peer is slowed down long before it is
+/// banned, and takes little of the processor from others.
+pub const SESSION_OFFENCES_PER_PAUSE: usize = 8;
+/// How long that pause is.
+pub const SESSION_PAUSE: Duration = Duration::from_millis(10);
+/// What offences are forgiven to all peers behind one address, whom a new identity costs nothing. More: nobody may
+/// newly connect from there for [`BAN_TIME`]; whoever is connected stays so.
+pub const OFFENCES_PER_ADDRESS: Quota = Quota { per_second: 400, burst: 20_000 };
+/// Time for which a peer that offended too often is refused.
+pub const BAN_TIME: Duration = Duration::from_secs(30);
+/// Offenders that are remembered, and bans. More: those nearest to their end are forgotten.
+pub const OFFENDERS_MAX: usize = 4096;
+/// Addresses whose connects are remembered. More: the one that may soonest connect as often as it likes is forgotten.
+pub const CONNECTORS_MAX: usize = 4096;
+
+/// A token bucket: what flows in, and how much it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Quota {
+    /// Tokens that flow in each second, at least 1.
+    pub per_second: u32,
+    /// Tokens that a full bucket holds, at least 1.
+    pub burst: u32,
+}
+
 /// What an application may set per peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -203,6 +251,9 @@ pub struct Limits {
     pub connections_per_peer: u32,
     /// Connections being set up, each way. More are refused. Default 128.
     pub connections_pending: u32,
+    /// Connections that may come from one IP address (of IPv6: one /64). More are refused before the handshake, and
+    /// counted. Default 20 a second, 256 at once.
+    pub connects: Quota,
     /// Advertisements in the local cache. Full: see [`AdvertisementCache`](crate::AdvertisementCache). Default 10,000.
     pub advertisements: usize,
 }
@@ -213,10 +264,22 @@ impl Limits {
         self.connections = connections;
         self
     }
+
+    /// These limits with `connects` from one IP address.
+    pub fn connects(mut self, connects: Quota) -> Self {
+        self.connects = connects;
+        self
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 1024, connections_per_peer: 4, connections_pending: 128, advertisements: 10_000 }
+        Self {
+            connections: 1024,
+            connections_per_peer: 4,
+            connections_pending: 128,
+            connects: Quota { per_second: 20, burst: 256 },
+            advertisements: 10_000,
+        }
     }
 }

@@ -55,6 +55,14 @@ meters! {
     answers_unmatched,
     /// Answers that could not be given because the asker doesn't read; each ends its session.
     answers_undeliverable,
+    /// Streams of answers that were cut because the answerer sent more than it was given room for.
+    answers_overrun,
+    /// Peers banned for a while, having offended too often: garbage, forged answers, refused opens.
+    peers_banned,
+    /// Queries that their asker cancelled.
+    queries_cancelled,
+    /// Cancels and credits for queries that don't wait here, mostly because their answer was on its way.
+    queries_unknown,
     /// Pipes opened by this peer.
     pipes_out,
     /// Pipes accepted from others.

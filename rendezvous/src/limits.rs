@@ -6,12 +6,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use overlay::limits::Quota;
+
 /// Peers that may hold a lease. About 40 KiB each with their connection, so 400 MiB; the next one is refused `Full`.
 pub const LEASES_MAX: usize = 10_000;
 
 /// Connections in all, room for those of every lease holder and for some that only look something up; the overlay
 /// refuses the next one. Each is an open file: where the process may open fewer, it is cut, see [`FILES_RESERVED`].
 pub const CONNECTIONS_MAX: u32 = 12_000;
+
+/// Connections that may come from one address: a company behind one, after a restart of the rendezvous. More are
+/// refused and counted; they try again.
+pub const CONNECTS_QUOTA: Quota = Quota { per_second: 200, burst: 2000 };
 
 /// Open files that are never given to connections: identity, control socket, HTTP, libraries. Connections are cut so
 /// that these remain, since a process without any could neither be asked nor ended politely.
@@ -169,16 +175,6 @@ pub struct RateLimits {
     pub publication: Quota,
     /// Proofs of a place in a closed group; default [`ENTRY_QUOTA`].
     pub entry: Quota,
-}
-
-/// A token bucket: what flows in, and how much it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Quota {
-    /// Tokens that flow in each second, at least 1.
-    pub per_second: u32,
-    /// Tokens that a full bucket holds, at least 1.
-    pub burst: u32,
 }
 
 /// A limit that makes no sense.

@@ -2,12 +2,14 @@
 
 mod address_book;
 mod cache;
+mod conduct;
 mod deadlines;
 mod event;
 mod lease_keeper;
 mod membership;
 mod path;
 mod publications;
+mod rate;
 mod resumable;
 mod round_trip;
 mod token_bucket;
@@ -18,8 +20,10 @@ pub use event::PeerEvent;
 pub use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub use path::{Path, Transport};
 pub use publications::{Due, Publications};
+pub use rate::{RateLimiter, TooMany};
 
 pub(crate) use address_book::AddressBook;
+pub(crate) use conduct::{Conduct, Offence};
 pub(crate) use membership::Membership;
 pub(crate) use resumable::{FAREWELL, Resumable};
 pub(crate) use round_trip::RoundTrip;

@@ -197,6 +197,7 @@ impl EventLoop {
         match ended {
             Ok(Ended::Session { peer, connection }) => {
                 self.swarm.close_connection(connection);
+                self.close_if_banned(peer);
                 if self.shared.sessions.of(&peer).is_none() {
                     self.leases.session_lost(Instant::now(), peer);
                 }
@@ -204,6 +205,7 @@ impl EventLoop {
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),
             Ok(Ended::NotPushed { rendezvous }) => self.leases.push_failed(&rendezvous),
             Ok(Ended::Pipe { peer }) => {
+                self.close_if_banned(peer);
                 let left = self.negotiating.get(&peer).map_or(0, |count| count.saturating_sub(1));
                 if left == 0 {
                     self.negotiating.remove(&peer)
@@ -216,6 +218,13 @@ impl EventLoop {
                 tracing::error!(reason = %error, "a task of the overlay ended by a panic");
                 self.shared.meters.task_panics.add(1);
             }
+        }
+    }
+
+    fn close_if_banned(&mut self, peer: PeerId) {
+        if self.shared.is_banned(&peer) {
+            // Not connected is what is wanted.
+            let _ = self.swarm.disconnect_peer_id(peer);
         }
     }
 

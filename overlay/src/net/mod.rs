@@ -8,6 +8,7 @@ mod closed;
 mod command;
 mod event_loop;
 mod frame;
+mod gate;
 mod groups;
 mod handle;
 mod handshake;
@@ -23,12 +24,12 @@ mod substream;
 mod transport;
 mod waiting;
 
-pub use resolver::{Queries, Query};
+pub use resolver::{Answers, Queries, Query};
 
 pub(crate) use bindings::Binding;
 pub(crate) use command::Command;
 pub(crate) use frame::{FrameStream, ReadFrames, WriteFrames};
-pub(crate) use handle::{Handle, within};
+pub(crate) use handle::{Deadline, Handle, within};
 pub(crate) use handshake::connect_error;
 pub(crate) use lease::{Way, push};
 pub(crate) use pipe_stream::open_pipe;

@@ -13,6 +13,7 @@ use super::frame::FrameStream;
 use super::resumable;
 use super::shared::Shared;
 use super::substream::{Inbound, OpenError, OpenRequest, PIPE, Substream};
+use crate::core::Offence;
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES};
 use crate::protocol::pipe::{Acceptance, Header, PipeKind};
@@ -64,6 +65,7 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         Ok(header) => header,
         Err(error) => {
             tracing::debug!(peer = %inbound.peer, reason = %error, "pipe garbage");
+            shared.offends(inbound.peer, Offence::Garbage);
             return shared.meters.pipe_garbage.add(1);
         }
     };
@@ -76,6 +78,9 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         .and_then(|bound| shared.admit_pipe(&inbound.peer, &header.group).ok().map(|guard| (bound, guard)));
     let Some((bound, guard)) = admitted else {
         shared.meters.pipes_refused.add(1);
+        if shared.offends(inbound.peer, Offence::RefusedPipe) {
+            return;
+        }
         return answer(&mut frames, Acceptance::NoSuchPipe).await;
     };
     frames.io.guard(guard);

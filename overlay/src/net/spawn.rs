@@ -47,8 +47,7 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
     let shared = Arc::new(Shared::new(config.keypair.clone()));
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
-    let mut behaviour =
-        Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.meters.clone());
+    let mut behaviour = Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.clone());
     let id = shared.id;
     if config.mdns {
         behaviour.look_around(id);

@@ -1,10 +1,12 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
+mod answers;
 mod binders;
 mod byte_streams;
 mod closed_groups;
 mod closed_pipes;
 mod corpus;
+mod floods;
 mod groups;
 mod hostile;
 mod hostile_closed_groups;

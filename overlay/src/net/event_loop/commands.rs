@@ -30,8 +30,10 @@ impl EventLoop {
                 let _ = reply.send(self.publish(advertisement, lifetime));
             }
             Command::Withdraw { group, id, reply } => {
-                // Who asked may have gone away; it is withdrawn all the same.
-                let _ = reply.send(self.withdraw(group, id));
+                // Who asked tells the rendezvous; gone away, it leaves that to this.
+                if let Err(Ok(tombstone)) = reply.send(self.withdraw(group, id)) {
+                    self.push_to_all(&[tombstone]);
+                }
             }
             Command::NotPushed { rendezvous } => self.leases.push_failed(&rendezvous),
             Command::Find { query, reply } => {
