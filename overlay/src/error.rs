@@ -17,7 +17,7 @@ pub use membership::{CredentialError, JoinError};
 pub use pipe::{BindError, ConnectError, RecvError, SendError};
 pub use publish::{PublishError, SubscribeError, WithdrawError};
 pub use refuse::RefuseReason;
-pub use resolver::{AlreadyRegistered, QueryError};
+pub use resolver::{AlreadyRegistered, AnswerError, QueryError, ServeError};
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

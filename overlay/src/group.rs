@@ -1,8 +1,11 @@
 //! The peer group: where advertisements are published and found, and pipes are bound and connected.
 
 mod advertisements;
+mod binders;
 mod membership;
+mod nested;
 mod pipes;
+mod resolver;
 mod subscription;
 
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use crate::id::{Genesis, GroupId};
 use crate::net::Handle;
 
 pub use advertisements::{Discovery, Published};
+pub use binders::FollowingPipe;
+pub use resolver::{GroupAnswers, QueryOptions, Served};
 pub use subscription::Subscription;
 
 /// One peer's view of a group. Clones are the same view.

@@ -1,7 +1,8 @@
 //! A peer-to-peer overlay with the JXTA vocabulary (peer, group, pipe, advertisement, rendezvous) over libp2p.
 //!
 //! A [`Peer`] joins [`PeerGroup`]s. In a group it publishes and discovers [`Advertisement`]s, and binds or
-//! connects pipes: [`InputPipe`]/[`OutputPipe`] (unicast) and [`BidiPipe`] (bidirectional). Questions with an
+//! connects pipes: [`InputPipe`]/[`OutputPipe`] (unicast), [`BidiPipe`] (bidirectional), [`PipeStream`] (bytes) and
+//! [`ResumablePipe`] (messages that outlive their connection). Questions with an
 //! answer go through the resolver: [`Peer::register_handler`] and [`Peer::query`]. A rendezvous lets peers find
 //! each other; without one, peers that know an address of each other still talk.
 //!
@@ -45,6 +46,9 @@ mod core;
 pub mod credential;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod id;
 pub mod identity;
@@ -63,18 +67,25 @@ pub use crate::advertisement::{
     SignedAdvertisement, Value,
 };
 pub use crate::core::{
-    AdvertisementCache, CacheLimits, CacheRefused, Change, Deadlines, Inserted, Path, Transport,
+    AdvertisementCache, CacheLimits, CacheRefused, Change, Deadlines, Due, Inserted, LeaseEffect,
+    LeaseKeeper, Path, Publications, RateLimiter, TooMany, Transport,
 };
 pub use crate::error::{
-    AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
-    JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError, RefuseReason,
-    SendError, SpawnError, SubscribeError, WithdrawError,
+    AdvertisementError, AlreadyRegistered, AnswerError, BindError, ConnectError, CredentialError,
+    IdentityError, JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError,
+    RefuseReason, SendError, ServeError, SpawnError, SubscribeError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published, Subscription};
+pub use crate::group::{
+    Discovery, FollowingPipe, GroupAnswers, GroupPolicy, PeerGroup, Published, QueryOptions, Served,
+    Subscription,
+};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::Meters;
-pub use crate::net::{Queries, Query, Substream};
+pub use crate::net::{Answers, Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
-pub use crate::pipe::{BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender};
+pub use crate::pipe::{
+    BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PipeStream,
+    ResumableListener, ResumablePipe, ResumableReceiver, ResumableSender, StreamListener,
+};

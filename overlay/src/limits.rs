@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of one frame on a session stream. Longer: the peer is refused and its connection closed.
 pub const SESSION_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one message on a pipe. Longer: `send` says `TooLarge`, a receiver ends the pipe with an error.
@@ -72,6 +74,22 @@ pub const SESSION_QUERIES_MAX: usize = 64;
 /// Frames that wait to be written on one session. Full: queries wait; answers end the session of a peer that
 /// asks but does not read.
 pub const SESSION_QUEUE: usize = 128;
+/// Answers that wait to be written on one session beyond the end of each question; they give way to all other frames.
+/// Full: the answerer waits.
+pub const SESSION_PARTS_QUEUE: usize = 4;
+/// Bytes of answers to one question that may be on their way; more come as they are read. An answerer that sends more
+/// is cut with [`QueryError::Overrun`](crate::QueryError::Overrun).
+pub const ANSWERS_WINDOW: u32 = 256 * 1024;
+/// Bytes of answers to one question that an answerer lets an asker have room for. More: taken as this.
+pub const ANSWERS_WINDOW_MAX: u32 = 1024 * 1024;
+/// Bytes that each of many answers counts beside its own, so that empty ones are bounded too.
+pub const ANSWER_OVERHEAD_BYTES: u32 = 64;
+/// Longest time that a question may take. Longer, or without deadline: the answerer reads it as this.
+pub const QUERY_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+/// Peers that one question to a group asks unless told. More are not asked.
+pub const GROUP_QUERY_PEERS: usize = 64;
+/// Peers that a question to a group asks at the same time. The others wait for their turn.
+pub const GROUP_QUERY_CONCURRENCY: usize = 16;
 /// Sessions that one peer may hold open here: one a connection. More: refused and counted.
 pub const SESSIONS_PER_PEER_MAX: usize = 4;
 /// Time between two pings on a session, the first at its start. A shorter one would wake a rendezvous with thousands
@@ -102,6 +120,34 @@ pub const WAITING_OPENS_MAX: usize = 1024;
 pub const ACCEPT_QUEUE: usize = 64;
 /// Senders that one unicast input pipe holds open. Full: the opener is told *busy*.
 pub const INPUT_PIPE_SENDERS_MAX: usize = 256;
+/// What one resumable pipe may hold each way at one end, in bytes with 64 added for each message, and then one message
+/// more: unconfirmed at the sender, unread at the receiver. A megabyte keeps 20 MB/s going over a round trip of 50 ms.
+/// Full: `send` waits.
+pub const RESUMABLE_WINDOW: u64 = 1024 * 1024;
+/// Longest time for which the accepting end keeps a resumable pipe whose connection is lost. A longer wish is cut to it.
+pub const RESUME_WITHIN_MAX: Duration = Duration::from_secs(600);
+/// Time that the accepting end adds to the opener's, which may have seen the loss later.
+pub const RESUME_GRACE: Duration = Duration::from_secs(15);
+/// First and longest time between two tries to resume; each doubles, less up to a half at random.
+pub const RESUME_RETRY_MIN: Duration = Duration::from_millis(20);
+/// See [`RESUME_RETRY_MIN`].
+pub const RESUME_RETRY_MAX: Duration = Duration::from_secs(2);
+/// Accepted resumable pipes that one peer may have here, connected or not. Full: it is told *busy*.
+pub const RESUMABLE_PER_PEER_MAX: usize = 64;
+/// Accepted resumable pipes in all. Full: the opener is told *busy*.
+pub const RESUMABLE_MAX: usize = 1024;
+/// Frames of a resumable pipe that are handled before other tasks have their turn.
+pub const RESUMABLE_BURST: usize = 128;
+/// Lifetime of the advertisement that a peer binds a pipe.
+pub const BINDER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(120);
+/// Binders of one pipe that are tried at a time. More are left out until some are gone.
+pub const BINDERS_TRIED_MAX: usize = 8;
+/// Time that a binder is tried before the next is tried beside it.
+pub const BINDER_HEAD_START: Duration = Duration::from_millis(250);
+/// Time in which those who know a pipe's binders must have answered.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two looks for a binder while there is none.
+pub const RESOLVE_AGAIN: Duration = Duration::from_millis(200);
 /// Pipes that one peer may bind. Full: `bind` fails.
 pub const BINDINGS_MAX: usize = 4096;
 /// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.
@@ -137,6 +183,17 @@ pub const REVOKED_MAX: usize = 1024;
 /// Bytes of a signed revocation list: so that it and a chain fit one session frame. Longer: malformed.
 pub const REVOCATIONS_BYTES_MAX: usize = 56 * 1024;
 
+/// Proofs of membership that one session may show in a second; a bucket of [`PROOFS_BURST`] fills with them. More are
+/// refused unread, like any bad one, and counted.
+pub const PROOFS_PER_SECOND: u32 = 64;
+/// Proofs that one session may show at once: as many as there may be groups.
+pub const PROOFS_BURST: u32 = 1024;
+/// How many good proofs a refused one costs: what floods is seldom good. So after 16 bad ones one a second is verified, at
+/// up to 0.5 ms each.
+pub const PROOF_REFUSED_COST: u32 = 64;
+/// Proofs refused unread since the bucket was last full, after which the session is ended.
+pub const PROOFS_EXCESS_MAX: u32 = 256;
+
 /// Peers whose addresses are remembered. Full: the one that was used longest ago is forgotten.
 pub const ADDRESS_BOOK_PEERS_MAX: usize = 4096;
 /// Addresses remembered for one peer. Full: the oldest is forgotten.
@@ -144,7 +201,8 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 8;
 /// Rendezvous that a peer leases from at once. More are ignored with a warning at spawn.
 pub const RENDEZVOUS_MAX: usize = 4;
 
-/// Peers found on the local network that are dialed and asked. More are ignored and counted.
+/// Peers found on the local network that are dialed and asked, more are ignored and counted; also members of a closed
+/// group that are asked directly, among those connected.
 pub const NEIGHBOURS_MAX: usize = 32;
 /// Addresses on the local network that mDNS may tell of, by anybody there. More: mDNS is turned off, with a warning.
 pub const MDNS_ADDRESSES_MAX: usize = 1024;
@@ -165,6 +223,9 @@ pub const LEASE_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Lifetime of the advertisement that a peer publishes of itself.
 pub const PEER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(300);
+/// Longest time for which what was found elsewhere is believed without asking again; a dead peer's advertisements must not
+/// linger. Longer lifetimes: cut to it.
+pub const FOUND_KEPT_MAX: Duration = Duration::from_secs(30);
 /// Advertisements that a peer itself keeps published. Full: publish is refused.
 pub const PUBLICATIONS_MAX: usize = 1024;
 
@@ -178,6 +239,36 @@ pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Unanswered keep-alive pings after which a connection counts as dead and is closed.
 pub const PING_FAILURES_MAX: u32 = 2;
 
+/// Frames of one session that are handled in one turn; then whatever else waits for the processor has its own.
+pub const SESSION_FRAMES_PER_TURN: usize = 32;
+/// What offences are forgiven: each costs between 2 tokens and 1,000, for garbage. More: the peer
+/// is banned for [`BAN_TIME`] and its connections are closed.
+pub const OFFENCES: Quota = Quota { per_second: 200, burst: 10_000 };
+/// Offending frames after which a session is not read for [`SESSION_PAUSE`]: its peer is slowed down long before it is
+/// banned, and takes little of the processor from others.
+pub const SESSION_OFFENCES_PER_PAUSE: usize = 8;
+/// How long that pause is.
+pub const SESSION_PAUSE: Duration = Duration::from_millis(10);
+/// What offences are forgiven to all peers behind one address, whom a new identity costs nothing. More: nobody may
+/// newly connect from there for [`BAN_TIME`]; whoever is connected stays so.
+pub const OFFENCES_PER_ADDRESS: Quota = Quota { per_second: 400, burst: 20_000 };
+/// Time for which a peer that offended too often is refused.
+pub const BAN_TIME: Duration = Duration::from_secs(30);
+/// Offenders that are remembered, and bans. More: those nearest to their end are forgotten.
+pub const OFFENDERS_MAX: usize = 4096;
+/// Addresses whose connects are remembered. More: the one that may soonest connect as often as it likes is forgotten.
+pub const CONNECTORS_MAX: usize = 4096;
+
+/// A token bucket: what flows in, and how much it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Quota {
+    /// Tokens that flow in each second, at least 1.
+    pub per_second: u32,
+    /// Tokens that a full bucket holds, at least 1.
+    pub burst: u32,
+}
+
 /// What an application may set per peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -188,6 +279,9 @@ pub struct Limits {
     pub connections_per_peer: u32,
     /// Connections being set up, each way. More are refused. Default 128.
     pub connections_pending: u32,
+    /// Connections that may come from one IP address (of IPv6: one /64). More are refused before the handshake, and
+    /// counted. Default 20 a second, 256 at once.
+    pub connects: Quota,
     /// Advertisements in the local cache. Full: see [`AdvertisementCache`](crate::AdvertisementCache). Default 10,000.
     pub advertisements: usize,
 }
@@ -198,10 +292,22 @@ impl Limits {
         self.connections = connections;
         self
     }
+
+    /// These limits with `connects` from one IP address.
+    pub fn connects(mut self, connects: Quota) -> Self {
+        self.connects = connects;
+        self
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 1024, connections_per_peer: 4, connections_pending: 128, advertisements: 10_000 }
+        Self {
+            connections: 1024,
+            connections_per_peer: 4,
+            connections_pending: 128,
+            connects: Quota { per_second: 20, burst: 256 },
+            advertisements: 10_000,
+        }
     }
 }

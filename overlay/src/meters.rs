@@ -55,6 +55,14 @@ meters! {
     answers_unmatched,
     /// Answers that could not be given because the asker doesn't read; each ends its session.
     answers_undeliverable,
+    /// Streams of answers that were cut because the answerer sent more than it was given room for.
+    answers_overrun,
+    /// Peers banned for a while, having offended too often: garbage, forged answers, refused opens.
+    peers_banned,
+    /// Queries that their asker cancelled.
+    queries_cancelled,
+    /// Cancels and credits for queries that don't wait here, mostly because their answer was on its way.
+    queries_unknown,
     /// Pipes opened by this peer.
     pipes_out,
     /// Pipes accepted from others.
@@ -63,7 +71,13 @@ meters! {
     pipes_refused,
     /// Pipe opens answered *busy* here.
     pipes_busy,
-    /// Pipe headers that can't be read.
+    /// Resumable pipes that were resumed by this side, each time.
+    pipes_resumed,
+    /// Resumable pipes that ended because nobody resumed them in time, or the other end gave them up.
+    pipes_given_up,
+    /// Tries to resume a pipe that were refused here: unknown, another's, or from where it can't have been.
+    resumes_refused,
+    /// Pipe headers that can't be read, and frames of resumable pipes that break the rules.
     pipe_garbage,
     /// Pipe headers that did not come in time.
     pipe_timeouts,
@@ -71,6 +85,8 @@ meters! {
     pipes_cut,
     /// Proofs of membership refused, whatever was wrong.
     proofs_refused,
+    /// Proofs of membership refused unread because their session had shown too many; many of them end it.
+    proofs_limited,
     /// Revocation lists that were newer than those known.
     revocations_learned,
     /// Credentials issued to others: tickets and renewals.

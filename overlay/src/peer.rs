@@ -17,7 +17,7 @@ use crate::error::{ConnectError, LeaseError};
 use crate::event::Events;
 use crate::limits::PUBLICATIONS_MAX;
 use crate::meters::Meters;
-use crate::net::{Command, Handle, within};
+use crate::net::{Command, Handle, Way, within};
 
 pub use builder::PeerBuilder;
 
@@ -59,10 +59,23 @@ impl Peer {
         self.handle.shared.leases.borrow().held.clone()
     }
 
-    /// What this peer publishes itself, in all groups, as it was last signed. Cancel-safe.
+    /// What this peer publishes itself in open groups that it is in, as it was last signed. Cancel-safe.
     pub async fn published(&self) -> Vec<SignedAdvertisement> {
+        self.published_by(|way| way == Way::Open).await
+    }
+
+    /// What this peer publishes itself in closed groups that it is in, as it was last signed: for members of each group
+    /// and nobody else. Cancel-safe.
+    pub async fn published_in_closed_groups(&self) -> Vec<SignedAdvertisement> {
+        self.published_by(|way| matches!(way, Way::Closed(_))).await
+    }
+
+    async fn published_by(&self, is_wanted: impl Fn(Way) -> bool) -> Vec<SignedAdvertisement> {
         let query = DiscoveryQuery::new().publisher(self.id()).threshold(PUBLICATIONS_MAX);
-        self.handle.find_locally(query).await
+        let mut published = self.handle.find_locally(query).await;
+        let groups = &self.handle.shared.groups;
+        published.retain(|signed| groups.way(&signed.advertisement().group).is_some_and(&is_wanted));
+        published
     }
 
     /// Tells each time that [`published`](Self::published) has changed since it was last polled; changes that come

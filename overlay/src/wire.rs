@@ -69,7 +69,8 @@ pub fn encode<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u8>,
 ///
 /// # Errors
 /// As [`WireError`] says. What is held while decoding is bounded too, values in memory being larger than their bytes:
-/// by 64 KiB for a `limit` of up to 4 KiB, by 1 MiB above.
+/// what is read counts up to 64 KiB for a `limit` of up to 4 KiB, up to 1 MiB above; besides, a list whose length is
+/// announced gets room for its elements, at most 1 MiB for each list inside a list, before they come or don't.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
     check_len(bytes.len(), limit)?;
     let (value, used) = if limit <= SMALL / 16 {

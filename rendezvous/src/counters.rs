@@ -87,6 +87,20 @@ counters! {
     advertisements_expired: Counter,
     /// Advertisements removed because their publisher's lease ended
     advertisements_dropped: Counter,
+    /// Closed groups that are served, or remembered for their revocation lists
+    closed_groups: Gauge,
+    /// Places of members in closed groups
+    places: Gauge,
+    /// Proofs of a place in a closed group that were taken, renewed ones included
+    places_given: Counter,
+    /// Places in closed groups that ended: revoked, expired, left, or with their lease
+    places_ended: Counter,
+    /// Members told of a newer revocation list
+    news_told: Counter,
+    /// Members not told of a newer revocation list: they did not answer
+    news_failed: Counter,
+    /// Newer revocation lists that nobody was told of because too many waited
+    news_dropped: Counter,
     /// Lookups answered
     lookups: Counter,
     /// Advertisements given out as answers to lookups
@@ -111,6 +125,8 @@ counters! {
     refused_too_many: Counter,
     /// Requests and advertisements refused: the bytes are not what they should be
     refused_malformed: Counter,
+    /// Requests refused: the peer has no place in the closed group
+    refused_not_member: Counter,
     /// Requests and advertisements refused: signed by somebody else, older than what is known, or another group's
     refused_policy: Counter,
 }
@@ -125,6 +141,7 @@ impl Counters {
             RefuseReason::NotLeased => &self.refused_not_leased,
             RefuseReason::TooMany => &self.refused_too_many,
             RefuseReason::Malformed => &self.refused_malformed,
+            RefuseReason::NotMember => &self.refused_not_member,
             _ => &self.refused_policy,
         }
     }
@@ -180,6 +197,7 @@ mod tests {
             RefuseReason::NotLeased,
             RefuseReason::TooMany,
             RefuseReason::Malformed,
+            RefuseReason::NotMember,
             RefuseReason::Policy,
         ];
         for reason in reasons {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use overlay::{
     AdvertisementCache, AdvertisementError, AdvertisementId, CacheLimits, CacheRefused, DiscoveryQuery,
-    Inserted, PeerId, RefuseReason, SignedAdvertisement,
+    GroupId, Inserted, PeerId, RefuseReason, SignedAdvertisement,
 };
 
 use crate::limits::IndexLimits;
@@ -19,7 +19,19 @@ use crate::limits::IndexLimits;
 #[derive(Debug)]
 pub struct Index {
     limits: IndexLimits,
+    /// What was published for everybody, whatever group it names.
     cache: AdvertisementCache,
+    /// What members published in closed groups, each for its own members.
+    closed: AdvertisementCache,
+}
+
+/// Who may find an advertisement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Who asks, whatever group it names.
+    Everybody,
+    /// The members of the closed group that it was published in.
+    Members,
 }
 
 /// Why an advertisement was not taken.
@@ -44,15 +56,15 @@ impl Index {
     /// An empty index.
     #[must_use]
     pub fn new(limits: IndexLimits) -> Self {
-        let cache = AdvertisementCache::new(CacheLimits {
+        let bounds = CacheLimits {
             total: limits.advertisements_max,
             per_publisher: limits.per_peer_max,
             bytes: limits.bytes_max,
-        });
-        Self { limits, cache }
+        };
+        Self { limits, cache: AdvertisementCache::new(bounds), closed: AdvertisementCache::new(bounds) }
     }
 
-    /// Verifies and keeps what `from` published, for the remote lifetime it wished, cut to the configured one.
+    /// Verifies and keeps what `from` published for everybody, for the remote lifetime it wished, cut to the configured one.
     ///
     /// Costs one signature check, about 50 µs. The caller has made sure that `from` holds a lease.
     ///
@@ -64,7 +76,7 @@ impl Index {
         from: &PeerId,
         envelope: Bytes,
     ) -> Result<Inserted, IndexRefused> {
-        Ok(self.keep(now, Self::verify(from, envelope)?)?)
+        Ok(self.keep(now, Audience::Everybody, Self::verify(from, envelope)?)?)
     }
 
     /// What `from` published, verified. Costs one signature check, about 50 µs.
@@ -73,90 +85,141 @@ impl Index {
     /// [`IndexRefused::Invalid`], [`IndexRefused::NotPublisher`].
     pub fn verify(from: &PeerId, envelope: Bytes) -> Result<SignedAdvertisement, IndexRefused> {
         let signed = SignedAdvertisement::verify(envelope)?;
-        if signed.publisher() != *from {
-            return Err(IndexRefused::NotPublisher { publisher: signed.publisher() });
+        match signed.publisher() {
+            publisher if publisher == *from => Ok(signed),
+            publisher => Err(IndexRefused::NotPublisher { publisher }),
         }
-        Ok(signed)
     }
 
-    /// Keeps what was verified and may be here, as long as [`Self::publish`] would.
+    /// Keeps what was verified and may be here, as long as [`Self::publish`] would. What is for members is in the group
+    /// in which its publisher has proven its place; the caller has made sure.
     ///
     /// # Errors
     /// As [`CacheRefused`] says; then nothing has changed.
-    pub fn keep(&mut self, now: Instant, signed: SignedAdvertisement) -> Result<Inserted, CacheRefused> {
+    pub fn keep(
+        &mut self,
+        now: Instant,
+        audience: Audience,
+        signed: SignedAdvertisement,
+    ) -> Result<Inserted, CacheRefused> {
         let keep_for = signed.lifetime().remote.min(self.limits.remote_lifetime_max);
-        self.cache.expire(now);
-        self.check_room(&signed)?;
-        self.cache.insert(now, signed, keep_for)
+        self.of_mut(audience).expire(now);
+        self.check_room(self.of(audience), &signed)?;
+        self.of_mut(audience).insert(now, signed, keep_for)
     }
 
-    /// What answers `query` now, at most its threshold.
+    /// What answers `query` now among what is for `audience`, at most its threshold; for members it names their group.
     #[must_use]
-    pub fn find(&self, now: Instant, query: &DiscoveryQuery) -> Vec<Arc<SignedAdvertisement>> {
-        self.cache.find(now, query)
+    pub fn find(
+        &self,
+        now: Instant,
+        audience: Audience,
+        query: &DiscoveryQuery,
+    ) -> Vec<Arc<SignedAdvertisement>> {
+        debug_assert!(
+            audience == Audience::Everybody || query.group.is_some(),
+            "nothing is asked across closed groups"
+        );
+        self.of(audience).find(now, query)
     }
 
     /// The newest edition of this id, a withdrawal too.
     #[must_use]
-    pub fn get(&self, id: &AdvertisementId) -> Option<&Arc<SignedAdvertisement>> {
-        self.cache.get(id)
+    pub fn get(&self, audience: Audience, id: &AdvertisementId) -> Option<&Arc<SignedAdvertisement>> {
+        self.of(audience).get(id)
     }
 
-    /// What `peer` has published that counts now.
+    /// What `peer` has published for `audience` that counts now.
     #[must_use]
-    pub fn of_peer(&self, now: Instant, peer: PeerId) -> Vec<Arc<SignedAdvertisement>> {
-        self.cache.find(now, &DiscoveryQuery::new().publisher(peer).threshold(usize::MAX))
+    pub fn of_peer(&self, now: Instant, audience: Audience, peer: PeerId) -> Vec<Arc<SignedAdvertisement>> {
+        self.of(audience).find(now, &DiscoveryQuery::new().publisher(peer).threshold(usize::MAX))
     }
 
     /// Everything that counts now. O(n), for an operator's eyes.
     #[must_use]
     pub fn all(&self, now: Instant) -> Vec<Arc<SignedAdvertisement>> {
-        self.cache.find(now, &DiscoveryQuery::new().threshold(usize::MAX))
+        let everything = DiscoveryQuery::new().threshold(usize::MAX);
+        let (mut all, closed) = (self.cache.find(now, &everything), self.closed.find(now, &everything));
+        all.extend(closed);
+        all
+    }
+
+    /// Removes what `peer` published in the closed group, where it has lost its place; says how many that were.
+    pub fn remove_in_closed(&mut self, peer: &PeerId, group: &GroupId) -> usize {
+        self.closed.remove_publications(peer, group)
+    }
+
+    /// Removes what `peer` published for `audience`; says how many that were.
+    pub fn remove_for(&mut self, audience: Audience, peer: &PeerId) -> usize {
+        self.of_mut(audience).remove_publisher(peer)
     }
 
     /// Removes everything of `peer`, whose lease has ended; says how many that were.
     pub fn remove_peer(&mut self, peer: &PeerId) -> usize {
-        self.cache.remove_publisher(peer)
+        self.cache.remove_publisher(peer) + self.closed.remove_publisher(peer)
+    }
+
+    /// Removes what `peer` published with sequences below `since`, in an earlier life; says how many that were.
+    pub fn remove_before(&mut self, peer: &PeerId, since: u64) -> usize {
+        self.cache.remove_older(peer, since) + self.closed.remove_older(peer, since)
     }
 
     /// Removes what has expired; says how many that were.
     pub fn expire(&mut self, now: Instant) -> usize {
-        self.cache.expire(now)
+        self.cache.expire(now) + self.closed.expire(now)
     }
 
     /// When [`Self::expire`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.cache.poll_timeout()
+        self.cache.poll_timeout().into_iter().chain(self.closed.poll_timeout()).min()
     }
 
     /// How many advertisements there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.cache.len()
+        self.cache.len() + self.closed.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.cache.is_empty()
+        self.len() == 0
     }
 
     /// Bytes of the advertisements.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.cache.bytes()
+        self.cache.bytes() + self.closed.bytes()
+    }
+
+    fn of(&self, audience: Audience) -> &AdvertisementCache {
+        match audience {
+            Audience::Everybody => &self.cache,
+            Audience::Members => &self.closed,
+        }
+    }
+
+    fn of_mut(&mut self, audience: Audience) -> &mut AdvertisementCache {
+        match audience {
+            Audience::Everybody => &mut self.cache,
+            Audience::Members => &mut self.closed,
+        }
     }
 
     /// Refuses what would make the cache evict others or exceed its bytes: here who came first stays.
-    fn check_room(&self, signed: &SignedAdvertisement) -> Result<(), CacheRefused> {
-        let crowded = self.cache.len() >= self.limits.advertisements_max
-            || self.cache.bytes().saturating_add(signed.to_bytes().len()) > self.limits.bytes_max;
+    fn check_room(
+        &self,
+        cache: &AdvertisementCache,
+        signed: &SignedAdvertisement,
+    ) -> Result<(), CacheRefused> {
+        let crowded = self.len() >= self.limits.advertisements_max
+            || self.bytes().saturating_add(signed.to_bytes().len()) > self.limits.bytes_max;
         if !crowded {
             return Ok(());
         }
         // What replaces its own older edition, and is no longer, needs no room; a withdrawal never is.
-        match self.cache.get(&signed.id()) {
+        match cache.get(&signed.id()) {
             Some(known) if signed.to_bytes().len() <= known.to_bytes().len() => Ok(()),
             _ => Err(CacheRefused::Full),
         }

@@ -6,12 +6,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use overlay::limits::Quota;
+
 /// Peers that may hold a lease. About 40 KiB each with their connection, so 400 MiB; the next one is refused `Full`.
 pub const LEASES_MAX: usize = 10_000;
 
 /// Connections in all, room for those of every lease holder and for some that only look something up; the overlay
 /// refuses the next one. Each is an open file: where the process may open fewer, it is cut, see [`FILES_RESERVED`].
 pub const CONNECTIONS_MAX: u32 = 12_000;
+
+/// Connections that may come from one address: a company behind one, after a restart of the rendezvous. More are
+/// refused and counted; they try again.
+pub const CONNECTS_QUOTA: Quota = Quota { per_second: 200, burst: 2000 };
 
 /// Open files that are never given to connections: identity, control socket, HTTP, libraries. Connections are cut so
 /// that these remain, since a process without any could neither be asked nor ended politely.
@@ -57,7 +63,7 @@ pub const SUBSCRIPTIONS_MAX: usize = 50_000;
 
 /// News that wait for one subscription because its holder is slow, as ids; beyond, they are forgotten and everything
 /// that answers is told anew when the holder listens again.
-pub const NEWS_MAX: usize = 256;
+pub const SUBSCRIPTION_NEWS_MAX: usize = 256;
 
 /// Notifications under way at a time, one for each holder; others wait their turn, as ids alone.
 pub const NOTIFICATIONS_MAX: usize = 256;
@@ -67,6 +73,32 @@ pub const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Lookups that one subscription costs, since all that answers is told once.
 pub const SUBSCRIPTION_COST: u32 = 2;
+/// Proofs of a place in a closed group by one peer: each costs at most three signature checks, and a member of many groups
+/// shows them at once when it comes. More are refused `TooMany`.
+pub const ENTRY_QUOTA: Quota = Quota { per_second: 8, burst: 128 };
+
+/// Closed groups that are served, or remembered for their revocation lists. Beyond, the one that was left longest ago is
+/// forgotten; when there are members in each, the next one is refused `Full`.
+pub const CLOSED_GROUPS_MAX: usize = 4096;
+
+/// Closed groups in which one peer has a place; the next one is refused `Full`.
+pub const PLACES_PER_PEER_MAX: usize = 64;
+
+/// Bytes of all revocation lists, signed; three times as much in memory. Beyond, the group with the longest list is
+/// forgotten, those without members first, and its members have to prove their places again.
+pub const LISTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Newer revocation lists of which the members wait to be told; the next one is dropped and counted.
+pub const NEWS_MAX: usize = 1024;
+
+/// Groups whose members are being told at a time; others wait.
+pub const NEWS_TELLING_MAX: usize = 64;
+
+/// Members of one group that are being told at a time; the others wait.
+pub const NEWS_MEMBERS_AT_ONCE: usize = 32;
+
+/// Time in which a member takes in news; one that does not hears of them when it proves its place again.
+pub const NEWS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Peers whose spending is remembered, per kind of quota; beyond, the bucket nearest to full is forgotten.
 pub const RATE_PEERS_MAX: usize = 16_384;
@@ -157,16 +189,8 @@ pub struct RateLimits {
     pub lookup: Quota,
     /// Advertisements published; default [`PUBLICATION_QUOTA`].
     pub publication: Quota,
-}
-
-/// A token bucket: what flows in, and how much it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Quota {
-    /// Tokens that flow in each second, at least 1.
-    pub per_second: u32,
-    /// Tokens that a full bucket holds, at least 1.
-    pub burst: u32,
+    /// Proofs of a place in a closed group; default [`ENTRY_QUOTA`].
+    pub entry: Quota,
 }
 
 /// A limit that makes no sense.
@@ -204,6 +228,7 @@ impl Limits {
             ("rate.lease", self.rate.lease),
             ("rate.lookup", self.rate.lookup),
             ("rate.publication", self.rate.publication),
+            ("rate.entry", self.rate.entry),
         ];
         let bad = |key, problem| Err(BadLimit { key, problem });
         if let Some((key, _)) = counts.iter().find(|(_, count)| *count == 0) {
@@ -262,7 +287,7 @@ impl Default for IndexLimits {
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self { lease: LEASE_QUOTA, lookup: LOOKUP_QUOTA, publication: PUBLICATION_QUOTA }
+        Self { lease: LEASE_QUOTA, lookup: LOOKUP_QUOTA, publication: PUBLICATION_QUOTA, entry: ENTRY_QUOTA }
     }
 }
 

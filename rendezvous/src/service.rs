@@ -4,26 +4,27 @@
 //! Bounds: those of the lease table, the index and the rates; at most [`BANNED_MAX`] bans. Pure: the caller supplies
 //! `now`; [`Service::poll_timeout`] says when to call [`Service::expire`].
 
+mod closed;
 mod listing;
+mod subscribing;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use overlay::limits::{FIND_ANSWER_MAX, FIND_SKIP_MAX};
 use overlay::protocol::discovery::{DiscoveryRequest, FindAnswer, PublishAnswer};
-use overlay::protocol::notification::Notification;
 use overlay::protocol::rendezvous::{LeaseGrant, RendezvousRequest};
 use overlay::wire::WireError;
-use overlay::{DiscoveryQuery, GroupId, Inserted, PeerId, RefuseReason, SignedAdvertisement};
+use overlay::{DiscoveryQuery, GroupId, Inserted, PeerId, RateLimiter, RefuseReason, SignedAdvertisement};
 
 pub use self::listing::{GroupRow, PeerRow};
+use crate::closed_groups::ClosedGroups;
 use crate::counters::Counters;
-use crate::index::{Index, IndexRefused};
+use crate::index::{Audience, Index, IndexRefused};
 use crate::lease_table::{LeaseRefused, LeaseTable};
-use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX, SUBSCRIPTION_COST};
-use crate::rate::RateLimiter;
+use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX};
 pub use crate::subscriptions::Notified;
 use crate::subscriptions::Subscriptions;
 
@@ -36,10 +37,21 @@ pub struct Service {
     lookup_rate: RateLimiter,
     publication_rate: RateLimiter,
     subscriptions: Subscriptions,
+    entry_rate: RateLimiter,
+    closed: ClosedGroups,
     /// The rendezvous's own peer, which needs no lease from itself.
     own: Option<PeerId>,
     banned: HashSet<PeerId>,
     counters: Arc<Counters>,
+}
+
+/// Who asks when, and among what.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    now: Instant,
+    from: PeerId,
+    audience: Audience,
+    group: GroupId,
 }
 
 /// What a request is answered: bytes, or why not.
@@ -53,6 +65,17 @@ pub struct BansFull {
     pub max: usize,
 }
 
+impl Asked {
+    /// A query that names no group asks in the group it came by; in a closed one, whatever it names.
+    fn within(&self, mut query: DiscoveryQuery) -> DiscoveryQuery {
+        match self.audience {
+            Audience::Everybody => query.group.get_or_insert(self.group),
+            Audience::Members => query.group.insert(self.group),
+        };
+        query
+    }
+}
+
 impl Service {
     /// A service that knows nobody and counts in `counters`.
     #[must_use]
@@ -64,6 +87,8 @@ impl Service {
             lookup_rate: RateLimiter::new(limits.rate.lookup, RATE_PEERS_MAX),
             publication_rate: RateLimiter::new(limits.rate.publication, RATE_PEERS_MAX),
             subscriptions: Subscriptions::default(),
+            entry_rate: RateLimiter::new(limits.rate.entry, RATE_PEERS_MAX),
+            closed: ClosedGroups::default(),
             own: None,
             banned: HashSet::new(),
             counters,
@@ -120,22 +145,7 @@ impl Service {
     /// What finds no room is left out and counted, each time.
     pub fn host(&mut self, now: Instant, own: &PeerId, published: Vec<SignedAdvertisement>) {
         self.own = Some(*own);
-        let before = self.index.of_peer(now, *own);
-        let before: HashMap<_, _> = before.into_iter().map(|old| (old.id(), old)).collect();
-        self.index.remove_peer(own);
-        for signed in published {
-            let id = signed.id();
-            let old = before.get(&id);
-            if self.index.keep(now, signed).is_err() {
-                self.counters.publications_refused.increment();
-            } else if let Some(new) = self.index.get(&id).filter(|new| old != Some(new)) {
-                self.subscriptions.published(old.map(Arc::as_ref), new);
-            }
-        }
-        for (_, old) in before.iter().filter(|(id, _)| self.index.get(id).is_none()) {
-            self.subscriptions.gone(old);
-        }
-        self.show();
+        self.host_for(now, Audience::Everybody, published);
     }
 
     /// Ends leases and advertisements whose time has come.
@@ -143,7 +153,10 @@ impl Service {
         while let Some(peer) = self.leases.pop_expired(now) {
             self.counters.leases_expired.increment();
             self.drop_peer(now, &peer);
+            self.closed.remove_peer(now, &peer);
         }
+        self.closed.expire(now);
+        self.drop_ended(now);
         self.counters.advertisements_expired.add(self.index.expire(now));
         self.show();
     }
@@ -151,7 +164,8 @@ impl Service {
     /// When [`Self::expire`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.leases.poll_timeout().into_iter().chain(self.index.poll_timeout()).min()
+        let timeouts = [self.leases.poll_timeout(), self.index.poll_timeout(), self.closed.poll_timeout()];
+        timeouts.into_iter().flatten().min()
     }
 
     /// Any frame of a holder renews its lease, before anything can be refused but to the banned.
@@ -169,13 +183,14 @@ impl Service {
     fn answer_lease(&mut self, now: Instant, from: PeerId, body: &[u8]) -> Answer {
         self.lease_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
         match RendezvousRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
-            RendezvousRequest::Lease { wanted } => {
+            RendezvousRequest::Lease { wanted, since } => {
                 let granted = self.leases.request(now, from, wanted);
                 let grant = granted.map_err(|LeaseRefused::Full { .. }| RefuseReason::Full)?;
                 let counter =
                     if grant.renewed { &self.counters.leases_renewed } else { &self.counters.leases_granted };
                 counter.increment();
-                encoded(LeaseGrant { ttl: grant.ttl, renewed: Some(grant.renewed) }.encode())
+                self.drop_before(now, from, since);
+                encoded(LeaseGrant { ttl: grant.ttl, fresh: !grant.renewed }.encode())
             }
             RendezvousRequest::Cancel => {
                 if self.end_lease(now, &from) {
@@ -188,10 +203,28 @@ impl Service {
 
     fn answer_discovery(&mut self, now: Instant, from: PeerId, group: GroupId, body: &[u8]) -> Answer {
         match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
-            DiscoveryRequest::Publish { advertisements } => self.publish(now, from, advertisements),
-            DiscoveryRequest::Find { query } => self.find(now, from, group, query, 0),
-            DiscoveryRequest::FindMore { query, skip } => self.find(now, from, group, query, skip),
-            DiscoveryRequest::Subscribe { number, query } => self.subscribe(now, from, group, number, query),
+            DiscoveryRequest::Publish { .. } if self.leases.live(now, &from).is_none() => {
+                Err(RefuseReason::NotLeased)
+            }
+            request => self.answer_for(now, from, Audience::Everybody, group, request),
+        }
+    }
+
+    /// Answers a question among what is for `audience`; who asks for members has a place in `group`.
+    fn answer_for(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        audience: Audience,
+        group: GroupId,
+        request: DiscoveryRequest,
+    ) -> Answer {
+        let asked = Asked { now, from, audience, group };
+        match request {
+            DiscoveryRequest::Publish { advertisements } => self.publish(asked, advertisements),
+            DiscoveryRequest::Find { query } => self.find(asked, query, 0),
+            DiscoveryRequest::FindMore { query, skip } => self.find(asked, query, skip),
+            DiscoveryRequest::Subscribe { number, query } => self.subscribe(asked, number, query),
             DiscoveryRequest::Unsubscribe { number } => {
                 self.subscriptions.end(&from, number);
                 Ok(Bytes::new())
@@ -199,58 +232,58 @@ impl Service {
         }
     }
 
-    fn publish(&mut self, now: Instant, from: PeerId, advertisements: Vec<Bytes>) -> Answer {
-        if self.leases.live(now, &from).is_none() {
-            return Err(RefuseReason::NotLeased);
-        }
+    fn publish(&mut self, asked: Asked, advertisements: Vec<Bytes>) -> Answer {
         let mut answer = PublishAnswer { accepted: 0, refused: 0 };
         for envelope in advertisements {
-            match self.publish_one(now, from, envelope) {
-                Ok(()) => answer.accepted += 1,
-                Err(reason) => {
-                    self.counters.refused(reason).increment();
-                    self.counters.publications_refused.increment();
-                    answer.refused += 1;
-                }
-            }
+            let kept = self.publish_one(asked, envelope);
+            self.count_publication(kept, &mut answer);
         }
         encoded(answer.encode())
     }
 
+    fn count_publication(&self, kept: Result<(), RefuseReason>, answer: &mut PublishAnswer) {
+        match kept {
+            Ok(()) => {
+                self.counters.publications.increment();
+                answer.accepted += 1;
+            }
+            Err(reason) => {
+                self.counters.refused(reason).increment();
+                self.counters.publications_refused.increment();
+                answer.refused += 1;
+            }
+        }
+    }
+
     /// One token buys one signature check.
-    fn publish_one(&mut self, now: Instant, from: PeerId, envelope: Bytes) -> Result<(), RefuseReason> {
+    fn publish_one(&mut self, asked: Asked, envelope: Bytes) -> Result<(), RefuseReason> {
+        let Asked { now, from, audience, group } = asked;
         self.publication_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
         let signed = Index::verify(&from, envelope).map_err(|refused| refused.reason())?;
-        let id = signed.id();
-        let old = self.index.get(&id).cloned();
-        let kept = self.index.keep(now, signed).map_err(|refused| IndexRefused::from(refused).reason())?;
-        if let Some(new) = self.index.get(&id).filter(|_| kept != Inserted::Same) {
-            self.subscriptions.published(old.as_deref(), new);
+        if audience == Audience::Members && signed.advertisement().group != group {
+            return Err(RefuseReason::Policy);
         }
-        self.counters.publications.increment();
+        let id = signed.id();
+        let old = self.index.get(audience, &id).cloned();
+        let kept = self.index.keep(now, audience, signed);
+        let kept = kept.map_err(|refused| IndexRefused::from(refused).reason())?;
+        if let Some(new) = self.index.get(audience, &id).filter(|_| kept != Inserted::Same) {
+            self.subscriptions.published(audience, old.as_deref(), new);
+        }
         Ok(())
     }
 
-    /// A query that names no group asks in the group it came by.
-    fn find(
-        &mut self,
-        now: Instant,
-        from: PeerId,
-        group: GroupId,
-        mut query: DiscoveryQuery,
-        skip: u32,
-    ) -> Answer {
+    fn find(&mut self, asked: Asked, query: DiscoveryQuery, skip: u32) -> Answer {
         if skip > FIND_SKIP_MAX {
             return Err(RefuseReason::Full);
         }
         // A page costs what it takes to look through those before it.
         let cost = 1 + skip / 1_000;
-        self.lookup_rate.spend(now, from, cost).map_err(|_| RefuseReason::TooMany)?;
-        query.group.get_or_insert(group);
-        let skip = skip as usize;
+        self.lookup_rate.spend(asked.now, asked.from, cost).map_err(|_| RefuseReason::TooMany)?;
+        let (mut query, skip) = (asked.within(query), skip as usize);
         // One more than an answer may hold tells whether there are more.
         query.threshold = query.threshold.min(skip + FIND_ANSWER_MAX + 1);
-        let found = self.index.find(now, &query);
+        let found = self.index.find(asked.now, asked.audience, &query);
         let envelopes = found.iter().skip(skip).take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
         let mut answer = FindAnswer::fitting(envelopes);
         answer.more |= found.len() > skip + FIND_ANSWER_MAX;
@@ -259,57 +292,11 @@ impl Service {
         encoded(answer.encode())
     }
 
-    /// Only who holds a lease is told; its end is the end of its subscriptions.
-    fn subscribe(
-        &mut self,
-        now: Instant,
-        from: PeerId,
-        group: GroupId,
-        number: u64,
-        mut query: DiscoveryQuery,
-    ) -> Answer {
-        if self.leases.live(now, &from).is_none() && self.own != Some(from) {
-            return Err(RefuseReason::NotLeased);
-        }
-        self.lookup_rate.spend(now, from, SUBSCRIPTION_COST).map_err(|_| RefuseReason::TooMany)?;
-        query.group.get_or_insert(group);
-        self.subscriptions.begin(from, number, query)?;
-        Ok(Bytes::new())
-    }
-
-    /// The next notification to send, and to whom; the service hears by [`Self::notified`] what came of it.
-    pub fn poll_notification(&mut self, now: Instant) -> Option<(PeerId, Notification)> {
-        self.subscriptions.poll(now, &self.index)
-    }
-
-    /// A notification was answered, refused or lost.
-    pub fn notified(&mut self, peer: &PeerId, number: u64, notified: Notified) {
-        match notified {
-            Notified::Heard => self.counters.notifications.increment(),
-            Notified::Refused | Notified::Lost => self.counters.notifications_failed.increment(),
-        }
-        self.subscriptions.notified(peer, number, notified);
-        self.show();
-    }
-
-    /// Whether anybody has a subscription.
-    #[must_use]
-    pub fn has_subscriptions(&self) -> bool {
-        !self.subscriptions.is_empty()
-    }
-
     fn end_lease(&mut self, now: Instant, peer: &PeerId) -> bool {
         self.drop_peer(now, peer);
+        self.closed.remove_peer(now, peer);
+        self.drop_ended(now);
         self.leases.cancel(peer)
-    }
-
-    /// Removes what a peer published and asked to be told; who has subscribed to it hears that it has gone.
-    fn drop_peer(&mut self, now: Instant, peer: &PeerId) {
-        self.subscriptions.end_all(peer);
-        for signed in self.index.of_peer(now, *peer) {
-            self.subscriptions.gone(&signed);
-        }
-        self.counters.advertisements_dropped.add(self.index.remove_peer(peer));
     }
 
     fn finish(&mut self, answer: Answer) -> Answer {
@@ -328,6 +315,8 @@ impl Service {
         self.counters.subscriptions.set(self.subscriptions.len());
         self.counters.subscriptions_restarted.add(self.subscriptions.take_restarted());
         self.counters.banned.set(self.banned.len());
+        self.counters.closed_groups.set(self.closed.len());
+        self.counters.places.set(self.closed.places());
     }
 }
 

@@ -3,10 +3,11 @@
 //! In: subscriptions of lease holders, publications, publishers that have gone, what came of notifications. Out:
 //! notifications, one at a time for each holder. What waits is remembered as ids and looked up when it is sent, so a slow
 //! holder misses editions in between and never the last. Bounds: [`SUBSCRIPTIONS_MAX`] in all,
-//! [`SUBSCRIPTIONS_PER_PEER_MAX`] a peer, [`NEWS_MAX`] news a subscription; beyond those, all that answers is told anew.
+//! [`SUBSCRIPTIONS_PER_PEER_MAX`] a peer, [`SUBSCRIPTION_NEWS_MAX`] news a subscription; beyond those, all that answers is told anew.
 //! A publication is compared with the subscriptions to its group that name its kind and publisher or none. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use overlay::limits::{
@@ -15,8 +16,8 @@ use overlay::limits::{
 use overlay::protocol::notification::Notification;
 use overlay::{AdvertisementId, DiscoveryQuery, GroupId, PeerId, RefuseReason, SignedAdvertisement};
 
-use crate::index::Index;
-use crate::limits::{NEWS_MAX, SUBSCRIPTIONS_MAX};
+use crate::index::{Audience, Index};
+use crate::limits::{SUBSCRIPTION_NEWS_MAX, SUBSCRIPTIONS_MAX};
 
 /// What came of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(crate) struct Subscriptions {
 /// What a query names; a publication belongs to four of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Topic {
+    audience: Audience,
     group: Option<GroupId>,
     kind: Option<u16>,
     publisher: Option<PeerId>,
@@ -69,6 +71,8 @@ enum State {
 
 #[derive(Debug)]
 struct Subscription {
+    /// As one of which it is told.
+    audience: Audience,
     query: DiscoveryQuery,
     progress: Progress,
     /// What has changed since it was last told, the oldest first, each once.
@@ -96,6 +100,7 @@ impl Subscriptions {
         &mut self,
         holder: PeerId,
         number: u64,
+        audience: Audience,
         query: DiscoveryQuery,
     ) -> Result<(), RefuseReason> {
         self.end(&holder, number);
@@ -103,9 +108,9 @@ impl Subscriptions {
         if held >= SUBSCRIPTIONS_PER_PEER_MAX || self.len >= SUBSCRIPTIONS_MAX {
             return Err(RefuseReason::Full);
         }
-        self.by_topic.entry(Topic::of(&query)).or_default().insert((holder, number));
-        let subscription =
-            Subscription { query, progress: Progress::Begin, news: VecDeque::new(), waiting: HashSet::new() };
+        self.by_topic.entry(Topic::of(audience, &query)).or_default().insert((holder, number));
+        let (news, waiting) = (VecDeque::new(), HashSet::new());
+        let subscription = Subscription { audience, query, progress: Progress::Begin, news, waiting };
         self.holders.entry(holder).or_default().subscriptions.insert(number, subscription);
         self.len += 1;
         self.make_ready(&holder);
@@ -120,7 +125,7 @@ impl Subscriptions {
         if known.subscriptions.is_empty() && matches!(known.state, State::Quiet | State::Stalled) {
             self.holders.remove(holder);
         }
-        self.leave_topic(&Topic::of(&ended.query), (*holder, number));
+        self.leave_topic(&Topic::of(ended.audience, &ended.query), (*holder, number));
         self.len -= 1;
     }
 
@@ -135,14 +140,28 @@ impl Subscriptions {
         numbers.into_iter().for_each(|number| self.end(holder, number));
     }
 
+    /// Ends those of a holder among the members of a closed group.
+    pub(crate) fn end_in(&mut self, holder: &PeerId, group: &GroupId) {
+        let held = self.holders.get(holder).into_iter().flat_map(|known| &known.subscriptions);
+        let there = held
+            .filter(|(_, one)| one.audience == Audience::Members && one.query.group.as_ref() == Some(group));
+        let numbers: Vec<_> = there.map(|(number, _)| *number).collect();
+        numbers.into_iter().for_each(|number| self.end(holder, number));
+    }
+
     /// `new` has taken the place of `old`. Who was told of that hears of it even if `new` doesn't answer any more.
-    pub(crate) fn published(&mut self, old: Option<&SignedAdvertisement>, new: &SignedAdvertisement) {
-        self.note(new, |query| query.matches(new) || old.is_some_and(|old| query.matches(old)));
+    pub(crate) fn published(
+        &mut self,
+        audience: Audience,
+        old: Option<&SignedAdvertisement>,
+        new: &SignedAdvertisement,
+    ) {
+        self.note(audience, new, |query| query.matches(new) || old.is_some_and(|old| query.matches(old)));
     }
 
     /// The publisher of `old` has gone, and `old` with it.
-    pub(crate) fn gone(&mut self, old: &SignedAdvertisement) {
-        self.note(old, |query| query.matches(old));
+    pub(crate) fn gone(&mut self, audience: Audience, old: &SignedAdvertisement) {
+        self.note(audience, old, |query| query.matches(old));
     }
 
     /// Something came from `holder`: it may be told again.
@@ -213,9 +232,14 @@ impl Subscriptions {
         std::mem::take(&mut self.restarted)
     }
 
-    fn note(&mut self, signed: &SignedAdvertisement, concerns: impl Fn(&DiscoveryQuery) -> bool) {
+    fn note(
+        &mut self,
+        audience: Audience,
+        signed: &SignedAdvertisement,
+        concerns: impl Fn(&DiscoveryQuery) -> bool,
+    ) {
         let mut concerned = Vec::new();
-        for topic in Topic::all_of(signed) {
+        for topic in Topic::all_of(audience, signed) {
             for (peer, number) in self.by_topic.get(&topic).into_iter().flatten() {
                 let Some(holder) = self.holders.get_mut(peer) else { continue };
                 let Some(subscription) = holder.subscriptions.get_mut(number) else { continue };
@@ -279,7 +303,7 @@ impl Subscription {
             return false;
         }
         self.news.push_back(id);
-        let too_many = self.news.len() > NEWS_MAX;
+        let too_many = self.news.len() > SUBSCRIPTION_NEWS_MAX;
         if too_many {
             self.restart();
         }
@@ -296,7 +320,8 @@ impl Subscription {
         let mut notification = Notification { number, ..Notification::default() };
         if matches!(self.progress, Progress::Begin) {
             let query = self.query.clone().threshold(SUBSCRIPTION_KNOWN_MAX + 1);
-            let mut answers: Vec<_> = index.find(now, &query).iter().map(|signed| signed.id()).collect();
+            let mut answers: Vec<_> =
+                index.find(now, self.audience, &query).iter().map(|signed| signed.id()).collect();
             notification.restart = true;
             notification.cut = answers.len() > SUBSCRIPTION_KNOWN_MAX;
             answers.truncate(SUBSCRIPTION_KNOWN_MAX);
@@ -305,7 +330,7 @@ impl Subscription {
         let mut room = DISCOVERY_BYTES_MAX;
         if let Progress::Telling(answers) = &mut self.progress {
             while let Some(id) = answers.pop() {
-                if !fill(&mut notification, &mut room, id, index) {
+                if !fill(&mut notification, &mut room, index.get(self.audience, &id), id) {
                     answers.push(id);
                     return Some(notification);
                 }
@@ -314,7 +339,7 @@ impl Subscription {
             notification.complete = true;
         }
         while let Some(id) = self.news.pop_front() {
-            if !fill(&mut notification, &mut room, id, index) {
+            if !fill(&mut notification, &mut room, index.get(self.audience, &id), id) {
                 self.news.push_front(id);
                 break;
             }
@@ -327,16 +352,18 @@ impl Subscription {
 }
 
 impl Topic {
-    fn of(query: &DiscoveryQuery) -> Self {
-        Self { group: query.group, kind: query.kind.map(|kind| kind.code()), publisher: query.publisher }
+    fn of(audience: Audience, query: &DiscoveryQuery) -> Self {
+        let kind = query.kind.map(|kind| kind.code());
+        Self { audience, group: query.group, kind, publisher: query.publisher }
     }
 
     /// Those of the queries that may ask for `signed`; each names a group.
-    fn all_of(signed: &SignedAdvertisement) -> [Self; 4] {
+    fn all_of(audience: Audience, signed: &SignedAdvertisement) -> [Self; 4] {
         let advertisement = signed.advertisement();
         let (group, kind) = (Some(advertisement.group), Some(advertisement.kind.code()));
         let publisher = Some(signed.publisher());
         [(kind, publisher), (kind, None), (None, publisher), (None, None)].map(|(kind, publisher)| Self {
+            audience,
             group,
             kind,
             publisher,
@@ -344,9 +371,14 @@ impl Topic {
     }
 }
 
-/// Puts what is known of `id` now into the notification; false when there is no room.
-fn fill(notification: &mut Notification, room: &mut usize, id: AdvertisementId, index: &Index) -> bool {
-    let bytes = index.get(&id).map(|signed| signed.to_bytes());
+/// Puts what is `known` of `id` now into the notification; false when there is no room.
+fn fill(
+    notification: &mut Notification,
+    room: &mut usize,
+    known: Option<&Arc<SignedAdvertisement>>,
+    id: AdvertisementId,
+) -> bool {
+    let bytes = known.map(|signed| signed.to_bytes());
     let needed = bytes.as_ref().map_or(32, |bytes| bytes.len() + 4);
     if needed > *room || bytes.is_none() && notification.gone.len() >= NOTIFICATION_GONE_MAX {
         return false;

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -32,8 +31,8 @@ impl DelayedLink {
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 let ((from_client, to_client), (from_server, to_server)) =
                     (client.into_split(), server.into_split());
-                tokio::spawn(carry(from_client, to_server, one_way));
-                tokio::spawn(carry(from_server, to_client, one_way));
+                tokio::spawn(carry(from_client, to_server, move |_| Some((one_way, Duration::ZERO))));
+                tokio::spawn(carry(from_server, to_client, move |_| Some((one_way, Duration::ZERO))));
             }
         });
         Self { near, task }
@@ -46,13 +45,21 @@ impl Drop for DelayedLink {
     }
 }
 
-/// Carries bytes one way; at most 256 chunks are on the way at once.
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, one_way: Duration) {
+/// Carries bytes one way. `passage` says of a chunk's bytes how long they travel and how long they keep those behind
+/// them waiting, or nothing when they are lost. At most 256 chunks of up to 4 KiB are on the way at once: the queue of a
+/// router.
+pub(crate) async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    passage: impl Fn(usize) -> Option<(Duration, Duration)>,
+) {
     let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(256);
     let reading = async move {
-        let mut buffer = vec![0; 16 * 1024];
+        let (mut buffer, mut free) = (vec![0; 4 * 1024], Instant::now());
         while let Ok(len @ 1..) = from.read(&mut buffer).await {
-            if sender.send((Instant::now() + one_way, buffer[..len].to_vec())).await.is_err() {
+            let Some((one_way, busy)) = passage(len) else { continue };
+            free = free.max(Instant::now()) + busy;
+            if sender.send((free + one_way, buffer[..len].to_vec())).await.is_err() {
                 break;
             }
         }
@@ -64,6 +71,8 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, one_way: Duratio
                 break;
             }
         }
+        // An end is passed on too; a link that is broken already has nobody to be told.
+        let _ = to.shutdown().await;
     };
     tokio::join!(reading, writing);
 }

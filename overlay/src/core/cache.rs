@@ -160,8 +160,20 @@ impl AdvertisementCache {
 
     /// Takes out everything of `publisher` and says how many that were.
     pub fn remove_publisher(&mut self, publisher: &PeerId) -> usize {
-        let slots: Vec<_> =
-            self.by_publisher.get(publisher).into_iter().flat_map(|slots| slots.iter()).collect();
+        self.remove_where(publisher, |_| true)
+    }
+
+    /// Takes out the editions of `publisher` with a sequence below `sequence` and says how many that were.
+    pub fn remove_older(&mut self, publisher: &PeerId, sequence: u64) -> usize {
+        self.remove_where(publisher, |signed| signed.sequence() < sequence)
+    }
+
+    /// Takes out everything of `publisher` in `group` and says how many that were. O(its advertisements).
+    pub fn remove_publications(&mut self, publisher: &PeerId, group: &GroupId) -> usize {
+        let slots = self.by_publisher.get(publisher).into_iter().flat_map(|slots| slots.iter());
+        let in_group =
+            |slot: &Slot| self.at(*slot).is_some_and(|signed| signed.advertisement().group == *group);
+        let slots: Vec<_> = slots.filter(in_group).collect();
         slots.into_iter().filter(|slot| self.remove(*slot)).count()
     }
 
@@ -255,6 +267,12 @@ impl AdvertisementCache {
         if let Some(entry) = usize::try_from(slot).ok().and_then(|index| self.entries.get_mut(index)) {
             *entry = Some(Arc::new(signed));
         }
+    }
+
+    fn remove_where(&mut self, publisher: &PeerId, goes: impl Fn(&SignedAdvertisement) -> bool) -> usize {
+        let known = self.by_publisher.get(publisher).into_iter().flat_map(|slots| slots.iter());
+        let slots: Vec<_> = known.filter(|slot| self.at(*slot).is_some_and(|signed| goes(signed))).collect();
+        slots.into_iter().filter(|slot| self.remove(*slot)).count()
     }
 
     fn remove(&mut self, slot: Slot) -> bool {

@@ -3,29 +3,45 @@
 //! In: grants, failures, lost sessions and the passing of time. Out: requests to send and news for the
 //! application. Pure: the caller supplies `now` and a random number for the jitter.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use libp2p::PeerId;
 
 use super::Deadlines;
 use crate::limits::{LEASE_RETRY_MAX, LEASE_RETRY_MIN};
+use crate::protocol::rendezvous::LeaseGrant;
 
 /// What the keeper wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LeaseEffect {
+pub enum LeaseEffect {
     /// Ask this rendezvous for a lease, or to renew it.
     Request(PeerId),
+    /// Push all that is published to this rendezvous: its lease has begun, or it has forgotten this peer, or it has
+    /// not taken all that was pushed before.
+    PushAll(PeerId),
+    /// This rendezvous may not know what was asked of it under an earlier lease: ask again to be told.
+    Forgotten(PeerId),
     /// A lease has begun.
-    Granted { rendezvous: PeerId, ttl: Duration },
+    Granted {
+        /// Who granted it.
+        rendezvous: PeerId,
+        /// For how long.
+        ttl: Duration,
+    },
     /// A lease has ended against our will.
-    Lost { rendezvous: PeerId, reason: String },
+    Lost {
+        /// Whose it was.
+        rendezvous: PeerId,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One lease per configured rendezvous.
 #[derive(Debug)]
-pub(crate) struct LeaseKeeper {
-    states: HashMap<PeerId, State>,
+pub struct LeaseKeeper {
+    states: BTreeMap<PeerId, State>,
     due: Deadlines<PeerId>,
     effects: VecDeque<LeaseEffect>,
 }
@@ -34,6 +50,10 @@ pub(crate) struct LeaseKeeper {
 struct State {
     /// A request is under way.
     requesting: bool,
+    /// It lacks something that was pushed.
+    behind: bool,
+    /// It may have begun a lease without being heard; the next grant would not say so again.
+    unsure: bool,
     /// Until when the lease holds, while it does.
     leased_until: Option<Instant>,
     /// Tries since the last grant.
@@ -44,15 +64,15 @@ struct State {
 
 impl LeaseKeeper {
     /// Asks each of `rendezvous` at `now`.
-    pub(crate) fn new(now: Instant, rendezvous: impl IntoIterator<Item = PeerId>) -> Self {
-        let states: HashMap<_, _> = rendezvous.into_iter().map(|peer| (peer, State::default())).collect();
+    pub fn new(now: Instant, rendezvous: impl IntoIterator<Item = PeerId>) -> Self {
+        let states: BTreeMap<_, _> = rendezvous.into_iter().map(|peer| (peer, State::default())).collect();
         let mut due = Deadlines::new();
         states.keys().for_each(|peer| due.set(*peer, now));
         Self { states, due, effects: VecDeque::new() }
     }
 
     /// Lets time pass: requests that are due, leases that ran out.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(peer) = self.due.pop_due(now) {
             let Some(state) = self.states.get_mut(&peer) else {
                 continue;
@@ -69,36 +89,49 @@ impl LeaseKeeper {
         }
     }
 
-    /// A request was granted for `ttl`; the next is due after a third of it, up to a tenth earlier by `jitter`.
-    pub(crate) fn granted(&mut self, now: Instant, peer: PeerId, ttl: Duration, jitter: u32) {
+    /// A request was granted; the next is due after a third of its time, up to a tenth earlier by `jitter`.
+    pub fn granted(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        LeaseGrant { ttl, fresh }: LeaseGrant,
+        jitter: u32,
+    ) {
         let Some(state) = self.states.get_mut(&peer) else {
             return;
         };
         let Some(until) = now.checked_add(ttl) else { return };
-        let was_leased = state.leased_until.is_some();
+        let (was_leased, behind) = (state.leased_until.is_some(), state.behind);
+        let begins = !was_leased || fresh || state.unsure;
         *state = State { leased_until: Some(until), ..State::default() };
         let third = ttl / 3;
         self.due.set(peer, now + third - third / 10 * (jitter % 1024) / 1024);
+        if begins {
+            self.effects.push_back(LeaseEffect::Forgotten(peer));
+        }
+        if begins || behind {
+            self.effects.push_back(LeaseEffect::PushAll(peer));
+        }
         if !was_leased {
             self.effects.push_back(LeaseEffect::Granted { rendezvous: peer, ttl });
         }
     }
 
-    /// A rendezvous answers as if there had been no lease: what it grants next is a new one.
-    pub(crate) fn forgotten(&mut self, peer: PeerId) {
-        let Some(state) = self.states.get_mut(&peer) else { return };
-        if state.leased_until.take().is_some() {
-            let reason = "the rendezvous has forgotten it".to_owned();
-            self.effects.push_back(LeaseEffect::Lost { rendezvous: peer, reason });
+    /// A push did not arrive, or not all of it was taken: with the next renewal all is pushed again. What is refused for
+    /// good, by a full index, is therefore offered once a renewal.
+    pub fn push_failed(&mut self, peer: &PeerId) {
+        if let Some(state) = self.states.get_mut(peer) {
+            state.behind = true;
         }
     }
 
     /// A request failed; the next comes after a back-off with jitter, or when the lease runs out, if sooner.
-    pub(crate) fn failed(&mut self, now: Instant, peer: PeerId, reason: String, jitter: u32) {
+    pub fn failed(&mut self, now: Instant, peer: PeerId, reason: String, jitter: u32) {
         let Some(state) = self.states.get_mut(&peer) else {
             return;
         };
         state.requesting = false;
+        state.unsure = true;
         state.last_failure = Some(reason);
         let wait = (LEASE_RETRY_MIN * 2u32.saturating_pow(state.failures.min(16))).min(LEASE_RETRY_MAX);
         state.failures = state.failures.saturating_add(1);
@@ -107,7 +140,7 @@ impl LeaseKeeper {
     }
 
     /// The last session with `peer` ended: its lease is over here, and it is asked again at once.
-    pub(crate) fn session_lost(&mut self, now: Instant, peer: PeerId) {
+    pub fn session_lost(&mut self, now: Instant, peer: PeerId) {
         let Some(state) = self.states.get_mut(&peer) else {
             return;
         };
@@ -119,22 +152,22 @@ impl LeaseKeeper {
     }
 
     /// Rendezvous whose lease holds.
-    pub(crate) fn leased(&self) -> Vec<PeerId> {
+    pub fn leased(&self) -> Vec<PeerId> {
         self.states.iter().filter(|(_, state)| state.leased_until.is_some()).map(|(peer, _)| *peer).collect()
     }
 
     /// What the tries so far ended in.
-    pub(crate) fn last_failure(&self) -> Option<String> {
+    pub fn last_failure(&self) -> Option<String> {
         self.states.values().find_map(|state| state.last_failure.clone())
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.due.next()
     }
 
     /// The next thing to do.
-    pub(crate) fn poll_effect(&mut self) -> Option<LeaseEffect> {
+    pub fn poll_effect(&mut self) -> Option<LeaseEffect> {
         self.effects.pop_front()
     }
 }
@@ -145,6 +178,7 @@ mod tests {
     use super::*;
 
     const TTL: Duration = Duration::from_secs(120);
+    const GRANT: LeaseGrant = LeaseGrant { ttl: TTL, fresh: false };
 
     fn effects(keeper: &mut LeaseKeeper) -> Vec<LeaseEffect> {
         std::iter::from_fn(|| keeper.poll_effect()).collect()
@@ -154,11 +188,11 @@ mod tests {
         let peer = PeerId::random();
         let mut keeper = LeaseKeeper::new(now, [peer]);
         keeper.handle_timeout(now);
-        keeper.granted(now, peer, TTL, 0);
-        assert_eq!(
-            effects(&mut keeper),
-            [LeaseEffect::Request(peer), LeaseEffect::Granted { rendezvous: peer, ttl: TTL }]
-        );
+        keeper.granted(now, peer, GRANT, 0);
+        let granted = LeaseEffect::Granted { rendezvous: peer, ttl: TTL };
+        let first =
+            [LeaseEffect::Request(peer), LeaseEffect::Forgotten(peer), LeaseEffect::PushAll(peer), granted];
+        assert_eq!(effects(&mut keeper), first);
         (keeper, peer)
     }
 
@@ -169,8 +203,26 @@ mod tests {
         keeper.handle_timeout(now + TTL / 3 - Duration::from_millis(1));
         assert!(effects(&mut keeper).is_empty());
         keeper.handle_timeout(now + TTL / 3);
-        keeper.granted(now + TTL / 3, peer, TTL, 1023);
+        keeper.granted(now + TTL / 3, peer, GRANT, 1023);
         assert_eq!(effects(&mut keeper), [LeaseEffect::Request(peer)]);
+    }
+
+    #[test]
+    fn a_rendezvous_that_forgot_this_peer_gets_everything_again_without_news_of_it() {
+        let now = Instant::now();
+        let (mut keeper, peer) = leased(now);
+        keeper.granted(now + TTL / 3, peer, LeaseGrant { fresh: true, ..GRANT }, 0);
+        assert_eq!(effects(&mut keeper), [LeaseEffect::Forgotten(peer), LeaseEffect::PushAll(peer)]);
+    }
+
+    #[test]
+    fn what_a_rendezvous_did_not_take_is_pushed_again_with_the_next_renewal_and_once() {
+        let now = Instant::now();
+        let (mut keeper, peer) = leased(now);
+        keeper.push_failed(&peer);
+        keeper.granted(now + TTL / 3, peer, GRANT, 0);
+        keeper.granted(now + 2 * TTL / 3, peer, GRANT, 0);
+        assert_eq!(effects(&mut keeper), [LeaseEffect::PushAll(peer)]);
     }
 
     #[test]
@@ -186,12 +238,21 @@ mod tests {
                 match effect {
                     LeaseEffect::Request(_) => keeper.failed(at, peer, "no answer".into(), 512),
                     LeaseEffect::Lost { reason, .. } => seen.push((at, reason)),
-                    LeaseEffect::Granted { .. } => panic!("nothing was granted"),
+                    granted => panic!("nothing was granted: {granted:?}"),
                 }
             }
         }
         assert_eq!(seen, [(now + TTL, "no answer".to_owned())]);
         assert!(keeper.leased().is_empty());
+    }
+
+    #[test]
+    fn after_an_answer_that_was_lost_everything_is_pushed_and_asked_again() {
+        let now = Instant::now();
+        let (mut keeper, peer) = leased(now);
+        keeper.failed(now + TTL / 3, peer, "no answer".into(), 0);
+        keeper.granted(now + TTL / 2, peer, GRANT, 0);
+        assert_eq!(effects(&mut keeper), [LeaseEffect::Forgotten(peer), LeaseEffect::PushAll(peer)]);
     }
 
     #[test]
@@ -202,17 +263,6 @@ mod tests {
         keeper.handle_timeout(now);
         let news = effects(&mut keeper);
         assert!(matches!(news.as_slice(), [LeaseEffect::Lost { .. }, LeaseEffect::Request(_)]));
-    }
-
-    #[test]
-    fn a_rendezvous_that_has_forgotten_a_lease_grants_a_new_one() {
-        let now = Instant::now();
-        let (mut keeper, peer) = leased(now);
-        keeper.forgotten(peer);
-        keeper.granted(now, peer, TTL, 0);
-        let news = effects(&mut keeper);
-        assert!(matches!(news.as_slice(), [LeaseEffect::Lost { .. }, LeaseEffect::Granted { .. }]));
-        assert_eq!(keeper.leased(), [peer]);
     }
 
     #[test]

@@ -138,6 +138,11 @@ impl Membership {
         now < place.until && !place.peers.iter().any(|peer| self.revoked.contains(peer))
     }
 
+    /// Whether `peer` is known to be revoked.
+    pub(crate) fn has_revoked(&self, peer: &PeerId) -> bool {
+        self.revoked.contains(peer)
+    }
+
     /// Whether this peer itself still is a member.
     pub(crate) fn holds(&self, now: u64) -> bool {
         self.still_counts(&self.place, now)

@@ -2,7 +2,7 @@
 //!
 //! In: publications and the passing of time. Out: which are due for renewal at the rendezvous.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Deadlines;
@@ -12,8 +12,8 @@ use crate::limits::{LIFETIME_REMOTE_MAX, PUBLICATIONS_MAX};
 
 /// The advertisements that this peer publishes, and those that it has withdrawn while others may still keep them.
 #[derive(Debug, Default)]
-pub(crate) struct Publications {
-    kept: HashMap<AdvertisementId, Publication>,
+pub struct Publications {
+    kept: BTreeMap<AdvertisementId, Publication>,
     due: Deadlines<AdvertisementId>,
 }
 
@@ -23,21 +23,25 @@ struct Publication {
     lifetime: Lifetime,
     withdrawn: bool,
     ends_at: Option<Instant>,
+    /// The longest time for which others may keep one of its editions: one who missed the newest still has an older.
+    remote_max: Duration,
 }
 
 /// A publication that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Due {
-    pub(crate) advertisement: Advertisement,
-    pub(crate) lifetime: Lifetime,
+pub struct Due {
+    /// What is published, without attributes and body when it is withdrawn.
+    pub advertisement: Advertisement,
+    /// For how long.
+    pub lifetime: Lifetime,
     /// It is the withdrawal that is due.
-    pub(crate) withdrawn: bool,
+    pub withdrawn: bool,
 }
 
 impl Publications {
     /// Keeps `advertisement` published as `id` from `now` on; false when there is no room for another one. Among
     /// withdrawals, the one that ends first makes room.
-    pub(crate) fn keep(
+    pub fn keep(
         &mut self,
         now: Instant,
         id: AdvertisementId,
@@ -57,33 +61,36 @@ impl Publications {
         let lifetime = Lifetime { remote: lifetime.remote.min(LIFETIME_REMOTE_MAX), ..lifetime };
         self.due.set(id, now + renewal(lifetime));
         let ends_at = now.checked_add(lifetime.local);
-        self.kept.insert(id, Publication { advertisement, lifetime, withdrawn: false, ends_at });
+        let remote_max =
+            self.kept.get(&id).map_or(lifetime.remote, |old| old.remote_max.max(lifetime.remote));
+        self.kept.insert(id, Publication { advertisement, lifetime, withdrawn: false, ends_at, remote_max });
         true
     }
 
     /// Ends the publication `id` in `group`. Its withdrawal is due now, and then like a publication until others have
     /// forgotten what was published. Nothing if it isn't published there.
-    pub(crate) fn withdraw(&mut self, now: Instant, group: GroupId, id: AdvertisementId) -> Option<Due> {
+    pub fn withdraw(&mut self, now: Instant, group: GroupId, id: AdvertisementId) -> Option<Due> {
         let publication = self.kept.get_mut(&id)?;
         let published = !publication.withdrawn && publication.is_live(now);
         if !published || publication.advertisement.group != group {
             return None;
         }
-        publication.withdrawn = true;
-        publication.advertisement.attributes.clear();
-        publication.advertisement.body.clear();
-        publication.ends_at = now.checked_add(publication.lifetime.remote);
+        publication.withdraw(now);
         self.due.set(id, now + renewal(publication.lifetime));
         Some(publication.due())
     }
 
-    /// What must be pushed again at `now`, because others would soon forget it. Ended ones are dropped.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Due> {
+    /// What must be pushed again at `now`, because others would soon forget it. Ended ones are dropped, or withdrawn
+    /// where others may have an older edition for longer than the newest was meant to be kept.
+    pub fn handle_timeout(&mut self, now: Instant) -> Vec<Due> {
         let mut due = Vec::new();
         while let Some(key) = self.due.pop_due(now) {
-            let Some(publication) = self.kept.get(&key) else {
+            let Some(publication) = self.kept.get_mut(&key) else {
                 continue;
             };
+            if !publication.is_live(now) && publication.may_outlast() {
+                publication.withdraw(now);
+            }
             if !publication.is_live(now) {
                 self.kept.remove(&key);
                 continue;
@@ -95,12 +102,12 @@ impl Publications {
     }
 
     /// All that is published now, for a rendezvous that has just granted a lease.
-    pub(crate) fn all(&self, now: Instant) -> Vec<Due> {
+    pub fn all(&self, now: Instant) -> Vec<Due> {
         self.kept.values().filter(|publication| publication.is_live(now)).map(Publication::due).collect()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.due.next()
     }
 }
@@ -108,6 +115,19 @@ impl Publications {
 impl Publication {
     fn is_live(&self, now: Instant) -> bool {
         self.ends_at.is_none_or(|at| at > now)
+    }
+
+    /// Whether others may keep an older edition for longer than the newest.
+    fn may_outlast(&self) -> bool {
+        !self.withdrawn && self.remote_max > self.lifetime.remote
+    }
+
+    fn withdraw(&mut self, now: Instant) {
+        self.withdrawn = true;
+        self.advertisement.attributes.clear();
+        self.advertisement.body.clear();
+        self.lifetime.remote = self.remote_max;
+        self.ends_at = now.checked_add(self.remote_max);
     }
 
     fn due(&self) -> Due {
@@ -182,6 +202,28 @@ mod tests {
         assert_eq!(publications.handle_timeout(now + 11 * SECOND).len(), 1);
         assert!(publications.handle_timeout(now + 21 * SECOND).is_empty());
         assert_eq!((publications.all(now + 21 * SECOND).len(), publications.poll_timeout()), (0, None));
+    }
+
+    #[test]
+    fn a_withdrawal_is_told_for_as_long_as_others_may_have_any_edition() {
+        let now = Instant::now();
+        let mut publications = Publications::default();
+        publications.keep(now, id(0), service(0), Lifetime::while_alive(100 * SECOND));
+        publications.keep(now, id(0), service(0), Lifetime::while_alive(20 * SECOND));
+        let tombstone = publications.withdraw(now + SECOND, GroupId::net(), id(0)).unwrap();
+        assert_eq!(tombstone.lifetime.remote, 100 * SECOND);
+        assert_eq!(publications.all(now + 100 * SECOND), [tombstone]);
+        assert!(publications.all(now + 101 * SECOND).is_empty());
+    }
+
+    #[test]
+    fn what_ends_sooner_than_its_older_edition_would_is_withdrawn() {
+        let now = Instant::now();
+        let mut publications = Publications::default();
+        publications.keep(now, id(0), service(0), Lifetime::while_alive(100 * SECOND));
+        publications.keep(now, id(0), service(0), Lifetime { local: 5 * SECOND, remote: 20 * SECOND });
+        let due = publications.handle_timeout(now + 5 * SECOND);
+        assert!(due.len() == 1 && due[0].withdrawn && due[0].lifetime.remote == 100 * SECOND);
     }
 
     #[test]

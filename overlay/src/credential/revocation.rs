@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::is_authority;
 use super::sealed::{Domain, seal, unseal};
 use crate::error::CredentialError;
-use crate::id::{Genesis, GroupId};
+use crate::id::{Genesis, GroupId, Policy};
 use crate::limits::{CLOCK_SKEW_MAX, CREDENTIAL_LIFE_MAX, REVOCATIONS_BYTES_MAX, REVOKED_MAX};
 use crate::wire::{Ext, WireError};
 
@@ -60,13 +60,14 @@ impl RevocationList {
     /// Reads and verifies the bytes of a list of this group; no bytes are the empty list.
     ///
     /// # Errors
-    /// [`CredentialError`].
+    /// [`CredentialError`]; [`CredentialError::WrongIssuer`] in groups by passphrase, which revoke nobody.
     pub fn from_bytes(sealed: Bytes, genesis: &Genesis) -> Result<Self, CredentialError> {
         if sealed.is_empty() {
             return Ok(Self::default());
         }
         let (wire, signer): (Wire, _) = unseal(DOMAIN, &sealed)?;
-        if !is_authority(&signer, genesis) {
+        // Every member of a group by passphrase has its key; one could throw out all others.
+        if !is_authority(&signer, genesis) || genesis.policy() != Some(Policy::Invite) {
             return Err(CredentialError::WrongIssuer);
         }
         if wire.group != genesis.id() {

@@ -46,6 +46,14 @@ pub enum ConnectError {
     /// The other side has no room now; try again later.
     #[error("open the pipe: the other side is busy")]
     Busy,
+    /// Nobody who binds the pipe has accepted in time.
+    #[error("open the pipe: none of {tried} who bind it has accepted within {after:?}")]
+    NoBinder {
+        /// Binders known at the last try.
+        tried: usize,
+        /// How long they were looked for.
+        after: Duration,
+    },
     /// The first message is too large.
     #[error("open the pipe: the first message has {len} bytes, at most {max} allowed")]
     TooLarge {
@@ -76,6 +84,22 @@ pub enum SendError {
     Closed {
         /// Bytes that were accepted and not handed to the transport.
         unconfirmed: usize,
+    },
+    /// The binder is gone, and no other has accepted in time; the message was not sent.
+    #[error("send the message: nobody who binds the pipe has accepted within {after:?}")]
+    NoBinder {
+        /// How long one was looked for.
+        after: Duration,
+    },
+    /// The resumable pipe is over: it was not resumed in time, or the other end gave it up.
+    #[error(
+        "send the message: the pipe was not resumed, {unconfirmed} messages are unconfirmed: failed to {last}"
+    )]
+    NotResumed {
+        /// Messages that were accepted and that the other end has not acknowledged; it may have got some of them.
+        unconfirmed: usize,
+        /// What the last try ended in.
+        last: ConnectError,
     },
 }
 

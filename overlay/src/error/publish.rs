@@ -12,9 +12,9 @@ pub enum PublishError {
     /// The advertisement breaks a bound.
     #[error("publish the advertisement: {0}")]
     Invalid(#[from] AdvertisementError),
-    /// No rendezvous serves a closed group; what is said in it stays in it.
-    #[error("publish the advertisement: no rendezvous serves closed groups")]
-    ClosedGroup,
+    /// The group is closed and this peer is no member of it now.
+    #[error("publish the advertisement: this peer is no member of the group")]
+    NotMember,
     /// This peer publishes as much as it may.
     #[error("publish the advertisement: {max} are published already")]
     Full {

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, FuturesUnordered};
 use futures::{Stream, StreamExt};
 use libp2p::PeerId;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::PeerGroup;
 use crate::advertisement::{Advertisement, AdvertisementKind, DiscoveryQuery, Lifetime, SignedAdvertisement};
 use crate::error::{PublishError, QueryError, RefuseReason, WithdrawError};
 use crate::id::AdvertisementId;
 use crate::limits::OPEN_TIMEOUT;
-use crate::net::{Command, push};
+use crate::net::{Command, Way, push};
 
 /// How a publication began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +35,20 @@ impl PeerGroup {
     /// Publishes in this group for as long as `lifetime` says; renewed in time, and pushed to each rendezvous that
     /// grants a lease later. The same kind and key replaces. Returns when each leased rendezvous has answered.
     ///
-    /// A rendezvous does not serve closed groups: in one, this is refused.
+    /// In a closed group, the rendezvous is shown this peer's credentials and then serves its members alone: it sees who
+    /// is one and what is published, never what is said.
     ///
     /// # Errors
-    /// [`PublishError`]. After [`PublishError::Rendezvous`] it is still published here and tried again.
+    /// [`PublishError`]; [`PublishError::NotMember`] for a view of a closed group without membership. After
+    /// [`PublishError::Rendezvous`] it is still published here, and pushed again with the next renewal of the lease,
+    /// within 40 s.
     pub async fn publish(
         &self,
         advertisement: Advertisement,
         lifetime: Lifetime,
     ) -> Result<Published, PublishError> {
-        if self.is_closed() {
-            return Err(PublishError::ClosedGroup);
+        if !self.is_member() {
+            return Err(PublishError::NotMember);
         }
         let advertisement = Advertisement { group: self.id, ..advertisement };
         let (reply, signed) = oneshot::channel();
@@ -65,7 +68,7 @@ impl PeerGroup {
     /// acknowledged; cancelled while it waits for them, it is withdrawn all the same.
     ///
     /// # Errors
-    /// [`WithdrawError`]. After [`WithdrawError::Rendezvous`] it is withdrawn here, and told again.
+    /// [`WithdrawError`]. After [`WithdrawError::Rendezvous`] it is withdrawn here, and told again with the next renewal of the lease.
     pub async fn withdraw(&self, id: AdvertisementId) -> Result<usize, WithdrawError> {
         let (reply, signed) = oneshot::channel();
         let command = Command::Withdraw { group: self.id, id, reply };
@@ -86,9 +89,13 @@ impl PeerGroup {
     /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer, each
     /// answer as it comes and page by page, verified, each once. Ends at the threshold, when all have answered, or at the deadline.
     /// A query beyond a bound ([`limits`](crate::limits)) is answered from here alone, and counted as `lookups_failed`.
-    /// In a closed group, which no rendezvous serves, it finds nothing.
+    ///
+    /// In a closed group it finds what this peer publishes itself, what the rendezvous answer, who ask for its credentials
+    /// first, and what up to 32 connected members publish themselves; nothing for who is no member. That a publisher found
+    /// through a rendezvous is a member is the rendezvous's word: a finder checks group and signature. The members
+    /// themselves check each other when they connect.
     pub fn discover(&self, query: DiscoveryQuery) -> Discovery {
-        if self.is_closed() {
+        if !self.is_member() {
             return Discovery { found: stream::empty().boxed() };
         }
         let (group, query) = (self.clone(), query.group(self.id));
@@ -96,10 +103,10 @@ impl PeerGroup {
         let threshold = query.threshold;
         let local = {
             let (group, query) = (group.clone(), query.clone());
-            stream::once(async move { group.handle.find_locally(query).await }).flat_map(stream::iter)
+            stream::once(async move { group.find_here(query).await }).flat_map(stream::iter)
         };
-        let remote =
-            stream::once(async move { group.handle.find_remotely(&query) }).flatten().flat_map(stream::iter);
+        let remote = stream::once(async move { group.handle.find_remotely(group.way(), &query) });
+        let remote = remote.flatten().flat_map(stream::iter);
         let mut seen = HashSet::new();
         let fresh = local.chain(remote).filter(move |signed| {
             let fresh = seen.insert(signed.id());
@@ -109,9 +116,25 @@ impl PeerGroup {
         Discovery { found: fresh.take(threshold).take_until(until).boxed() }
     }
 
+    /// In a closed group, what others publish is not believed from memory: they may have been revoked since.
+    async fn find_here(&self, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
+        match query.publisher {
+            Some(publisher) if self.is_closed() && publisher != self.peer_id() => Vec::new(),
+            _ if self.is_closed() => self.handle.find_locally(query.publisher(self.peer_id())).await,
+            _ => self.handle.find_locally(query).await,
+        }
+    }
+
+    fn way(&self) -> Way {
+        if self.is_closed() { Way::Closed(self.id) } else { Way::Open }
+    }
+
     /// How many leased rendezvous took `signed`; an error when there are some and none did.
     async fn push_to_leased(&self, signed: &SignedAdvertisement) -> Result<usize, QueryError> {
         let envelope = [signed.to_bytes()];
+        if self.is_closed() {
+            self.handle.publish_at_own(self.id, signed.to_bytes()).await;
+        }
         let pushes = self.handle.leased().into_iter().map(|rendezvous| self.push_to(rendezvous, &envelope));
         let results: Vec<_> = pushes.collect::<FuturesUnordered<_>>().collect().await;
         let acknowledged_by = results.iter().filter(|result| result.is_ok()).count();
@@ -125,12 +148,32 @@ impl PeerGroup {
     }
 
     async fn push_to(&self, rendezvous: PeerId, envelopes: &[Bytes]) -> Result<(), QueryError> {
+        let mut unless_taken = PushAgain { commands: &self.handle.commands, rendezvous, is_taken: false };
         let session = self.handle.shared.sessions.of(&rendezvous).ok_or(QueryError::Closed)?;
-        let pushing = push(&session, envelopes, &self.handle.shared.meters);
+        let pushing = push(&self.handle.shared, &session, self.way(), envelopes);
         let pushed = tokio::time::timeout(OPEN_TIMEOUT, pushing).await;
         match pushed.unwrap_or(Err(QueryError::TimedOut { after: OPEN_TIMEOUT }))? {
             answer if answer.refused > 0 => Err(QueryError::Refused(RefuseReason::Policy)),
-            _ => Ok(()),
+            _ => {
+                unless_taken.is_taken = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Has a rendezvous get everything again that did not take what was pushed, also when nobody waits for it any more.
+struct PushAgain<'a> {
+    commands: &'a mpsc::Sender<Command>,
+    rendezvous: PeerId,
+    is_taken: bool,
+}
+
+impl Drop for PushAgain<'_> {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            // With a full queue it is the publication's own renewal that tells the rendezvous.
+            let _ = self.commands.try_send(Command::NotPushed { rendezvous: self.rendezvous });
         }
     }
 }

@@ -26,9 +26,10 @@ impl PeerGroup {
     }
 
     /// Ends the membership of `peer`, and of those that it let in. Its pipes with this peer end at once, with other
-    /// members as soon as they are told: at once over the connections that have proven the group, else by the first
-    /// handshake with a member that knows. A member that meets none lets `peer` in until its credential ends, at most
-    /// 24 h later.
+    /// members as soon as they are told: at once over the connections that have proven the group and through each rendezvous
+    /// that serves both in it, else by the first handshake with a member that knows. Rendezvous that are told forget what
+    /// `peer` has published in the group. A member that meets none, or a rendezvous that keeps silent, lets `peer` in until
+    /// its credential ends, at most 24 h later.
     ///
     /// # Errors
     /// [`CredentialError::NotAnIssuer`] for others than the creator, for itself, and in groups by passphrase.
@@ -46,7 +47,8 @@ impl PeerGroup {
     }
 
     /// Leaves the group (JXTA): all views of it at this peer. Opens of others are refused from now on; in a closed
-    /// group, open pipes end. The net group can't be left.
+    /// group, open pipes end, and the rendezvous forget at once what was published there. What was published is not renewed
+    /// any more, until this peer joins again. The net group can't be left.
     pub fn resign(self) {
         self.handle.shared.leave(&self.id);
     }

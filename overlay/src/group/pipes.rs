@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use libp2p::PeerId;
 
 use super::PeerGroup;
 use crate::error::{BindError, ConnectError};
 use crate::id::PipeId;
 use crate::limits::OPEN_TIMEOUT;
-use crate::net::{Binding, FrameStream, Substream, connect_error, open_pipe, within};
-use crate::pipe::{BidiPipe, InputPipe, OutputPipe, PipeListener};
+use crate::net::{Binding, FrameStream, Substream, connect_error, open_pipe, open_resumable, within};
+use crate::pipe::{
+    BidiPipe, InputPipe, OutputPipe, PipeListener, PipeStream, ResumableListener, ResumablePipe,
+    StreamListener,
+};
 use crate::protocol::pipe::{Header, PipeKind};
 
 impl PeerGroup {
@@ -62,6 +66,51 @@ impl PeerGroup {
     ) -> Result<BidiPipe, ConnectError> {
         let frames = self.open(to, pipe, PipeKind::Bidirectional, first, deadline).await?;
         Ok(BidiPipe::new(to, frames))
+    }
+
+    /// Binds a byte stream pipe at this peer; each that connects makes a [`PipeStream`].
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind_stream(&self, pipe: PipeId) -> Result<StreamListener, BindError> {
+        Binding::new(self.handle.shared.clone(), self.id, pipe, PipeKind::Stream).map(StreamListener::new)
+    }
+
+    /// Connects to the byte stream pipe that `to` binds, reaching the peer if needed. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`]; the deadline is [`OPEN_TIMEOUT`].
+    pub async fn connect_stream(&self, to: PeerId, pipe: PipeId) -> Result<PipeStream, ConnectError> {
+        let frames = self.open(to, pipe, PipeKind::Stream, None, OPEN_TIMEOUT).await?;
+        Ok(PipeStream::new(to, frames))
+    }
+
+    /// Binds a resumable pipe at this peer; each that connects makes a [`ResumablePipe`].
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub fn bind_resumable(&self, pipe: PipeId) -> Result<ResumableListener, BindError> {
+        Binding::resumable(self.handle.shared.clone(), self.id, pipe).map(ResumableListener::new)
+    }
+
+    /// Connects to the resumable pipe that `to` binds, reaching the peer if needed, and again whenever the connection
+    /// is lost, each time for up to `within` (the other side honours at most
+    /// [`RESUME_WITHIN_MAX`](crate::limits::RESUME_WITHIN_MAX)). Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`] of the first connection; the deadline is [`OPEN_TIMEOUT`].
+    pub async fn connect_resumable(
+        &self,
+        to: PeerId,
+        pipe: PipeId,
+        within: Duration,
+    ) -> Result<ResumablePipe, ConnectError> {
+        let group = self.clone();
+        let reopen = move |hello| {
+            let group = group.clone();
+            async move { group.open(to, pipe, PipeKind::Resumable, Some(hello), OPEN_TIMEOUT).await }.boxed()
+        };
+        open_resumable(&self.handle, to, within, Box::new(reopen)).await.map(ResumablePipe::new)
     }
 
     async fn open(

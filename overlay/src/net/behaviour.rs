@@ -10,13 +10,15 @@ use libp2p::{PeerId, identify, ping};
 use libp2p::{mdns, swarm::behaviour::toggle::Toggle};
 use tokio::sync::mpsc;
 
+use super::gate::Gate;
+use super::shared::Shared;
 use super::substream;
 use crate::limits::Limits;
-use crate::meters::Meters;
 
 /// All behaviours of one peer.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
+    gate: Gate,
     limits: connection_limits::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -32,7 +34,7 @@ impl Behaviour {
         agent: String,
         limits: &Limits,
         accept: mpsc::Sender<substream::Inbound>,
-        meters: Arc<Meters>,
+        shared: Arc<Shared>,
     ) -> Self {
         let connections = ConnectionLimits::default()
             .with_max_established(Some(limits.connections))
@@ -40,7 +42,9 @@ impl Behaviour {
             .with_max_pending_incoming(Some(limits.connections_pending))
             .with_max_pending_outgoing(Some(limits.connections_pending));
         let identify = identify::Config::new(IDENTIFY.to_owned(), keypair.public()).with_agent_version(agent);
+        let meters = shared.meters.clone();
         Self {
+            gate: Gate::new(shared, limits.connects),
             limits: connection_limits::Behaviour::new(connections),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new()),

@@ -7,6 +7,7 @@ use libp2p::PeerId;
 use tokio::sync::mpsc;
 
 use super::frame::FrameStream;
+use super::resumable::ResumableEnd;
 use super::shared::{Shared, Table};
 use super::substream::Substream;
 use crate::error::BindError;
@@ -27,26 +28,37 @@ pub(crate) struct Bindings(Table<HashMap<Key, Bound>>);
 
 type Key = (GroupId, PipeId);
 
+/// Where what was accepted goes: substreams, or pipes over many of them.
 #[derive(Debug)]
-struct Bound {
-    kind: PipeKind,
-    accepted: mpsc::Sender<Accepted>,
+enum Bound {
+    Substreams { kind: PipeKind, accepted: mpsc::Sender<Accepted> },
+    Resumable { accepted: mpsc::Sender<ResumableEnd> },
 }
 
 impl Bindings {
     /// Where substreams of this pipe go, if it is bound.
     pub(crate) fn of(&self, group: GroupId, pipe: PipeId, kind: PipeKind) -> Option<mpsc::Sender<Accepted>> {
-        let table = self.0.read();
-        table.get(&(group, pipe)).filter(|bound| bound.kind == kind).map(|bound| bound.accepted.clone())
+        match self.0.read().get(&(group, pipe)) {
+            Some(Bound::Substreams { kind: bound, accepted }) if *bound == kind => Some(accepted.clone()),
+            _ => None,
+        }
+    }
+
+    /// Where new resumable pipes go, if this one is bound.
+    pub(crate) fn resumable(&self, group: GroupId, pipe: PipeId) -> Option<mpsc::Sender<ResumableEnd>> {
+        match self.0.read().get(&(group, pipe)) {
+            Some(Bound::Resumable { accepted }) => Some(accepted.clone()),
+            _ => None,
+        }
     }
 }
 
 /// A bound pipe; dropping it unbinds.
 #[derive(Debug)]
-pub(crate) struct Binding {
+pub(crate) struct Binding<T = Accepted> {
     key: Key,
     shared: Arc<Shared>,
-    accepted: mpsc::Receiver<Accepted>,
+    accepted: mpsc::Receiver<T>,
 }
 
 impl Binding {
@@ -60,7 +72,27 @@ impl Binding {
         pipe: PipeId,
         kind: PipeKind,
     ) -> Result<Self, BindError> {
-        let (key, (sender, accepted)) = ((group, pipe), mpsc::channel(ACCEPT_QUEUE));
+        Self::bind(shared, (group, pipe), |accepted| Bound::Substreams { kind, accepted })
+    }
+}
+
+impl Binding<ResumableEnd> {
+    /// Binds the resumable `pipe` at this peer.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    pub(crate) fn resumable(shared: Arc<Shared>, group: GroupId, pipe: PipeId) -> Result<Self, BindError> {
+        Self::bind(shared, (group, pipe), |accepted| Bound::Resumable { accepted })
+    }
+}
+
+impl<T> Binding<T> {
+    fn bind(
+        shared: Arc<Shared>,
+        key: Key,
+        bound: impl FnOnce(mpsc::Sender<T>) -> Bound,
+    ) -> Result<Self, BindError> {
+        let (sender, accepted) = mpsc::channel(ACCEPT_QUEUE);
         let mut table = shared.bindings.0.write();
         if table.contains_key(&key) {
             return Err(BindError::AlreadyBound);
@@ -68,21 +100,18 @@ impl Binding {
         if table.len() >= BINDINGS_MAX {
             return Err(BindError::Full { max: BINDINGS_MAX });
         }
-        table.insert(key, Bound { kind, accepted: sender });
+        table.insert(key, bound(sender));
         drop(table);
         Ok(Self { key, shared, accepted })
     }
 
-    /// The next accepted substream. Cancel-safe.
-    pub(crate) fn poll_accept(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Accepted>> {
+    /// The next that was accepted. Cancel-safe.
+    pub(crate) fn poll_accept(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<T>> {
         self.accepted.poll_recv(cx)
     }
 }
 
-impl Drop for Binding {
+impl<T> Drop for Binding<T> {
     fn drop(&mut self) {
         self.shared.bindings.0.write().remove(&self.key);
     }

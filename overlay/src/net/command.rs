@@ -36,6 +36,8 @@ pub(crate) enum Command {
         id: AdvertisementId,
         reply: oneshot::Sender<Result<SignedAdvertisement, WithdrawError>>,
     },
+    /// A handle's push did not arrive, or was not taken: it is pushed again later.
+    NotPushed { rendezvous: PeerId },
     /// Look into the cache.
     Find { query: DiscoveryQuery, reply: oneshot::Sender<Vec<Arc<SignedAdvertisement>>> },
     /// Keep what was found elsewhere.

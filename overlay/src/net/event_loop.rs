@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::behaviour::Behaviour;
 use super::cache_file::{CacheFile, Restored};
 use super::command::Command;
-use super::lease;
+use super::lease::{self, Way};
 use super::membership;
 use super::resolver::Query;
 use super::session::{Opens, SessionHandle};
@@ -59,6 +59,8 @@ pub(crate) struct EventLoop {
     /// Sequence of the newest advertisement signed here.
     sequence: u64,
     cache_file: Option<CacheFile>,
+    /// What was signed with smaller sequences was signed in an earlier life of this peer.
+    born: u64,
 }
 
 /// What a task of the event loop ended with.
@@ -68,6 +70,8 @@ pub(crate) enum Ended {
     Session { peer: PeerId, connection: ConnectionId },
     /// A lease request was answered, or not.
     Lease { rendezvous: PeerId, result: Result<LeaseGrant, String> },
+    /// A push did not arrive, or not all of it was taken.
+    NotPushed { rendezvous: PeerId },
     /// A pipe's header was read and answered, or not.
     Pipe { peer: PeerId },
     /// Something that leaves nothing to do.
@@ -115,12 +119,14 @@ impl EventLoop {
             unanswered_pings: HashMap::new(),
             sequence: 0,
             cache_file: None,
+            born: wall_ms(),
         }
     }
 
     /// Takes in what this peer knew when it last ran, and keeps `file` up to date.
     pub(crate) fn restore(&mut self, file: CacheFile, restored: Restored) {
-        self.sequence = self.sequence.max(restored.sequence);
+        // Also when the clock was put back meanwhile.
+        self.born = self.born.max(restored.sequence.saturating_add(1));
         let now = Instant::now();
         for (signed, keep_for) in restored.advertisements {
             addresses_of(&signed)
@@ -216,12 +222,15 @@ impl EventLoop {
         match ended {
             Ok(Ended::Session { peer, connection }) => {
                 self.swarm.close_connection(connection);
+                self.close_if_banned(peer);
                 if self.shared.sessions.of(&peer).is_none() {
                     self.leases.session_lost(Instant::now(), peer);
                 }
             }
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),
+            Ok(Ended::NotPushed { rendezvous }) => self.leases.push_failed(&rendezvous),
             Ok(Ended::Pipe { peer }) => {
+                self.close_if_banned(peer);
                 let left = self.negotiating.get(&peer).map_or(0, |count| count.saturating_sub(1));
                 if left == 0 {
                     self.negotiating.remove(&peer)
@@ -237,12 +246,17 @@ impl EventLoop {
         }
     }
 
+    fn close_if_banned(&mut self, peer: PeerId) {
+        if self.shared.is_banned(&peer) {
+            // Not connected is what is wanted.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
     /// Signs an advertisement of this peer, or its withdrawal, with the next sequence; it grows over restarts, as the
     /// clock does.
     fn sign(&mut self, due: Due) -> Result<SignedAdvertisement, crate::error::AdvertisementError> {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-        self.sequence = wall_ms.max(self.sequence.saturating_add(1));
+        self.sequence = wall_ms().max(self.born).max(self.sequence.saturating_add(1));
         let sign =
             if due.withdrawn { SignedAdvertisement::sign_withdrawal } else { SignedAdvertisement::sign };
         sign(due.advertisement, due.lifetime, self.sequence, &self.shared.keypair)
@@ -259,8 +273,12 @@ impl EventLoop {
         self.shared.published.send_modify(|count| *count += 1);
     }
 
+    /// What is published in closed groups stays off the disk, this peer's own too.
     fn save(&self, signed: &SignedAdvertisement) {
-        if let Some(file) = &self.cache_file {
+        let way = self.shared.groups.way(&signed.advertisement().group);
+        let own = signed.publisher() == self.shared.id;
+        let is_open = way == Some(Way::Open) || way.is_none() && !own;
+        if let Some(file) = self.cache_file.as_ref().filter(|_| is_open) {
             file.learned(signed);
         }
     }
@@ -298,6 +316,12 @@ impl EventLoop {
             self.push_to_all(&[signed]);
         }
     }
+}
+
+/// Milliseconds since 1970.
+fn wall_ms() -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Loopback addresses come last: they help nobody on another machine.

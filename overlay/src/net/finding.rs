@@ -1,20 +1,26 @@
-//! Finding elsewhere: all leased rendezvous, neighbours, and this peer if it is a rendezvous itself, asked at once.
+//! Finding elsewhere: all leased rendezvous, neighbours or members at hand, and this peer if it is a rendezvous itself,
+//! asked at once.
 //!
 //! In: a query. Out: each answer as it comes, verified, page by page. Bounds: as many answers of each as the query's
-//! threshold says, [`FIND_SKIP_MAX`] pages at most; what is found is kept here for a while.
+//! threshold says, [`FIND_SKIP_MAX`] left out at most. What is found in open groups is kept here for a while; what a
+//! rendezvous finds in a closed group is its word, so it is kept out of the cache, and asked for anew each time.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, SelectAll, StreamExt};
+use libp2p::PeerId;
 
+use super::closed::Host;
 use super::command::Command;
 use super::handle::Handle;
+use super::lease::Way;
 use super::session::SessionHandle;
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::error::QueryError;
 use crate::id::GroupId;
-use crate::limits::{FIND_SKIP_MAX, NEIGHBOUR_TIMEOUT};
+use crate::limits::{FIND_SKIP_MAX, NEIGHBOUR_TIMEOUT, NEIGHBOURS_MAX};
+use crate::protocol::closed;
 use crate::protocol::discovery::{self, DiscoveryRequest, FindAnswer};
 
 /// Pages of answers, from whoever answers first.
@@ -22,16 +28,15 @@ pub(crate) type Answers = SelectAll<BoxStream<'static, Vec<SignedAdvertisement>>
 
 /// Somebody who is asked.
 enum Place {
-    Rendezvous(SessionHandle),
-    /// It may stall without being missed.
-    Neighbour(SessionHandle),
-    /// The rendezvous that this peer is itself.
-    Own,
+    Rendezvous(Host),
+    /// A neighbour, or a member of the closed group. It speaks for itself, and may stall without being missed.
+    Peer(PeerId, SessionHandle),
 }
 
 /// How far one of them has answered.
 struct Asking {
     handle: Handle,
+    way: Way,
     query: DiscoveryQuery,
     place: Place,
     skip: u32,
@@ -40,31 +45,42 @@ struct Asking {
 }
 
 impl Handle {
-    /// What all who can be asked answer, each answer as it comes.
-    pub(crate) fn find_remotely(&self, query: &DiscoveryQuery) -> Answers {
+    /// What all who can be asked answer by `way`, each answer as it comes.
+    pub(crate) fn find_remotely(&self, way: Way, query: &DiscoveryQuery) -> Answers {
+        let hosts = self.shared.hosts_by(way).into_iter().map(Place::Rendezvous);
+        self.ask_all(way, query, hosts.chain(self.peers_at_hand(way)))
+    }
+
+    /// What the neighbours that are no rendezvous answer, or the members at hand.
+    pub(crate) fn find_nearby(&self, way: Way, query: &DiscoveryQuery) -> Answers {
+        self.ask_all(way, query, self.peers_at_hand(way).into_iter())
+    }
+
+    fn peers_at_hand(&self, way: Way) -> Vec<Place> {
         let shared = &self.shared;
-        let leased = self.leased().into_iter().filter_map(|peer| shared.sessions.of(&peer));
-        let own = shared.handlers.has(discovery::HANDLER).then_some(Place::Own);
-        let neighbours = self.neighbours().into_iter().map(Place::Neighbour);
-        self.ask_all(query, leased.map(Place::Rendezvous).chain(own).chain(neighbours))
+        let neighbours = shared.neighbours.read().clone();
+        let mut sessions = match way {
+            Way::Open => {
+                let leased = self.leased();
+                let others = neighbours.into_iter().filter(|peer| !leased.contains(peer));
+                others.filter_map(|peer| Some((peer, shared.sessions.of(&peer)?))).collect()
+            }
+            // Peers connected with this one that have proven to be members, and neighbours that may be.
+            Way::Closed(group) => {
+                let mut sessions = shared.sessions.all();
+                sessions.retain(|(peer, session)| session.has_proof(&group) || neighbours.contains(peer));
+                sessions.dedup_by_key(|(peer, _)| *peer);
+                sessions
+            }
+        };
+        sessions.truncate(NEIGHBOURS_MAX);
+        sessions.into_iter().map(|(peer, session)| Place::Peer(peer, session)).collect()
     }
 
-    /// What the neighbours that are no rendezvous answer.
-    pub(crate) fn find_nearby(&self, query: &DiscoveryQuery) -> Answers {
-        self.ask_all(query, self.neighbours().into_iter().map(Place::Neighbour))
-    }
-
-    fn neighbours(&self) -> Vec<SessionHandle> {
-        let leased = self.leased();
-        let neighbours = self.shared.neighbours.read();
-        let others = neighbours.iter().filter(|peer| !leased.contains(peer));
-        others.filter_map(|peer| self.shared.sessions.of(peer)).collect()
-    }
-
-    fn ask_all(&self, query: &DiscoveryQuery, places: impl Iterator<Item = Place>) -> Answers {
+    fn ask_all(&self, way: Way, query: &DiscoveryQuery, places: impl Iterator<Item = Place>) -> Answers {
         stream::select_all(places.map(|place| {
             let (handle, query) = (self.clone(), query.clone());
-            let asking = Asking { handle, query, place, skip: 0, found: 0, over: false };
+            let asking = Asking { handle, way, query, place, skip: 0, found: 0, over: false };
             stream::unfold(asking, Asking::next_page).boxed()
         }))
     }
@@ -78,7 +94,7 @@ impl Asking {
         let answer =
             self.ask().await.and_then(|answer| FindAnswer::decode(&answer).map_err(|_| QueryError::Failed));
         let Ok(answer) = answer else {
-            if !matches!(self.place, Place::Neighbour(_)) {
+            if matches!(self.place, Place::Rendezvous(_)) {
                 self.handle.shared.meters.lookups_failed.add(1);
             }
             return None;
@@ -90,7 +106,7 @@ impl Asking {
             || found.is_empty()
             || self.found >= self.query.threshold
             || self.skip > FIND_SKIP_MAX;
-        if !found.is_empty() {
+        if !found.is_empty() && self.way == Way::Open {
             // A peer that has ended needs no memory.
             let _ = self.handle.commands.send(Command::Learn { found: found.clone() }).await;
         }
@@ -105,14 +121,20 @@ impl Asking {
             skip => DiscoveryRequest::FindMore { query, skip },
         };
         let request = Bytes::from(request.encode().map_err(|_| QueryError::Failed)?);
-        let (shared, net) = (&self.handle.shared, GroupId::net());
-        match &self.place {
-            Place::Rendezvous(session) => session.ask(net, discovery::HANDLER, request).await,
-            Place::Neighbour(session) => {
-                within(NEIGHBOUR_TIMEOUT, session.ask(net, discovery::HANDLER, request)).await
+        let (peer, session) = match &self.place {
+            Place::Rendezvous(host) => return host.ask(&self.handle.shared, self.way, request).await,
+            Place::Peer(peer, session) => (*peer, session),
+        };
+        match self.way {
+            Way::Open => {
+                within(NEIGHBOUR_TIMEOUT, session.ask(GroupId::net(), discovery::HANDLER, request)).await
             }
-            Place::Own => {
-                shared.handlers.ask(shared.id, net, discovery::HANDLER, request, &shared.meters).await
+            Way::Closed(group) => {
+                let asking = async {
+                    self.handle.prove(peer, session, group).await?;
+                    session.ask(group, closed::OWN, request).await
+                };
+                within(NEIGHBOUR_TIMEOUT, asking).await
             }
         }
     }
@@ -122,11 +144,22 @@ impl Asking {
         let mut found = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
             match SignedAdvertisement::verify(envelope) {
-                Ok(signed) if self.query.matches(&signed) => found.push(signed),
+                Ok(signed) if self.query.matches(&signed) && self.is_heard(&signed) => found.push(signed),
                 _ => self.handle.shared.meters.advertisements_rejected.add(1),
             }
         }
         found
+    }
+
+    /// In a closed group a rendezvous may know less of who was revoked than this peer, or pretend to; and a member is
+    /// heard as what it has proven to be.
+    fn is_heard(&self, signed: &SignedAdvertisement) -> bool {
+        let publisher = signed.publisher();
+        match (self.way, &self.place) {
+            (Way::Closed(_), Place::Peer(peer, _)) if *peer != publisher => false,
+            (Way::Closed(group), _) => self.handle.shared.groups.hears(&group, &publisher),
+            (Way::Open, _) => true,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`ReadFrames`] and [`WriteFrames`] are the two halves' states without the substream, so that a pipe can hold
 //! both over one substream, or each over a half of it. A length is checked before its frame is allocated, and
-//! a frame grows by what arrived.
+//! a frame grows by what arrived. A direction ends by a farewell, a length that no frame can have: a substream that
+//! was dropped, or whose connection broke, looks closed as well.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,13 +23,15 @@ pub(crate) struct ReadFrames {
     scratch: Box<[u8]>,
     read_bytes_max: usize,
     frame_bytes_max: usize,
+    /// The farewell has come.
+    ended: bool,
 }
 
 impl ReadFrames {
     /// Frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time, and few while few come.
     pub(crate) fn new(frame_bytes_max: usize, read_bytes_max: usize) -> Self {
         let scratch = vec![0; READ_BYTES_FIRST.min(read_bytes_max)].into_boxed_slice();
-        Self { buffer: BytesMut::new(), scratch, read_bytes_max, frame_bytes_max }
+        Self { buffer: BytesMut::new(), scratch, read_bytes_max, frame_bytes_max, ended: false }
     }
 
     /// From now on frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time.
@@ -37,7 +40,7 @@ impl ReadFrames {
         self.read_bytes_max = read_bytes_max;
     }
 
-    /// The next frame, `None` at a clean end. Losing the future loses nothing that was read.
+    /// The next frame, `None` behind the farewell. Losing the future loses nothing that was read.
     pub(crate) fn poll_frame<S: AsyncRead + Unpin>(
         &mut self,
         io: &mut S,
@@ -47,9 +50,12 @@ impl ReadFrames {
             if let Some(frame) = self.take_frame()? {
                 return Poll::Ready(Ok(Some(frame)));
             }
+            if self.ended {
+                return Poll::Ready(Ok(None));
+            }
             match ready!(Pin::new(&mut *io).poll_read(cx, &mut self.scratch)) {
                 Err(_) => return Poll::Ready(Err(RecvError::Reset)),
-                Ok(0) if self.buffer.is_empty() => return Poll::Ready(Ok(None)),
+                Ok(0) if self.buffer.is_empty() => return Poll::Ready(Err(RecvError::Reset)),
                 Ok(0) => return Poll::Ready(Err(WireError::Truncated.into())),
                 Ok(len) => self.take_in(len),
             }
@@ -66,7 +72,14 @@ impl ReadFrames {
 
     /// A whole frame out of what has been read.
     fn take_frame(&mut self) -> Result<Option<Bytes>, WireError> {
-        let Some((len, prefix)) = frame_len(&self.buffer, self.frame_bytes_max)? else { return Ok(None) };
+        let length = match frame_len(&self.buffer, self.frame_bytes_max) {
+            Err(WireError::TooLarge { len: FAREWELL, .. }) => {
+                self.ended = true;
+                return Ok(None);
+            }
+            length => length?,
+        };
+        let Some((len, prefix)) = length else { return Ok(None) };
         if self.buffer.len() < prefix + len {
             return Ok(None);
         }
@@ -79,6 +92,8 @@ impl ReadFrames {
 #[derive(Debug, Default)]
 pub(crate) struct WriteFrames {
     buffer: BytesMut,
+    /// The farewell was put; nothing may follow.
+    ended: bool,
 }
 
 impl WriteFrames {
@@ -99,10 +114,13 @@ impl WriteFrames {
     /// Accepts a frame of at most `max` bytes.
     ///
     /// # Errors
-    /// [`SendError::TooLarge`]; then nothing has changed.
+    /// [`SendError::TooLarge`], then nothing has changed; [`SendError::Closed`] behind the farewell.
     pub(crate) fn put(&mut self, frame: &[u8], max: usize) -> Result<(), SendError> {
         if frame.len() > max {
             return Err(SendError::TooLarge { len: frame.len(), max });
+        }
+        if self.ended {
+            return Err(self.closed());
         }
         put_frame_len(frame.len(), &mut self.buffer);
         self.buffer.extend_from_slice(frame);
@@ -119,12 +137,15 @@ impl WriteFrames {
         Pin::new(io).poll_flush(cx).map_err(|_| self.closed())
     }
 
-    /// Hands everything to the transport and ends this direction.
+    /// Hands everything and the farewell to the transport, and ends this direction.
     pub(crate) fn poll_close<S: AsyncWrite + Unpin>(
         &mut self,
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
+        if !std::mem::replace(&mut self.ended, true) {
+            put_frame_len(FAREWELL, &mut self.buffer);
+        }
         ready!(self.poll_write_out(io, cx))?;
         Pin::new(io).poll_close(cx).map_err(|_| self.closed())
     }
@@ -162,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
         Self { io, reads: ReadFrames::new(frame_bytes_max, read_bytes), writes: WriteFrames::default() }
     }
 
-    /// The next frame, `None` at a clean end. Cancel-safe.
+    /// The next frame, `None` behind the farewell. Cancel-safe.
     pub(crate) async fn recv(&mut self) -> Result<Option<Bytes>, RecvError> {
         std::future::poll_fn(|cx| self.reads.poll_frame(&mut self.io, cx)).await
     }
@@ -177,6 +198,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
         std::future::poll_fn(|cx| self.writes.poll_close(&mut self.io, cx)).await
     }
 }
+
+/// The length of the farewell; frames have at most a fraction of it.
+const FAREWELL: usize = (1 << 28) - 1;
 
 /// Bytes read at a time at first: a session or a quiet pipe never needs more.
 const READ_BYTES_FIRST: usize = 1024;
@@ -201,7 +225,10 @@ mod tests {
     fn written(frames: &[Vec<u8>]) -> Vec<u8> {
         let mut writes = WriteFrames::default();
         frames.iter().for_each(|frame| writes.put(frame, 1 << 20).unwrap());
-        writes.buffer.to_vec()
+        let mut io = Cursor::new(Vec::new());
+        block_on(std::future::poll_fn(|cx| writes.poll_close(&mut io, cx))).unwrap();
+        assert!(writes.put(&Vec::new(), 1 << 20).is_err(), "a frame behind the farewell");
+        io.into_inner()
     }
 
     proptest! {
@@ -217,9 +244,11 @@ mod tests {
         #[test]
         fn a_stream_that_ends_within_a_frame_is_an_error(frame in prop::collection::vec(any::<u8>(), 1..300)) {
             let bytes = written(&[frame]);
-            for len in 1..bytes.len() {
+            let farewell = bytes.len() - 4;
+            for len in (1..bytes.len()).filter(|len| *len != farewell) {
                 prop_assert_eq!(read_all(bytes[..len].to_vec(), 300, 64), Err(WireError::Truncated.into()));
             }
+            prop_assert_eq!(read_all(bytes[..farewell].to_vec(), 300, 64), Err(RecvError::Reset));
         }
     }
 

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use libp2p::PeerId;
 use tokio::sync::Notify;
 
+use super::closed::Entries;
+use super::lease::Way;
 use super::session::SessionHandle;
 use super::shared::{Shared, Table};
 use super::substream::{Fuse, Guard};
@@ -25,6 +27,8 @@ pub(crate) struct Groups {
     table: Table<HashMap<GroupId, Group>>,
     /// Something is to be told, to others or to a pipe.
     pub(super) changed: Notify,
+    /// What this peer has proven to the rendezvous that it is itself, if it is one.
+    pub(super) own_entries: Entries,
 }
 
 #[derive(Debug)]
@@ -56,7 +60,7 @@ pub(crate) struct Proof {
 impl Default for Groups {
     fn default() -> Self {
         let table = Table::new(HashMap::from([(GroupId::net(), Group::Open)]));
-        Self { table, changed: Notify::new() }
+        Self { table, changed: Notify::new(), own_entries: Entries::default() }
     }
 }
 
@@ -75,6 +79,19 @@ impl Groups {
             Some(Group::Closed(closed)) => Some(change(&mut closed.membership)),
             _ => None,
         }
+    }
+
+    /// How what is published in `group` travels; not at all when this peer is not in it.
+    pub(crate) fn way(&self, group: &GroupId) -> Option<Way> {
+        match self.table.read().get(group)? {
+            Group::Open => Some(Way::Open),
+            Group::Closed(_) => Some(Way::Closed(*group)),
+        }
+    }
+
+    /// Whether what `publisher` says in a closed group counts, as far as this peer knows.
+    pub(super) fn hears(&self, group: &GroupId, publisher: &PeerId) -> bool {
+        self.look(group, |known| !known.has_revoked(publisher)).unwrap_or(false)
     }
 
     /// The closed groups.
@@ -127,6 +144,8 @@ impl Shared {
                 .pipes_cut
                 .add(closed.pipes.values().flatten().filter(|fuse| fuse.is_live()).count() as u64);
             self.sessions.all().iter().for_each(|(_, session)| session.forget_proof(group));
+            // The rendezvous are told.
+            self.groups.changed.notify_one();
         }
     }
 

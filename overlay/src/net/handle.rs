@@ -1,18 +1,21 @@
 //! What every handle of a peer holds: the way to its event loop, and what it shares with it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::Command;
+use super::lease::Way;
 use super::pipe_stream::open_error;
 use super::session::SessionHandle;
 use super::shared::Shared;
 use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisement};
 use crate::error::ConnectError;
+use crate::id::GroupId;
+use crate::limits::QUERY_DEADLINE_MAX;
 
 /// A peer, as its public handles see it. When the last clone is dropped, the event loop ends.
 #[derive(Debug, Clone)]
@@ -40,7 +43,7 @@ impl Handle {
             other => return other,
         };
         let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
-        if !self.find_remotely(&query).any(async |found| !found.is_empty()).await {
+        if !self.find_remotely(Way::Open, &query).any(async |found| !found.is_empty()).await {
             return Err(unreachable);
         }
         self.session(to, Vec::new()).await
@@ -61,6 +64,15 @@ impl Handle {
         session.await.map_err(|_| ConnectError::Closed)?.map_err(open_error)
     }
 
+    /// The peers that may be asked in `group` at once: those that have proven their place in a closed group, all with
+    /// a session in an open one.
+    pub(crate) fn present_in(&self, group: &GroupId) -> Vec<PeerId> {
+        let closed = self.shared.is_member(group);
+        let mut sessions = self.shared.sessions.all();
+        sessions.retain(|(peer, _)| !closed || self.shared.lets_in(peer, group));
+        sessions.into_iter().map(|(peer, _)| peer).collect()
+    }
+
     /// What is known here.
     pub(crate) async fn find_locally(&self, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
         let (reply, found) = oneshot::channel();
@@ -68,6 +80,23 @@ impl Handle {
             return Vec::new();
         }
         found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
+    }
+}
+
+/// Until when something is awaited.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    pub(super) until: Instant,
+    /// How long that was when it was set, which is what who waits is told.
+    pub(super) after: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub(crate) fn after(after: Duration) -> Self {
+        let now = Instant::now();
+        // Nobody sees the end of a deadline that no clock can show.
+        Self { until: now.checked_add(after).unwrap_or(now + QUERY_DEADLINE_MAX), after }
     }
 }
 

@@ -3,20 +3,21 @@
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::closed::Host;
 use super::session::SessionHandle;
+use super::shared::Shared;
 use super::substream::OpenError;
 use crate::error::QueryError;
 use crate::id::GroupId;
-use crate::limits::{
-    DISCOVERY_BYTES_MAX, FAREWELL_TIMEOUT, LEASE_REQUEST_TIMEOUT, LEASE_WANTED, PUBLISH_BATCH_MAX,
-};
-use crate::meters::Meters;
-use crate::protocol::discovery::{self, DiscoveryRequest, PublishAnswer};
+use crate::limits::{FAREWELL_TIMEOUT, LEASE_REQUEST_TIMEOUT, LEASE_WANTED};
+use crate::protocol::discovery::{DiscoveryRequest, PublishAnswer};
 use crate::protocol::rendezvous::{self, LeaseGrant, RendezvousRequest};
 
-/// Asks for a lease over the session that `session` will bring; what was granted, or why not.
+/// Asks for a lease over the session that `session` will bring, for a peer whose publications begin with the sequence
+/// `since`; the grant, or why not.
 pub(crate) async fn request(
     session: oneshot::Receiver<Result<SessionHandle, OpenError>>,
+    since: u64,
 ) -> Result<LeaseGrant, String> {
     let asking = async {
         let session = session.await.map_err(|_| "the peer has ended".to_owned())?;
@@ -26,11 +27,10 @@ pub(crate) async fn request(
             OpenError::Closed => "it speaks another protocol".to_owned(),
             OpenError::Busy => "too many dials wait".to_owned(),
         })?;
-        let body =
-            RendezvousRequest::Lease { wanted: LEASE_WANTED }.encode().map_err(|error| error.to_string())?;
+        let request = RendezvousRequest::Lease { wanted: LEASE_WANTED, since };
+        let body = request.encode().map_err(|error| error.to_string())?;
         let answer = session.ask(GroupId::net(), rendezvous::HANDLER, body.into()).await;
-        let grant = LeaseGrant::decode(&answer.map_err(|error| error.to_string())?);
-        grant.map_err(|error| error.to_string())
+        LeaseGrant::decode(&answer.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
     };
     let timed_out = || Err(format!("no answer within {LEASE_REQUEST_TIMEOUT:?}"));
     tokio::time::timeout(LEASE_REQUEST_TIMEOUT, asking).await.unwrap_or_else(|_| timed_out())
@@ -44,55 +44,34 @@ pub(crate) async fn farewell(session: SessionHandle) {
     let _ = tokio::time::timeout(FAREWELL_TIMEOUT, asking).await;
 }
 
+/// How advertisements of a group travel to a rendezvous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    /// For everybody to find.
+    Open,
+    /// For the members of this closed group, in which the publisher proves its place first.
+    Closed(GroupId),
+}
+
 /// Pushes advertisements in as few requests as hold them; what is not taken is counted.
 ///
 /// # Errors
 /// The first [`QueryError`]; then what follows was not pushed.
 pub(crate) async fn push(
+    shared: &Shared,
     session: &SessionHandle,
+    way: Way,
     advertisements: &[Bytes],
-    meters: &Meters,
 ) -> Result<PublishAnswer, QueryError> {
+    let host = Host::Leased(session.clone());
     let mut total = PublishAnswer { accepted: 0, refused: 0 };
-    for batch in batches(advertisements) {
-        let request = DiscoveryRequest::Publish { advertisements: batch.to_vec() };
+    for request in DiscoveryRequest::publications(advertisements) {
         let body = request.encode().map_err(|_| QueryError::Failed)?;
-        let answer = session.ask(GroupId::net(), discovery::HANDLER, body.into()).await?;
+        let answer = host.ask(shared, way, body.into()).await?;
         let answer = PublishAnswer::decode(&answer).map_err(|_| QueryError::Failed)?;
-        meters.publications_failed.add(u64::from(answer.refused));
+        shared.meters.publications_failed.add(u64::from(answer.refused));
         total.accepted = total.accepted.saturating_add(answer.accepted);
         total.refused = total.refused.saturating_add(answer.refused);
     }
     Ok(total)
-}
-
-/// Cuts `advertisements` into requests that fit a session frame.
-fn batches(mut advertisements: &[Bytes]) -> impl Iterator<Item = &[Bytes]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |envelope: &&Bytes| {
-            bytes += envelope.len() + 4;
-            bytes <= DISCOVERY_BYTES_MAX
-        };
-        let count = advertisements.iter().take(PUBLISH_BATCH_MAX).take_while(fits).count();
-        let (batch, rest) = advertisements.split_at_checked(count).filter(|_| count > 0)?;
-        advertisements = rest;
-        Some(batch)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_hold_everything_once_and_fit_a_frame() {
-        let advertisements: Vec<_> = (0..200usize).map(|i| Bytes::from(vec![0; 100 + 70 * i])).collect();
-        let batches: Vec<_> = batches(&advertisements).collect();
-        assert_eq!(batches.concat(), advertisements);
-        assert!(
-            batches.iter().all(|batch| batch.iter().map(Bytes::len).sum::<usize>() <= DISCOVERY_BYTES_MAX)
-        );
-        assert!(batches.iter().all(|batch| batch.len() <= PUBLISH_BATCH_MAX));
-    }
 }

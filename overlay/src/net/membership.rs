@@ -22,12 +22,22 @@ use crate::credential::{Role, Ticket, authority_of};
 use crate::error::{CredentialError, JoinError, QueryError, RefuseReason};
 use crate::id::{Genesis, GroupId, Policy};
 use crate::limits::{GROUP_UPKEEP_PERIOD, GROUPS_MAX, OPEN_TIMEOUT, TICKET_ISSUERS_MAX};
+use crate::protocol::closed;
 use crate::protocol::membership::{HANDLER, MembershipRequest, Papers};
 
 /// Answers tickets and renewals until the peer ends.
 pub(super) async fn serve(shared: Arc<Shared>) {
-    let Ok(mut queries) = Queries::register(shared.clone(), HANDLER) else { return };
-    while let Some(query) = queries.recv().await {
+    let Ok(mut queries) = Queries::register(shared.clone(), None, HANDLER) else { return };
+    let Ok(mut news) = Queries::register(shared.clone(), None, closed::NEWS) else { return };
+    loop {
+        let query = tokio::select! {
+            Some(query) = queries.recv() => query,
+            Some(query) = news.recv() => {
+                shared.hear_news(query);
+                continue;
+            }
+            else => return,
+        };
         let papers = papers_for(&shared, &query);
         match papers
             .map_err(|error| error.to_string())
@@ -70,6 +80,9 @@ pub(super) async fn keep(shared: Arc<Shared>, commands: mpsc::WeakSender<Command
             () = shared.groups.changed.notified() => {}
             () = tokio::time::sleep(GROUP_UPKEEP_PERIOD) => {}
             Some(()) = telling.next() => continue,
+        }
+        for (host, group, told) in shared.hosts_to_be_told() {
+            telling.push(Box::pin(host.tell(shared.clone(), group, told)));
         }
         for group in shared.groups.closed() {
             renew(&shared, &commands, group, &telling);
@@ -231,7 +244,7 @@ impl Handle {
     ) -> Result<Bytes, QueryError> {
         // Where the ticket says, else where the rendezvous say; the second reports what went wrong.
         let _ = self.session(issuer, addresses).await;
-        self.ask(issuer, GroupId::net(), HANDLER, redeem).await
+        self.ask(issuer, GroupId::net(), HANDLER, redeem, None).await
     }
 
     /// This peer's place as bytes.

@@ -10,11 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::bindings::Accepted;
 use super::command::Command;
 use super::frame::FrameStream;
+use super::resumable;
 use super::shared::Shared;
 use super::substream::{Inbound, OpenError, OpenRequest, PIPE, Substream};
+use crate::core::Offence;
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES};
-use crate::protocol::pipe::{Acceptance, Header};
+use crate::protocol::pipe::{Acceptance, Header, PipeKind};
 
 /// Opens a pipe at a connected peer. `first` rides with the header, so that it costs no round trip of its own.
 ///
@@ -63,15 +65,22 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         Ok(header) => header,
         Err(error) => {
             tracing::debug!(peer = %inbound.peer, reason = %error, "pipe garbage");
+            shared.offends(inbound.peer, Offence::Garbage);
             return shared.meters.pipe_garbage.add(1);
         }
     };
+    if header.kind == PipeKind::Resumable {
+        return resumable::accept(frames, inbound.peer, header, shared).await;
+    }
     // An unknown group, one that the opener has not proven a place in, and an unknown pipe read the same.
     let bound = shared.bindings.of(header.group, header.pipe, header.kind);
     let admitted = bound
         .and_then(|bound| shared.admit_pipe(&inbound.peer, &header.group).ok().map(|guard| (bound, guard)));
     let Some((bound, guard)) = admitted else {
         shared.meters.pipes_refused.add(1);
+        if shared.offends(inbound.peer, Offence::RefusedPipe) {
+            return;
+        }
         return answer(&mut frames, Acceptance::NoSuchPipe).await;
     };
     frames.io.guard(guard);
@@ -94,7 +103,8 @@ pub(crate) async fn refuse_busy(inbound: Inbound, shared: Arc<Shared>) {
     answer(&mut FrameStream::new(inbound.stream, PIPE_HEADER_BYTES_MAX, 1), Acceptance::Busy).await;
 }
 
-async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acceptance) {
+/// Tells the opener that its substream carries nothing, and ends it.
+pub(super) async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acceptance) {
     let Ok(bytes) = acceptance.encode() else { return };
     if frames.writes.put(&bytes, PIPE_HEADER_BYTES_MAX).is_ok() {
         // The opener may be gone; then nobody is left to be told.
@@ -115,6 +125,6 @@ pub(crate) fn open_error(error: OpenError) -> ConnectError {
 fn send_error(error: SendError) -> ConnectError {
     match error {
         SendError::TooLarge { len, max } => ConnectError::TooLarge { len, max },
-        SendError::Closed { .. } => ConnectError::Closed,
+        _ => ConnectError::Closed,
     }
 }

@@ -1,7 +1,9 @@
 //! What the event loop, the session tasks and the handles share: tables behind short locks, none on the data path.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use libp2p::identity::Keypair;
 use libp2p::swarm::ConnectionId;
@@ -9,11 +11,13 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{broadcast, watch};
 
 use super::bindings::Bindings;
+use super::gate;
 use super::groups::Groups;
 use super::resolver::Handlers;
+use super::resumable::Resumables;
 use super::session::SessionHandle;
 use super::subscription::Subscriptions;
-use crate::core::{Path, PeerEvent};
+use crate::core::{Conduct, Offence, Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
@@ -29,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) neighbours: Table<HashSet<PeerId>>,
     pub(crate) handlers: Handlers,
     pub(crate) bindings: Bindings,
+    pub(crate) resumables: Resumables,
     pub(crate) events: broadcast::Sender<PeerEvent>,
     pub(crate) leases: watch::Sender<Leases>,
     pub(crate) addresses: Table<Vec<Multiaddr>>,
@@ -36,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) subscriptions: Subscriptions,
     /// How often this peer has published, renewed or withdrawn something.
     pub(crate) published: watch::Sender<u64>,
+    conduct: Mutex<Conduct>,
 }
 
 /// How the leases stand.
@@ -63,13 +69,41 @@ impl Shared {
             neighbours: Table::default(),
             handlers: Handlers::default(),
             bindings: Bindings::default(),
+            resumables: Resumables::default(),
             events: broadcast::Sender::new(EVENT_QUEUE),
             leases: watch::Sender::default(),
             addresses: Table::default(),
             groups: Groups::default(),
             subscriptions: Subscriptions::default(),
             published: watch::Sender::default(),
+            conduct: Mutex::default(),
         }
+    }
+
+    /// Notes what a peer should not do; whether it is banned. Its connections are closed when the task that noticed
+    /// ends.
+    pub(crate) fn offends(&self, peer: PeerId, offence: Offence) -> bool {
+        let address = self.paths.of(&peer).first().and_then(|path| gate::source(&path.address));
+        let (mut conduct, now) = (self.conduct(), Instant::now());
+        if conduct.offends(now, peer, address, offence) {
+            tracing::debug!(%peer, "banned for a while");
+            self.meters.peers_banned.add(1);
+        }
+        conduct.is_banned(now, &peer)
+    }
+
+    /// Whether a peer is refused for what it did.
+    pub(crate) fn is_banned(&self, peer: &PeerId) -> bool {
+        self.conduct().is_banned(Instant::now(), peer)
+    }
+
+    /// Whether nobody may newly connect from `address`, for what peers behind it did.
+    pub(crate) fn is_closed_to(&self, address: &IpAddr) -> bool {
+        self.conduct().is_closed_to(Instant::now(), address)
+    }
+
+    fn conduct(&self) -> MutexGuard<'_, Conduct> {
+        self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells whoever listens.

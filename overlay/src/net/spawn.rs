@@ -51,14 +51,12 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
     let shared = Arc::new(Shared::new(config.keypair.clone()));
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
-    let mut behaviour =
-        Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.meters.clone());
+    let mut behaviour = Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.clone());
     let id = shared.id;
-    let (_, mut asked) = mpsc::channel(1);
     if config.mdns {
         behaviour.look_around(id);
-        asked = shared.handlers.answer_own_discovery();
     }
+    let asked = shared.handlers.answer_own_discovery(config.mdns);
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
         .with_max_negotiating_inbound_streams(SUBSTREAMS_PER_CONNECTION_MAX)
@@ -85,7 +83,11 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     listened.into_iter().for_each(|address| event_loop.on_new_address(address));
     event_loop.keep_alive(commands.downgrade());
     early.into_iter().for_each(|event| event_loop.on_swarm_event(event));
-    tokio::spawn(event_loop.run());
+    let ended = shared.clone();
+    tokio::spawn(async move {
+        Box::pin(event_loop.run()).await;
+        ended.resumables.clear();
+    });
     Ok(Handle { shared, commands })
 }
 

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::command::Command;
 use super::handle::Handle;
+use super::lease::Way;
 use super::resolver::{Queries, Query};
 use super::shared::{Shared, Table};
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
@@ -217,7 +218,7 @@ async fn look_around(
         && let Some(commands) = commands.upgrade()
     {
         let query = watched.query.clone().threshold(SUBSCRIPTION_KNOWN_MAX);
-        Handle { shared, commands }.find_nearby(&query).count().await;
+        Handle { shared, commands }.find_nearby(Way::Open, &query).count().await;
     }
     Done::Told
 }
@@ -308,7 +309,7 @@ fn on_done(shared: &Shared, done: Done) {
 
 /// Takes in what rendezvous tell, until the peer ends.
 pub(super) async fn serve(shared: Arc<Shared>, commands: mpsc::WeakSender<Command>) {
-    let Ok(mut queries) = Queries::register(shared.clone(), notification::HANDLER) else { return };
+    let Ok(mut queries) = Queries::register(shared.clone(), None, notification::HANDLER) else { return };
     while let Some(query) = queries.recv().await {
         match take_in(&shared, &query) {
             Ok(editions) => {

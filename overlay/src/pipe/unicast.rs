@@ -1,7 +1,7 @@
 //! Unicast pipes: many senders, one receiver.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures::stream::SelectAll;
@@ -11,7 +11,7 @@ use libp2p::PeerId;
 use super::halves::{PipeReceiver, PipeSender};
 use crate::error::SendError;
 use crate::limits::INPUT_PIPE_SENDERS_MAX;
-use crate::net::{Binding, FrameStream, Substream};
+use crate::net::{Binding, FrameStream, ReadFrames, Substream};
 
 /// A message and who sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +27,25 @@ pub struct Message {
 pub struct OutputPipe {
     remote: PeerId,
     sender: PipeSender<Substream>,
+    /// Nothing ever comes but the end.
+    reads: ReadFrames,
 }
 
 impl OutputPipe {
     pub(crate) fn new(remote: PeerId, frames: FrameStream<Substream>) -> Self {
-        Self { remote, sender: PipeSender { io: frames.io, writes: frames.writes } }
+        let FrameStream { io, reads, writes } = frames;
+        Self { remote, sender: PipeSender { io, writes }, reads }
     }
 
     /// Who receives.
     pub fn remote(&self) -> PeerId {
         self.remote
+    }
+
+    /// Whether the receiver was there when it was last heard of.
+    pub(crate) fn is_open(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.reads.poll_frame(&mut self.sender.io, &mut cx).is_pending()
     }
 
     /// Sends one message: feed and flush. `Ok` means handed to the transport.

@@ -50,6 +50,21 @@ pub enum DiscoveryRequest {
 }
 
 impl DiscoveryRequest {
+    /// The requests that publish `advertisements`, as few as hold them: each fits a session frame.
+    pub fn publications(mut advertisements: &[Bytes]) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let mut bytes = 0;
+            let fits = |envelope: &&Bytes| {
+                bytes += envelope.len() + 4;
+                bytes <= DISCOVERY_BYTES_MAX
+            };
+            let count = advertisements.iter().take(PUBLISH_BATCH_MAX).take_while(fits).count();
+            let (batch, rest) = advertisements.split_at_checked(count).filter(|_| count > 0)?;
+            advertisements = rest;
+            Some(Self::Publish { advertisements: batch.to_vec() })
+        })
+    }
+
     /// The request as bytes.
     ///
     /// # Errors
@@ -238,6 +253,19 @@ mod tests {
         let answer = FindAnswer::fitting((0..100).map(|_| Bytes::from(vec![0; 4000])));
         assert!(answer.more);
         assert!(answer.encode().unwrap().len() <= SESSION_FRAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn publications_hold_everything_once_and_fit_a_frame() {
+        let advertisements: Vec<_> = (0..200usize).map(|i| Bytes::from(vec![0; 100 + 70 * i])).collect();
+        let mut published = Vec::new();
+        for request in DiscoveryRequest::publications(&advertisements) {
+            assert!(request.encode().is_ok());
+            let DiscoveryRequest::Publish { advertisements } = request else { panic!("{request:?}") };
+            assert!(advertisements.len() <= PUBLISH_BATCH_MAX);
+            published.extend(advertisements);
+        }
+        assert_eq!(published, advertisements);
     }
 
     proptest! {

@@ -15,6 +15,28 @@ pub(crate) enum PipeKind {
     Unicast,
     /// Messages both ways.
     Bidirectional,
+    /// Bytes both ways.
+    Stream,
+    /// Messages both ways that outlive their connection.
+    Resumable,
+}
+
+impl PipeKind {
+    /// The number on the wire.
+    fn code(self) -> u16 {
+        match self {
+            Self::Unicast => 1,
+            Self::Bidirectional => 2,
+            Self::Stream => 3,
+            Self::Resumable => 4,
+        }
+    }
+
+    /// The kind of a number.
+    fn from_code(code: u16) -> Option<Self> {
+        let kinds = [Self::Unicast, Self::Bidirectional, Self::Stream, Self::Resumable];
+        kinds.into_iter().find(|kind| kind.code() == code)
+    }
 }
 
 /// The opener's first frame.
@@ -31,11 +53,8 @@ impl Header {
     /// # Errors
     /// The codec's.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, WireError> {
-        let kind = match self.kind {
-            PipeKind::Unicast => UNICAST,
-            PipeKind::Bidirectional => BIDIRECTIONAL,
-        };
-        let wire = WireHeader { group: self.group, pipe: self.pipe, kind, ext: Ext::new() };
+        let (group, pipe, kind) = (self.group, self.pipe, self.kind.code());
+        let wire = WireHeader { group, pipe, kind, ext: Ext::new() };
         encode_message(VERSION, &wire, PIPE_HEADER_BYTES_MAX)
     }
 
@@ -45,11 +64,7 @@ impl Header {
     /// As [`WireError`] says.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let wire: WireHeader = decode_message(VERSION, bytes, PIPE_HEADER_BYTES_MAX)?;
-        let kind = match wire.kind {
-            UNICAST => PipeKind::Unicast,
-            BIDIRECTIONAL => PipeKind::Bidirectional,
-            got => return Err(WireError::UnknownKind { got }),
-        };
+        let kind = PipeKind::from_code(wire.kind).ok_or(WireError::UnknownKind { got: wire.kind })?;
         Ok(Self { group: wire.group, pipe: wire.pipe, kind })
     }
 }
@@ -112,8 +127,6 @@ struct WireHeader {
 }
 
 const VERSION: u8 = 1;
-const UNICAST: u16 = 1;
-const BIDIRECTIONAL: u16 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -131,7 +144,11 @@ mod tests {
         let bytes = header.encode().unwrap();
         let expected: Vec<u8> = [vec![1], vec![1; 32], vec![2; 32], vec![2, 0]].concat();
         assert_eq!(bytes, expected);
-        assert_eq!(Header::decode(&bytes), Ok(header));
+        assert_eq!(Header::decode(&bytes), Ok(header.clone()));
+        for (kind, code) in [(PipeKind::Unicast, 1), (PipeKind::Stream, 3), (PipeKind::Resumable, 4)] {
+            let bytes = Header { kind, ..header.clone() }.encode().unwrap();
+            assert_eq!((bytes[65], Header::decode(&bytes).unwrap().kind), (code, kind));
+        }
         for acceptance in [Acceptance::Ok, Acceptance::Busy, Acceptance::Refused, Acceptance::NoSuchPipe] {
             assert_eq!(Acceptance::decode(&acceptance.encode().unwrap()), Ok(acceptance));
         }

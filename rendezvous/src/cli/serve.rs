@@ -7,7 +7,7 @@ use mgmt_service::jmx::BeanServer;
 use mgmt_service::net::ManagementAgent;
 use overlay::{Limits as PeerLimits, Multiaddr, Peer, Protocol, SpawnError};
 use rendezvous::config::Config;
-use rendezvous::limits::{FILES_RESERVED, Limits};
+use rendezvous::limits::{CONNECTS_QUOTA, FILES_RESERVED, Limits};
 use rendezvous::net::control::ControlServer;
 use rendezvous::net::http::{HttpError, HttpServer, Readiness};
 use rendezvous::net::node::Node;
@@ -100,7 +100,7 @@ async fn start_peer(
 ) -> Result<Peer, CliError> {
     let keypair = overlay::identity::load_or_create(&data_dir.identity_file()).map_err(failed_to)?;
     let id = keypair.public().to_peer_id();
-    let limits = PeerLimits::default().connections(connections(&config.limits));
+    let limits = PeerLimits::default().connections(connections(&config.limits)).connects(CONNECTS_QUOTA);
     let mut builder = Peer::builder()
         .keypair(keypair)
         .limits(limits)

@@ -4,19 +4,23 @@
 //! queues in front (the asker is told *busy*), [`COMMANDS_MAX`] commands, those of the service behind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, FuturesUnordered};
+use futures::stream::{self, BoxStream, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
 use overlay::protocol::notification::{self, Notification};
-use overlay::protocol::{discovery, rendezvous};
+use overlay::protocol::{closed, discovery, rendezvous};
 use overlay::{AlreadyRegistered, Events, GroupId, Peer, PeerEvent, PeerId, Queries, Query, QueryError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::closed_groups::News;
 use crate::counters::Counters;
-use crate::limits::{COMMANDS_MAX, Limits, NOTIFICATION_TIMEOUT, NOTIFICATIONS_MAX};
+use crate::limits::{
+    COMMANDS_MAX, Limits, NEWS_MEMBERS_AT_ONCE, NEWS_TELLING_MAX, NEWS_TIMEOUT, NOTIFICATION_TIMEOUT,
+    NOTIFICATIONS_MAX,
+};
 use crate::service::{Answer, BansFull, GroupRow, Notified, PeerRow, Service};
 
 /// A handle on a running rendezvous. Cheap to clone; [`Server::shutdown`] ends it politely, dropping the last handle
@@ -86,6 +90,8 @@ impl Server {
             events: peer.events(),
             leases: peer.register_handler(rendezvous::HANDLER)?,
             discovery: peer.register_handler(discovery::HANDLER)?,
+            closed: peer.register_handler(closed::HANDLER)?,
+            telling: FuturesUnordered::new(),
             commands: inbox,
             counters: Arc::clone(&counters),
             events_missed: 0,
@@ -173,6 +179,9 @@ struct Worker {
     service: Service,
     leases: Queries,
     discovery: Queries,
+    closed: Queries,
+    /// News that members are being told.
+    telling: FuturesUnordered<BoxFuture<'static, ()>>,
     events: Events,
     commands: mpsc::Receiver<Command>,
     counters: Arc<Counters>,
@@ -210,6 +219,14 @@ impl Worker {
                     self.own_taken_at = None;
                     self.take_in_own().await;
                 }
+                Some(query) = self.closed.recv() => {
+                    self.take_in_own().await;
+                    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+                    let answer = self.service.closed(Instant::now(), now_s, query.from, &query.body);
+                    give(query, answer);
+                    self.tell_news();
+                }
+                Some(()) = self.telling.next() => self.tell_news(),
                 event = self.events.recv() => match event {
                     Some(event) => self.on_event(&event).await,
                     None => return,
@@ -233,7 +250,8 @@ impl Worker {
         while self.notifying.len() < NOTIFICATIONS_MAX {
             let Some((to, notification)) = self.service.poll_notification(Instant::now()) else { return };
             let (peer, number) = (self.peer.clone(), notification.number);
-            self.notifying.push(Box::pin(async move { (to, number, tell(&peer, to, &notification).await) }));
+            self.notifying
+                .push(Box::pin(async move { (to, number, notify(&peer, to, &notification).await) }));
         }
     }
 
@@ -243,10 +261,19 @@ impl Worker {
         if self.own_taken_at.is_some_and(|at| at.elapsed() < OWN_FRESH) {
             return;
         }
-        let published = self.peer.published().await;
+        let (published, closed) = (self.peer.published().await, self.peer.published_in_closed_groups().await);
         let now = Instant::now();
         self.service.host(now, &self.peer.id(), published);
+        self.service.host_closed(now, closed);
         self.own_taken_at = Some(now);
+    }
+
+    /// Has the members told that wait for news of revocations.
+    fn tell_news(&mut self) {
+        while self.telling.len() < NEWS_TELLING_MAX {
+            let Some(news) = self.service.poll_news() else { return };
+            self.telling.push(Box::pin(tell(self.peer.clone(), Arc::clone(&self.counters), news)));
+        }
     }
 
     async fn on_event(&mut self, event: &PeerEvent) {
@@ -285,7 +312,22 @@ impl Worker {
     }
 }
 
-async fn tell(peer: &Peer, to: PeerId, notification: &Notification) -> Notified {
+/// Tells the members of one group of its newest list, once each, some at a time.
+async fn tell(peer: Peer, counters: Arc<Counters>, News { news, members }: News) {
+    // News that were put together from a list that fits can be put together again.
+    let Ok(news) = news.encode() else { return };
+    let net = GroupId::net();
+    let telling = stream::iter(members).for_each_concurrent(NEWS_MEMBERS_AT_ONCE, |member| {
+        let asking = peer.query(member, &net, closed::NEWS, news.clone(), NEWS_TIMEOUT);
+        asking.map(|told| match told {
+            Ok(_) => counters.news_told.increment(),
+            Err(_) => counters.news_failed.increment(),
+        })
+    });
+    telling.await;
+}
+
+async fn notify(peer: &Peer, to: PeerId, notification: &Notification) -> Notified {
     let Ok(body) = notification.encode() else { return Notified::Lost };
     let told = peer.query(to, &GroupId::net(), notification::HANDLER, body, NOTIFICATION_TIMEOUT).await;
     match told {

@@ -39,7 +39,7 @@ impl Edge {
 
 impl World {
     fn lease(&mut self, edge: &Edge) -> Result<Duration, RefuseReason> {
-        let request = RendezvousRequest::Lease { wanted: LEASE_TTL_DEFAULT }.encode().unwrap();
+        let request = RendezvousRequest::Lease { wanted: LEASE_TTL_DEFAULT, since: 0 }.encode().unwrap();
         self.service.lease(self.now, edge.id(), &request).map(|bytes| LeaseGrant::decode(&bytes).unwrap().ttl)
     }
 
@@ -79,6 +79,31 @@ fn edge_leases_publishes_and_is_found_by_another_without_a_lease() {
     assert_eq!((world.finds(&bob, "alice"), world.finds(&bob, "nobody")), (1, 0));
     assert_eq!(world.counters.found.value(), 1);
     assert_eq!((world.counters.leases.value(), world.counters.advertisements.value()), (1, 1));
+}
+
+#[test]
+fn a_peer_that_was_started_again_is_not_found_by_what_it_published_before() {
+    let (mut world, alice, bob) = (world(&Limits::default()), edge(), edge());
+    world.lease(&alice).unwrap();
+    world.publish(&alice, &["before"]).unwrap();
+    let since = |since| RendezvousRequest::Lease { wanted: LEASE_TTL_DEFAULT, since }.encode().unwrap();
+    world.service.lease(world.now, alice.id(), &since(1)).unwrap();
+    assert_eq!(world.finds(&bob, "before"), 1, "its sequence is 1, so that it is of this life");
+    world.service.lease(world.now, alice.id(), &since(2)).unwrap();
+    assert_eq!((world.finds(&bob, "before"), world.counters.advertisements_dropped.value()), (0, 1));
+}
+
+#[test]
+fn only_the_grant_that_begins_a_lease_is_fresh() {
+    let (mut world, alice) = (world(&Limits::default()), edge());
+    let fresh = |world: &mut World| {
+        let request = RendezvousRequest::Lease { wanted: LEASE_TTL_DEFAULT, since: 0 }.encode().unwrap();
+        let answer = world.service.lease(world.now, alice.id(), &request).unwrap();
+        LeaseGrant::decode(&answer).unwrap().fresh
+    };
+    assert_eq!((fresh(&mut world), fresh(&mut world)), (true, false));
+    world.pass(LEASE_TTL_DEFAULT);
+    assert!(fresh(&mut world), "the rendezvous has forgotten it, and says so");
 }
 
 #[test]
@@ -217,8 +242,9 @@ fn flood_of_distinct_peers_leaves_bounded_tables_and_holders_served() {
     limits.lease.leases_max = 100;
     let (mut world, alice) = (world(&limits), edge());
     world.lease(&alice).unwrap();
-    let request =
-        RendezvousRequest::Lease { wanted: Duration::from_secs(u64::from(u32::MAX)) }.encode().unwrap();
+    let request = RendezvousRequest::Lease { wanted: Duration::from_secs(u64::from(u32::MAX)), since: 0 }
+        .encode()
+        .unwrap();
     for _ in 0..RATE_PEERS_MAX + 1_000 {
         drop(world.service.lease(world.now, PeerId::random(), &request));
     }

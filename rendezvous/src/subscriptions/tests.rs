@@ -37,9 +37,13 @@ impl World {
         let advertisement = Advertisement::new(AdvertisementKind::Service).key(key).attribute("load", load);
         let lifetime = Lifetime::while_alive(Duration::from_secs(60));
         let signed = SignedAdvertisement::sign(advertisement, lifetime, sequence, &self.publisher).unwrap();
-        let (id, old) = (signed.id(), self.index.get(&signed.id()).cloned());
-        self.index.keep(self.now, signed).unwrap();
-        self.subscriptions.published(old.as_deref(), self.index.get(&id).unwrap());
+        let (id, old) = (signed.id(), self.index.get(Audience::Everybody, &signed.id()).cloned());
+        self.index.keep(self.now, Audience::Everybody, signed).unwrap();
+        self.subscriptions.published(
+            Audience::Everybody,
+            old.as_deref(),
+            self.index.get(Audience::Everybody, &id).unwrap(),
+        );
         id
     }
 
@@ -70,7 +74,7 @@ fn everything_known_comes_first_and_then_only_what_concerns() {
     let mut world = world();
     world.publish(0, 1, 1);
     world.publish(1, 1, 9);
-    world.subscriptions.begin(world.reader, 7, services()).unwrap();
+    world.subscriptions.begin(world.reader, 7, Audience::Everybody, services()).unwrap();
     let first = world.hear();
     assert_eq!(first.len(), 1);
     assert_eq!((first[0].restart, first[0].complete, first[0].editions.len()), (true, true, 1));
@@ -83,16 +87,16 @@ fn everything_known_comes_first_and_then_only_what_concerns() {
     let id = world.publish(0, 4, 2);
     let merged = world.hear();
     assert_eq!((merged.len(), merged[0].editions.len()), (1, 1), "only the newest edition is told");
-    let old = world.index.get(&id).cloned().unwrap();
+    let old = world.index.get(Audience::Everybody, &id).cloned().unwrap();
     world.index.remove_peer(&world.publisher.public().to_peer_id());
-    world.subscriptions.gone(&old);
+    world.subscriptions.gone(Audience::Everybody, &old);
     assert_eq!(world.hear()[0].gone, [id]);
 }
 
 #[test]
 fn one_is_told_at_a_time_and_who_does_not_answer_is_told_all_anew_when_heard_of() {
     let mut world = world();
-    world.subscriptions.begin(world.reader, 1, services()).unwrap();
+    world.subscriptions.begin(world.reader, 1, Audience::Everybody, services()).unwrap();
     world.publish(0, 1, 1);
     assert!(world.poll().unwrap().restart);
     world.publish(1, 1, 1);
@@ -108,23 +112,23 @@ fn one_is_told_at_a_time_and_who_does_not_answer_is_told_all_anew_when_heard_of(
 #[test]
 fn too_much_news_for_a_slow_one_is_replaced_by_telling_all_anew() {
     let mut world = world();
-    world.subscriptions.begin(world.reader, 1, services()).unwrap();
+    world.subscriptions.begin(world.reader, 1, Audience::Everybody, services()).unwrap();
     assert!(world.poll().unwrap().complete);
-    for key in 0..=NEWS_MAX {
+    for key in 0..=SUBSCRIPTION_NEWS_MAX {
         world.publish(key, 1, 1);
     }
     assert_eq!(world.subscriptions.take_restarted(), 1);
     world.notified(1, Notified::Heard);
     let anew = world.hear();
     assert!(anew[0].restart && anew.last().unwrap().complete);
-    assert_eq!(anew.iter().map(|one| one.editions.len()).sum::<usize>(), NEWS_MAX + 1);
+    assert_eq!(anew.iter().map(|one| one.editions.len()).sum::<usize>(), SUBSCRIPTION_NEWS_MAX + 1);
 }
 
 #[test]
 fn subscriptions_take_turns_and_a_refused_one_ends_alone() {
     let mut world = world();
-    world.subscriptions.begin(world.reader, 1, services()).unwrap();
-    world.subscriptions.begin(world.reader, 2, services()).unwrap();
+    world.subscriptions.begin(world.reader, 1, Audience::Everybody, services()).unwrap();
+    world.subscriptions.begin(world.reader, 2, Audience::Everybody, services()).unwrap();
     let numbers: Vec<_> = world.hear().iter().map(|one| one.number).collect();
     assert_eq!(numbers, [1, 2]);
     world.publish(0, 1, 1);
@@ -142,10 +146,13 @@ fn subscriptions_take_turns_and_a_refused_one_ends_alone() {
 fn bounds_hold_and_nothing_is_left_of_who_has_gone() {
     let mut world = world();
     for number in 0..SUBSCRIPTIONS_PER_PEER_MAX as u64 {
-        world.subscriptions.begin(world.reader, number, services()).unwrap();
-        world.subscriptions.begin(world.reader, number, services()).unwrap();
+        world.subscriptions.begin(world.reader, number, Audience::Everybody, services()).unwrap();
+        world.subscriptions.begin(world.reader, number, Audience::Everybody, services()).unwrap();
     }
-    assert_eq!(world.subscriptions.begin(world.reader, 1_000, services()), Err(RefuseReason::Full));
+    assert_eq!(
+        world.subscriptions.begin(world.reader, 1_000, Audience::Everybody, services()),
+        Err(RefuseReason::Full)
+    );
     assert_eq!(world.subscriptions.len(), SUBSCRIPTIONS_PER_PEER_MAX);
     let under_way = world.poll().unwrap();
     world.subscriptions.end_all(&world.reader.clone());

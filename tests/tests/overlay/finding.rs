@@ -24,7 +24,7 @@ async fn odd_rendezvous() -> (Peer, Queries) {
     let asked = odd.register_handler(discovery::HANDLER).unwrap();
     tokio::spawn(async move {
         while let Some(query) = lease_requests.recv().await {
-            let grant = LeaseGrant { ttl: PATIENCE * 4, renewed: Some(true) };
+            let grant = LeaseGrant { ttl: PATIENCE * 4, fresh: false };
             query.reply(grant.encode().unwrap());
         }
     });

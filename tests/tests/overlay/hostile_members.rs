@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::swarm::Stream;
 use overlay::credential::{Claim, Credential, RevocationList, Role};
+use overlay::limits::{PROOF_REFUSED_COST, PROOFS_BURST, PROOFS_EXCESS_MAX, PROOFS_PER_SECOND};
 use overlay::{Genesis, GroupId, GroupPolicy, Keypair, Peer, PeerGroup, PeerId};
 use tests::Bare;
 
@@ -69,7 +70,7 @@ impl RedTeam {
     }
 }
 
-async fn read_frame(stream: &mut Stream) -> Vec<u8> {
+pub(crate) async fn read_frame(stream: &mut Stream) -> Vec<u8> {
     let reading = async {
         let len = unsigned_varint::aio::read_usize(&mut *stream).await.unwrap();
         let mut bytes = vec![0; len];
@@ -149,4 +150,41 @@ async fn a_forged_revocation_list_revokes_nobody_and_spoils_the_proof_that_bring
     let (mut near, mut far) = connect((&bert, &berts), (&red.victim, &red.group), "hall").await;
     says(&mut near, &mut far, "all is well").await;
     assert_eq!(meter(&red.victim, "revocations_learned"), 0);
+}
+
+#[tokio::test]
+async fn a_flood_of_proofs_is_refused_unread_like_a_bad_one_and_ends_the_session() {
+    let mut red = RedTeam::new().await;
+    let (_bound, group) = (red.group.bind(pipe("vault")).unwrap(), red.group.id());
+    let (bert, berts) = member(&red.group, Role::Member).await;
+    let (mut near, mut far) = connect((&bert, &berts), (&red.victim, &red.group), "hall").await;
+    let other = Keypair::generate_ed25519();
+    let forged = [signed(red.claim(red.enemy.id), &other)];
+    let refused = red.show(group, &forged).await;
+    let start = std::time::Instant::now();
+    // Whether read or not, the answer is the same.
+    while meter(&red.victim, "proofs_limited") == 0 {
+        assert_eq!(red.show(group, &forged).await, refused);
+    }
+    let read = meter(&red.victim, "proofs_refused");
+    let most = u64::from(
+        (PROOFS_BURST + PROOFS_PER_SECOND * (1 + start.elapsed().as_secs() as u32)) / PROOF_REFUSED_COST,
+    );
+    assert!((8..=most + 1).contains(&read), "{read} proofs are read, {most} allowed");
+    // A good one is not read either, until the bucket fills; going on ends the session.
+    let mut proof = [&[1, 6, 0, 7], &group.as_bytes()[..]].concat();
+    proof.extend(overlay::wire::encode(&(&forged[..], Bytes::new()), 60_000).unwrap());
+    proof.push(0);
+    let flood = frame(&proof).repeat(4 * PROOFS_EXCESS_MAX as usize);
+    let mut session = red.session;
+    let flooding = tokio::spawn(async move {
+        // The victim ends the session in the middle of it.
+        let _ = session.write_all(&flood).await;
+        let mut rest = Vec::new();
+        let _ = session.read_to_end(&mut rest).await;
+    });
+    tokio::time::timeout(PATIENCE, flooding).await.expect("the session of a flood goes on").unwrap();
+    assert!(meter(&red.victim, "proofs_limited") >= u64::from(PROOFS_EXCESS_MAX));
+    says(&mut near, &mut far, "beside a flood").await;
+    assert_eq!(meter(&red.victim, "task_panics"), 0);
 }

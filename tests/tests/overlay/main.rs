@@ -1,14 +1,26 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
+mod answers;
+mod binders;
+mod byte_streams;
+mod closed_groups;
+mod closed_pipes;
+mod corpus;
 mod finding;
+mod floods;
 mod groups;
 mod hostile;
+mod hostile_closed_groups;
 mod hostile_members;
+mod hostile_resumes;
 mod hostile_services;
 mod meeting;
 mod pipes;
+mod priorities;
 mod remembering;
 mod resolver;
+mod resumable_pipes;
+mod simulation;
 mod subscriptions;
 mod transports;
 mod world;

@@ -22,8 +22,15 @@ async fn rendezvous(keypair: Keypair, listen: Multiaddr) -> (Peer, Server) {
     (peer, server)
 }
 
+/// A new rendezvous and its address.
+pub(crate) async fn rendezvous_on_loopback() -> (Peer, Server, Multiaddr) {
+    let (peer, server) = rendezvous(Keypair::generate_ed25519(), loopback()).await;
+    let address = peer.addresses().remove(0);
+    (peer, server, address)
+}
+
 /// A peer that listens and holds a lease.
-async fn edge(rendezvous: &Multiaddr) -> Peer {
+pub(crate) async fn edge(rendezvous: &Multiaddr) -> Peer {
     let peer = Peer::builder().listen(loopback()).rendezvous(rendezvous.clone()).spawn().await.unwrap();
     peer.wait_leased(PATIENCE).await.unwrap();
     peer

@@ -149,6 +149,37 @@ async fn an_end_and_a_break_are_told_apart_and_a_break_is_told_to_the_sender() {
 }
 
 #[tokio::test]
+async fn a_dropped_pipe_and_a_peer_that_is_gone_are_breaks_and_told_to_who_is_sending() {
+    let (anne, bert) = (peer().await, peer().await);
+    let (mut near, far) = connect(&anne, &bert, "dropped").await;
+    drop(far);
+    let far_end = tokio::time::timeout(PATIENCE, near.recv()).await.expect("a dropped pipe is silent");
+    assert_eq!(far_end, Err(RecvError::Reset));
+
+    let (near, mut far) = connect(&anne, &bert, "gone").await;
+    let (mut sender, mut receiver) = near.split();
+    // In the middle of a message that is larger than what fits on the way.
+    let sending = tokio::spawn(async move { sender.send(vec![0; 8 << 20]).await });
+    let receiving = tokio::spawn(async move { receiver.recv().await });
+    far.send("so far").await.unwrap();
+    let mut input = group(&bert).bind_unicast(pipe("inbox")).unwrap();
+    let mut output = group(&anne).connect_unicast(bert.id(), pipe("inbox")).await.unwrap();
+    output.send("heard").await.unwrap();
+    assert_eq!(input.recv().await.map(|message| message.body), Some(Bytes::from_static(b"heard")));
+    drop(bert);
+    drop((far, input));
+    let ends = async { (sending.await.unwrap(), receiving.await.unwrap()) };
+    let (sent, received) = tokio::time::timeout(PATIENCE, ends).await.expect("a half waits for ever");
+    match sent {
+        Err(SendError::Closed { unconfirmed }) => assert!(unconfirmed > 1 << 20, "{unconfirmed} bytes"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(received, Ok(Some(Bytes::from_static(b"so far"))));
+    let telling = async { while output.send("anybody").await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, telling).await.expect("a unicast sender is never told");
+}
+
+#[tokio::test]
 async fn many_senders_reach_one_input_pipe_each_in_order() {
     let receiver = peer().await;
     let mut input = group(&receiver).bind_unicast(pipe("inbox")).unwrap();

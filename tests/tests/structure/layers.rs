@@ -26,6 +26,8 @@ const OVERLAY: Layers = Layers {
         &["core"],
         &["net"],
         &["event", "peer", "group", "pipe"],
+        // Test code that feeds each of them.
+        &["fuzzing"],
     ],
     complete: true,
 };

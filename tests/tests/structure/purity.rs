@@ -9,8 +9,8 @@ const PURE: [&str; 8] = [
     "mgmt-service/src/arm/",
     "mgmt-service/src/jmx/",
     "rendezvous/src/lease_table",
+    "rendezvous/src/closed_groups",
     "rendezvous/src/index",
-    "rendezvous/src/rate",
     "rendezvous/src/service",
     "rendezvous/src/subscriptions",
 ];

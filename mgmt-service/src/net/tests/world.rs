@@ -36,8 +36,8 @@ impl World {
             loop {
                 tokio::select! {
                     Some(query) = leases.recv() => match RendezvousRequest::decode(&query.body) {
-                        Ok(RendezvousRequest::Lease { wanted }) => {
-                            query.reply(LeaseGrant { ttl: wanted, renewed: None }.encode().unwrap());
+                        Ok(RendezvousRequest::Lease { wanted, .. }) => {
+                            query.reply(LeaseGrant { ttl: wanted, fresh: false }.encode().unwrap());
                         }
                         _ => query.reply(Vec::new()),
                     },

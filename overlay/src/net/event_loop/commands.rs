@@ -12,8 +12,9 @@ use crate::advertisement::{Advertisement, Lifetime, SignedAdvertisement, address
 use crate::core::{CacheRefused, Due};
 use crate::error::{PublishError, WithdrawError};
 use crate::id::{AdvertisementId, GroupId};
-use crate::limits::PUBLICATIONS_MAX;
+use crate::limits::{FOUND_KEPT_MAX, PUBLICATIONS_MAX};
 use crate::net::command::Command;
+use crate::net::lease::Way;
 use crate::net::session::SessionHandle;
 use crate::net::spawn::innermost;
 use crate::net::substream::OpenError;
@@ -29,9 +30,12 @@ impl EventLoop {
                 let _ = reply.send(self.publish(advertisement, lifetime));
             }
             Command::Withdraw { group, id, reply } => {
-                // Who asked may have gone away; it is withdrawn all the same.
-                let _ = reply.send(self.withdraw(group, id));
+                // Who asked tells the rendezvous; gone away, it leaves that to this.
+                if let Err(Ok(tombstone)) = reply.send(self.withdraw(group, id)) {
+                    self.push_to_all(&[tombstone]);
+                }
             }
+            Command::NotPushed { rendezvous } => self.leases.push_failed(&rendezvous),
             Command::Find { query, reply } => {
                 let _ = reply.send(self.cache.find(Instant::now(), &query));
             }
@@ -132,10 +136,14 @@ impl EventLoop {
         if peer == self.shared.id {
             return;
         }
+        // In a closed group only its own members are heard; what comes by another way may be anybody's.
+        if let Some(Way::Closed(_)) = self.shared.groups.way(&signed.advertisement().group) {
+            return self.shared.meters.advertisements_rejected.add(1);
+        }
         for address in addresses_of(&signed).into_iter().rev() {
             self.book.add(peer, address);
         }
-        let keep_for = signed.lifetime().remote.min(CACHED_FOR_MAX);
+        let keep_for = signed.lifetime().remote.min(FOUND_KEPT_MAX);
         let now = Instant::now();
         self.shared.subscriptions.offer(now, &signed, keep_for);
         self.save(&signed);
@@ -145,6 +153,3 @@ impl EventLoop {
         }
     }
 }
-
-/// How long what was found is believed without asking again; a dead peer's advertisements must not linger.
-const CACHED_FOR_MAX: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! What the lease keeper wants done, done; and pushes of what this peer publishes.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use super::{Ended, EventLoop};
 use crate::advertisement::SignedAdvertisement;
 use crate::core::{LeaseEffect, PeerEvent};
 use crate::limits::LEASE_REQUEST_TIMEOUT;
-use crate::net::lease;
+use crate::net::lease::{self, Way};
+use crate::net::shared::Leases;
 use crate::protocol::rendezvous::LeaseGrant;
 
 impl EventLoop {
@@ -21,16 +23,18 @@ impl EventLoop {
                 LeaseEffect::Request(rendezvous) => {
                     let (reply, session) = oneshot::channel();
                     self.session_with(rendezvous, Vec::new(), reply);
+                    let since = self.born;
                     self.tasks.spawn(async move {
-                        Ended::Lease { rendezvous, result: lease::request(session).await }
+                        Ended::Lease { rendezvous, result: lease::request(session, since).await }
                     });
+                }
+                LeaseEffect::PushAll(rendezvous) => self.push_everything(now, rendezvous),
+                LeaseEffect::Forgotten(rendezvous) => {
+                    let begin = |leases: &mut Leases| *leases.grants.entry(rendezvous).or_default() += 1;
+                    self.shared.leases.send_modify(begin);
                 }
                 LeaseEffect::Granted { rendezvous, ttl } => {
                     changed = true;
-                    self.push_everything(now, rendezvous);
-                    self.shared
-                        .leases
-                        .send_modify(|leases| *leases.grants.entry(rendezvous).or_default() += 1);
                     self.shared.tell(PeerEvent::LeaseGranted { rendezvous, ttl });
                 }
                 LeaseEffect::Lost { rendezvous, reason } => {
@@ -48,12 +52,7 @@ impl EventLoop {
     pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<LeaseGrant, String>) {
         let (now, jitter) = (Instant::now(), random());
         match result {
-            Ok(grant) => {
-                if grant.renewed == Some(false) {
-                    self.leases.forgotten(rendezvous);
-                }
-                self.leases.granted(now, rendezvous, grant.ttl, jitter);
-            }
+            Ok(grant) => self.leases.granted(now, rendezvous, grant, jitter),
             Err(reason) => {
                 tracing::debug!(%rendezvous, %reason, "lease request failed");
                 self.shared.meters.lease_failures.add(1);
@@ -71,7 +70,7 @@ impl EventLoop {
         });
     }
 
-    /// Pushes all that is published to a rendezvous whose lease has begun.
+    /// Pushes all that is published to one rendezvous.
     fn push_everything(&mut self, now: Instant, rendezvous: PeerId) {
         let all = self.publications.all(now);
         let signed: Vec<_> = all.into_iter().filter_map(|due| self.sign(due).ok()).collect();
@@ -85,17 +84,32 @@ impl EventLoop {
         }
     }
 
+    /// What was published in a group that this peer has left is not pushed any more.
     fn push(&mut self, rendezvous: PeerId, advertisements: &[SignedAdvertisement]) {
-        let Some(session) = self.shared.sessions.of(&rendezvous) else { return };
-        let envelopes: Vec<Bytes> = advertisements.iter().map(SignedAdvertisement::to_bytes).collect();
+        let Some(session) = self.shared.sessions.of(&rendezvous) else {
+            return self.leases.push_failed(&rendezvous);
+        };
+        let mut ways: BTreeMap<Way, Vec<Bytes>> = BTreeMap::new();
+        for signed in advertisements {
+            if let Some(way) = self.shared.groups.way(&signed.advertisement().group) {
+                ways.entry(way).or_default().push(signed.to_bytes());
+            }
+        }
         let shared = self.shared.clone();
         self.tasks.spawn(async move {
-            let pushing = lease::push(&session, &envelopes, &shared.meters);
-            if let Ok(Ok(_)) = tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await {
-                return Ended::Done;
+            let mut all_taken = true;
+            for (way, envelopes) in ways {
+                let pushing = lease::push(&shared, &session, way, &envelopes);
+                match tokio::time::timeout(LEASE_REQUEST_TIMEOUT, pushing).await {
+                    // What was refused is counted.
+                    Ok(Ok(answer)) => all_taken &= answer.refused == 0,
+                    _ => {
+                        shared.meters.publications_failed.add(1);
+                        all_taken = false;
+                    }
+                }
             }
-            shared.meters.publications_failed.add(1);
-            Ended::Done
+            if all_taken { Ended::Done } else { Ended::NotPushed { rendezvous } }
         });
     }
 }

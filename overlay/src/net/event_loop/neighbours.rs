@@ -15,6 +15,7 @@ use crate::limits::{FIND_ANSWER_MAX, PUBLICATIONS_MAX};
 use crate::limits::{MDNS_ADDRESSES_MAX, NEIGHBOURS_MAX};
 use crate::net::Query;
 use crate::net::behaviour::IDENTIFY;
+use crate::net::lease::Way;
 use crate::protocol::discovery::{DiscoveryRequest, FindAnswer};
 
 #[cfg(feature = "mdns")]
@@ -76,11 +77,20 @@ impl EventLoop {
     /// Answers a neighbour's question with what this peer publishes itself.
     pub(super) fn answer_neighbour(&self, query: Query) {
         let now = std::time::Instant::now();
+        // Who asks in a closed group has proven its place there; others hear of open groups only, and if they may.
+        let closed = matches!(self.shared.groups.way(&query.group), Some(Way::Closed(_)));
+        if !closed && !self.shared.handlers.answers_neighbours() {
+            return query.refuse(RefuseReason::NotMember);
+        }
         let answer = own_query(&query.body, self.shared.id).and_then(|(own, skip)| {
-            let found = own.map(|own| self.cache.find(now, &own)).unwrap_or_default();
+            let own = own.map(|own| if closed { own.group(query.group) } else { own });
+            let mut found = own.map(|own| self.cache.find(now, &own)).unwrap_or_default();
+            found.retain(|signed| {
+                closed || self.shared.groups.way(&signed.advertisement().group) == Some(Way::Open)
+            });
             let page = found.iter().skip(skip).take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
             let mut answer = FindAnswer::fitting(page);
-            answer.more |= found.len() > skip + FIND_ANSWER_MAX;
+            answer.more |= found.len() > skip.saturating_add(FIND_ANSWER_MAX);
             answer.encode().map_err(|_| RefuseReason::Malformed)
         });
         match answer {
@@ -98,8 +108,8 @@ fn own_query(body: &[u8], me: PeerId) -> Result<(Option<DiscoveryQuery>, usize),
         DiscoveryRequest::FindMore { query, skip } => (query, skip as usize),
         _ => return Err(RefuseReason::Policy),
     };
-    // Nobody publishes more, and one more than an answer holds tells whether there are more.
-    let threshold = query.threshold.min(skip.min(PUBLICATIONS_MAX) + FIND_ANSWER_MAX + 1);
+    // What is not for the asker is left out behind this; nobody publishes more.
+    let threshold = query.threshold.min(PUBLICATIONS_MAX);
     let mine = query.publisher.is_none_or(|publisher| publisher == me);
     Ok((mine.then(|| query.publisher(me).threshold(threshold)), skip))
 }
@@ -115,7 +125,7 @@ mod tests {
         let own = own_query(&find(DiscoveryQuery::new().threshold(9)), me).unwrap().0.unwrap();
         assert_eq!((own.publisher, own.threshold), (Some(me), 9));
         let many = own_query(&find(DiscoveryQuery::new().threshold(1 << 20)), me).unwrap().0.unwrap();
-        assert_eq!(many.threshold, FIND_ANSWER_MAX + 1);
+        assert_eq!(many.threshold, PUBLICATIONS_MAX);
         assert_eq!(own_query(&find(DiscoveryQuery::new().publisher(other)), me), Ok((None, 0)));
         let publish = DiscoveryRequest::Publish { advertisements: Vec::new() }.encode().unwrap();
         assert_eq!(own_query(&publish, me), Err(RefuseReason::Policy));
