@@ -13,6 +13,8 @@ mod handshake;
 mod lease;
 mod membership;
 mod pipe_stream;
+#[cfg(feature = "reach")]
+mod reach;
 mod resolver;
 mod session;
 mod shared;

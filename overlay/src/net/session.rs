@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
@@ -38,6 +39,8 @@ pub(crate) struct SessionHandle(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     out: mpsc::Sender<Bytes>,
+    /// Whether its connection goes through a relay.
+    relayed: bool,
     next_number: AtomicU64,
     pending: Mutex<HashMap<u64, oneshot::Sender<(Outcome, Bytes)>>>,
     slots: Semaphore,
@@ -48,9 +51,10 @@ struct Inner {
 }
 
 impl SessionHandle {
-    fn new(out: mpsc::Sender<Bytes>) -> Self {
+    fn new(out: mpsc::Sender<Bytes>, relayed: bool) -> Self {
         Self(Arc::new(Inner {
             out,
+            relayed,
             next_number: AtomicU64::new(0),
             pending: Mutex::default(),
             slots: Semaphore::new(SESSION_QUERIES_MAX),
@@ -63,6 +67,11 @@ impl SessionHandle {
     /// Whether both are the same session.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it goes through a relay.
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.0.relayed
     }
 
     /// Asks and waits for the answer; the caller sets the deadline by dropping the future.
@@ -172,7 +181,13 @@ impl Drop for Pending<'_> {
 pub(crate) type Opens = mpsc::Sender<(PeerId, SessionHandle)>;
 
 /// Greets, then serves the session until it ends; `opens` hears of it when it is up.
-pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, opens: Opens) {
+pub(crate) async fn run(
+    peer: PeerId,
+    connection: ConnectionId,
+    stream: Substream,
+    shared: Arc<Shared>,
+    opens: Opens,
+) {
     let mut frames = FrameStream::new(stream, SESSION_FRAME_BYTES_MAX, SESSION_READ_BYTES);
     let greeting = tokio::time::timeout(SESSION_GREETING_TIMEOUT, greet(&mut frames)).await;
     match greeting.unwrap_or(Err(None)) {
@@ -188,7 +203,7 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
         }
     }
     let (out, queue) = mpsc::channel(SESSION_QUEUE);
-    let handle = SessionHandle::new(out);
+    let handle = SessionHandle::new(out, shared.paths.is_relayed(&peer, connection));
     let Some(first) = shared.sessions.add(peer, handle.clone()) else {
         shared.meters.sessions_refused.add(1);
         return;
