@@ -18,7 +18,7 @@ use super::membership;
 use super::resolver::Query;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
-use super::substream::Inbound;
+use super::substream::{Inbound, OpenError};
 use super::waiting::Waiting;
 use crate::advertisement::{
     Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
@@ -71,6 +71,9 @@ pub(crate) struct EventLoop {
 pub(crate) enum Ended {
     /// A session is over, or never was; its connection is of no use.
     Session { peer: PeerId, connection: ConnectionId },
+    /// The other side speaks no session. It may be a relay of another make, so its connection lives as long as
+    /// something else needs it.
+    Foreign { peer: PeerId },
     /// A lease request was answered, or not.
     Lease { rendezvous: PeerId, result: Result<std::time::Duration, String> },
     /// A pipe's header was read and answered, or not.
@@ -209,6 +212,11 @@ impl EventLoop {
                 self.swarm.close_connection(connection);
                 if self.shared.sessions.of(&peer).is_none() {
                     self.leases.session_lost(Instant::now(), peer);
+                }
+            }
+            Ok(Ended::Foreign { peer }) => {
+                if self.shared.sessions.of(&peer).is_none() {
+                    self.waiting.settle(&peer, &Err(OpenError::Closed));
                 }
             }
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),

@@ -180,16 +180,18 @@ impl Drop for Pending<'_> {
 /// Where sessions are told that came up.
 pub(crate) type Opens = mpsc::Sender<(PeerId, SessionHandle)>;
 
-/// Greets, then serves the session until it ends; `opens` hears of it when it is up.
+/// Greets, then serves the session until it ends; `opens` hears of it when it is up. False when the other side has
+/// ended the stream before any greeting, as one does that speaks another protocol.
 pub(crate) async fn run(
     peer: PeerId,
     connection: ConnectionId,
     stream: Substream,
     shared: Arc<Shared>,
     opens: Opens,
-) {
+) -> bool {
     let mut frames = FrameStream::new(stream, SESSION_FRAME_BYTES_MAX, SESSION_READ_BYTES);
     let greeting = tokio::time::timeout(SESSION_GREETING_TIMEOUT, greet(&mut frames)).await;
+    let ours = !matches!(greeting, Ok(Err(None)));
     match greeting.unwrap_or(Err(None)) {
         Ok(()) => {}
         Err(garbage) => {
@@ -199,14 +201,14 @@ pub(crate) async fn run(
                 &shared.meters.sessions_failed
             };
             meter.add(1);
-            return;
+            return ours;
         }
     }
     let (out, queue) = mpsc::channel(SESSION_QUEUE);
     let handle = SessionHandle::new(out, shared.paths.is_relayed(&peer, connection));
     let Some(first) = shared.sessions.add(peer, handle.clone()) else {
         shared.meters.sessions_refused.add(1);
-        return;
+        return true;
     };
     shared.meters.sessions.add(1);
     if first {
@@ -230,6 +232,7 @@ pub(crate) async fn run(
     if shared.sessions.remove(&peer, &handle) {
         shared.tell(PeerEvent::SessionLost { peer });
     }
+    true
 }
 
 /// Sends our greeting and reads theirs. `Err(Some)` for garbage, `Err(None)` for a stream that ended.

@@ -68,6 +68,7 @@ async fn relay_and_read(bare: Bare, seen: Seen) {
             let reservation = [vec![1 << 3], in_an_hour(), field(2, &address.to_vec())].concat();
             let status = vec![5 << 3, 100];
             put(&mut hop, &[small(1, 2), field(3, &reservation), status].concat()).await;
+            hop.close().await.unwrap();
             continue;
         }
         let peer = &message[2..];

@@ -71,6 +71,7 @@ async fn who_dials_through_a_relay_is_told_what_is_wrong_there() {
     let (anne, bert, plain) = (Peer::builder().spawn().await.unwrap(), peer().await, peer().await);
     let unknown = dial_through(&anne, &bert, &address).await;
     assert_eq!(unknown, Err(ConnectError::Relay(RelayError::NoReservation)));
+    let anne = Peer::builder().spawn().await.unwrap();
     let no_relay = dial_through(&anne, &bert, &plain.addresses()[0]).await;
     assert_eq!(no_relay, Err(ConnectError::Relay(RelayError::NotARelay)));
     let carl = behind(&plain.addresses()[0], None).await;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, autonat, dcutr, relay};
 
@@ -17,7 +18,7 @@ use super::commands::what_failed;
 use super::leases::random;
 use crate::core::{NotDirect, PeerEvent, RelayUse, ReservationEffect, Reservations, is_circuit};
 use crate::error::{RelayError, SpawnError};
-use crate::limits::{ADDRESS_CANDIDATES_MAX, DIRECT_TRIES_MAX};
+use crate::limits::{ADDRESS_CANDIDATES_MAX, ADDRESSES_PER_PEER_MAX, DIRECT_TRIES_MAX};
 use crate::net::behaviour::BehaviourEvent;
 use crate::net::reach::{Holders, reservation_refusal};
 
@@ -192,6 +193,24 @@ impl EventLoop {
             }
             _ => {}
         }
+    }
+
+    /// A peer that is met through a relay says where it listens, which may be dialed without ado: DCUtR needs both
+    /// sides to know how they are seen, which takes a while. One of the two dials, or the one that can't be dialed.
+    pub(super) fn try_past_relay(&mut self, peer: PeerId, listens: &[Multiaddr]) {
+        let paths = self.shared.paths.of(&peer);
+        let has_own = self.shared.addresses.read().iter().any(|address| !is_circuit(address));
+        if paths.is_empty() || paths.iter().any(|path| !path.relayed) || (has_own && self.shared.id > peer) {
+            return;
+        }
+        let direct: Vec<_> = listens.iter().filter(|address| !is_circuit(address)).cloned().collect();
+        if direct.is_empty() {
+            return;
+        }
+        let addresses = direct.into_iter().take(ADDRESSES_PER_PEER_MAX).collect();
+        let options = DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::NotDialing).build();
+        // A dial that is on its way already leads there as well.
+        let _ = self.swarm.dial(options);
     }
 
     /// DCUtR has ended; a success is seen as a connection.

@@ -22,6 +22,8 @@ impl EventLoop {
                 ..
             })) => {
                 self.check_neighbour(peer_id, &info.protocol_version);
+                #[cfg(feature = "reach")]
+                self.try_past_relay(peer_id, &info.listen_addrs);
                 for address in info.listen_addrs.into_iter().take(ADDRESSES_PER_PEER_MAX) {
                     self.learn_address(peer_id, address);
                 }
@@ -122,11 +124,14 @@ impl EventLoop {
         let shared = self.shared.clone();
         let opens = self.session_opens.clone();
         self.tasks.spawn(async move {
-            match opened.await {
+            let ours = match opened.await {
                 Ok(Ok(stream)) => session::run(peer, connection, stream, shared, opens).await,
-                _ => shared.meters.sessions_failed.add(1),
-            }
-            Ended::Session { peer, connection }
+                _ => {
+                    shared.meters.sessions_failed.add(1);
+                    true
+                }
+            };
+            if ours { Ended::Session { peer, connection } } else { Ended::Foreign { peer } }
         });
     }
 
