@@ -148,11 +148,9 @@ impl EventLoop {
     /// What libp2p tells about reach; the rest is of no interest.
     pub(super) fn on_reach_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::Behaviour(BehaviourEvent::RelayClient(event)) => {
-                if let relay::client::Event::ReservationReqAccepted { relay_peer_id, .. } = event {
-                    self.reaching.reservations.granted(relay_peer_id);
-                }
-            }
+            SwarmEvent::Behaviour(BehaviourEvent::RelayClient(
+                relay::client::Event::ReservationReqAccepted { relay_peer_id, .. },
+            )) => self.reaching.reservations.granted(relay_peer_id),
             SwarmEvent::Behaviour(BehaviourEvent::RelayServer(event)) => self.on_relay_event(event),
             SwarmEvent::Behaviour(BehaviourEvent::Dcutr(event)) => self.on_direct_try(event),
             SwarmEvent::Behaviour(BehaviourEvent::Autonat(event)) => self.on_probe(&event),
@@ -208,7 +206,8 @@ impl EventLoop {
             return;
         }
         let addresses = direct.into_iter().take(ADDRESSES_PER_PEER_MAX).collect();
-        let options = DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::NotDialing).build();
+        let options =
+            DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::NotDialing).build();
         // A dial that is on its way already leads there as well.
         let _ = self.swarm.dial(options);
     }
