@@ -106,6 +106,7 @@ async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acceptance) {
 pub(crate) fn open_error(error: OpenError) -> ConnectError {
     match error {
         OpenError::Unreachable(reason) => ConnectError::Unreachable { reason },
+        #[cfg(feature = "reach")]
         OpenError::Relay(error) => ConnectError::Relay(error),
         OpenError::TimedOut => ConnectError::TimedOut { after: OPEN_TIMEOUT },
         OpenError::Closed => ConnectError::Closed,

@@ -56,7 +56,9 @@ pub(crate) struct PeerConfig {
 ///
 /// # Errors
 /// [`SpawnError`].
-pub(crate) async fn spawn(mut config: PeerConfig) -> Result<Handle, SpawnError> {
+pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
+    #[cfg(feature = "reach")]
+    let mut config = config;
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
     let shared = Arc::new(Shared::new(config.keypair.clone()));
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
