@@ -91,6 +91,8 @@ pub const REFUSALS_MAX: usize = 64;
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Opens to one peer that wait for its connection. Full: *busy*.
 pub const WAITING_OPENS_MAX: usize = 1024;
+/// Dials for those who wait while the peer closes each connection before it has a session. More: it is unreachable.
+pub const REDIALS_MAX: u32 = 3;
 /// Accepted pipes that wait in one listener. Full: the opener is told *busy*.
 pub const ACCEPT_QUEUE: usize = 64;
 /// Senders that one unicast input pipe holds open. Full: the opener is told *busy*.
@@ -200,6 +202,39 @@ pub const PEER_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(300);
 pub const FOUND_KEPT_MAX: Duration = Duration::from_secs(30);
 /// Advertisements that a peer itself keeps published. Full: publish is refused.
 pub const PUBLICATIONS_MAX: usize = 1024;
+
+/// Relays at which a peer holds a reservation. More are left out, counted in `relays_ignored`.
+pub const RELAYS_MAX: usize = 4;
+/// First time between two tries to reserve at a relay.
+pub const RELAY_RETRY_MIN: Duration = Duration::from_millis(200);
+/// Longest time between two tries to reserve at a relay: one that restarts has this peer back within it.
+pub const RELAY_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Dials of one peer, told through a relay where to find it, that may fail. More: its relayed connections are closed,
+/// since it would have this peer knock at doors of its choice.
+pub const DIRECT_TRIES_MAX: u32 = 16;
+/// Addresses that others say they see this peer at. More: AutoNAT is turned off, with a warning; libp2p keeps them all.
+pub const ADDRESS_CANDIDATES_MAX: usize = 1024;
+/// Peers that are being dialed back at once, each at an address it asked for. More: they are told that it failed.
+pub const DIAL_BACKS_MAX: usize = 32;
+/// Peers that may hold a reservation at this relay: as many as a rendezvous has leases for some of. The next is
+/// refused `Full`; those there are renew.
+pub const RESERVATIONS_MAX: u32 = 4096;
+/// Life of a reservation; it is renewed a little earlier.
+pub const RESERVATION_LIFE: Duration = Duration::from_secs(3600);
+/// Reservations and circuits that one peer may ask for at once; one more every [`RELAY_REQUEST_PERIOD`]. More are
+/// refused `Full`.
+pub const RELAY_REQUEST_BURST: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(31);
+/// See [`RELAY_REQUEST_BURST`].
+pub const RELAY_REQUEST_PERIOD: Duration = Duration::from_secs(1);
+/// Circuits through this relay at once. With [`CIRCUIT_BYTES_MAX`], what bounds its traffic. The next is refused `Full`.
+pub const CIRCUITS_MAX: u32 = 1024;
+/// Circuits of one peer. The next that it opens is refused `Full`.
+pub const CIRCUITS_PER_PEER_MAX: u32 = 32;
+/// Bytes of one circuit, both ways together: a chat for years, a large file. Beyond, the circuit ends, and its pipes
+/// with it; the next one begins anew.
+pub const CIRCUIT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Life of one circuit. Beyond, as above.
+pub const CIRCUIT_LIFE_MAX: Duration = Duration::from_secs(4 * 3600);
 
 /// Time to connect: dial, handshake and choice of the multiplexer. Longer: the dial has failed.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -111,6 +111,42 @@ meters! {
     mdns_overflows,
     /// Lease requests that failed.
     lease_failures,
+    /// Connections through a relay, open now.
+    relayed,
+    /// Relayed connections beside which a direct one came to be.
+    direct_upgrades,
+    /// Dials past a relay that failed.
+    direct_tries_failed,
+    /// Peers whose relayed connections were closed because too many dials past the relay failed.
+    direct_tries_excess,
+    /// Reservations held at relays now.
+    relay_reservations,
+    /// Reservations that a relay refused or that were lost; asked for again.
+    relay_reservations_lost,
+    /// Relays at which nothing was reserved because there are enough.
+    relays_ignored,
+    /// Addresses of this peer that answered somebody from outside.
+    addresses_confirmed,
+    /// Addresses of this peer that did not.
+    addresses_unreachable,
+    /// Times that AutoNAT was turned off because others told too many addresses.
+    autonat_overflows,
+    /// Reservations granted and renewed here, as a relay.
+    relay_granted,
+    /// Reservations refused here, as a relay: a limit was reached.
+    relay_refused,
+    /// Circuits through this relay, open now.
+    relay_circuits,
+    /// Circuits refused here: a limit was reached, or their target has no reservation or does not answer.
+    relay_circuits_refused,
+    /// Circuits through this relay that it or a broken connection ended.
+    relay_circuits_cut,
+    /// Peers dialed back to tell them whether they can be reached.
+    dial_backs,
+    /// Dials back refused: at an address that isn't the asker's, or too many at once.
+    dial_backs_refused,
+    /// Dials of banned peers, either way, that were refused.
+    banned_refused,
     /// Events that slow readers missed.
     events_missed,
     /// Tasks that ended by a panic.

@@ -141,6 +141,26 @@ impl Peer {
         let _ = self.handle.commands.send(Command::Close { peer }).await;
     }
 
+    /// Refuses all connections with `peer` from now on, either way and through relays too, and closes those there are;
+    /// at a relay its reservations and circuits end with them. Lasts until [`unban`](Self::unban) or the end of this
+    /// peer; how many are banned is up to the caller. Cancel-safe: it may still happen.
+    pub async fn ban(&self, peer: PeerId) {
+        self.set_banned(peer, true).await;
+    }
+
+    /// Lets a banned peer come again. Cancel-safe: it may still happen.
+    pub async fn unban(&self, peer: PeerId) {
+        self.set_banned(peer, false).await;
+    }
+
+    async fn set_banned(&self, peer: PeerId, banned: bool) {
+        let (reply, done) = oneshot::channel();
+        // A peer that has ended lets nobody in.
+        if self.handle.commands.send(Command::Ban { peer, banned, reply }).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
     /// Ends politely: leases are cancelled (at most a second), then all connections are closed.
     pub async fn shutdown(&self) {
         let (reply, ended) = oneshot::channel();

@@ -90,6 +90,23 @@ pub const RATE_PEERS_MAX: usize = 16_384;
 /// Banned peers; a further ban is refused. One line of a file each.
 pub const BANNED_MAX: usize = 10_000;
 
+/// Peers that may hold a reservation at the relay: those with a lease that can't be dialed. The next is refused.
+pub const RELAY_RESERVATIONS_MAX: u32 = 4096;
+
+/// Circuits through the relay at once; each holds a few buffers and carries up to [`CIRCUIT_MIB_MAX`]. The next is
+/// refused.
+pub const CIRCUITS_MAX: u32 = 1024;
+
+/// Circuits of one peer. The next that it opens is refused.
+pub const CIRCUITS_PER_PEER_MAX: u32 = 32;
+
+/// MiB that one circuit carries, both ways together: libp2p's own 128 KiB would cut every file. Then it ends, and the
+/// next begins anew.
+pub const CIRCUIT_MIB_MAX: u32 = 1024;
+
+/// How long one circuit lives. Then it ends as above.
+pub const CIRCUIT_LIFE_MAX: Duration = Duration::from_secs(4 * 3600);
+
 /// Commands waiting for the server's task; their senders wait.
 pub const COMMANDS_MAX: usize = 64;
 
@@ -126,6 +143,49 @@ pub struct Limits {
     pub index: IndexLimits,
     /// What one peer may ask.
     pub rate: RateLimits,
+    /// What the relay carries. Whoever builds the peer hands it to its builder.
+    pub relay: RelayLimits,
+}
+
+/// Bounds of the relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RelayLimits {
+    /// Peers that may hold a reservation; default [`RELAY_RESERVATIONS_MAX`].
+    pub reservations_max: u32,
+    /// Circuits at once; default [`CIRCUITS_MAX`].
+    pub circuits_max: u32,
+    /// Circuits of one peer; default [`CIRCUITS_PER_PEER_MAX`].
+    pub circuits_per_peer_max: u32,
+    /// MiB of one circuit; default [`CIRCUIT_MIB_MAX`].
+    pub circuit_mib_max: u32,
+    /// Life of one circuit; default [`CIRCUIT_LIFE_MAX`].
+    #[serde(with = "duration_text")]
+    pub circuit_life_max: Duration,
+}
+
+#[cfg(feature = "reach")]
+impl RelayLimits {
+    /// What a peer that keeps these limits serves.
+    #[must_use]
+    pub fn reach(&self) -> overlay::Reach {
+        overlay::Reach::default()
+            .reservations(self.reservations_max)
+            .circuits(self.circuits_max, self.circuits_per_peer_max)
+            .circuit(u64::from(self.circuit_mib_max) * 1024 * 1024, self.circuit_life_max)
+    }
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            reservations_max: RELAY_RESERVATIONS_MAX,
+            circuits_max: CIRCUITS_MAX,
+            circuits_per_peer_max: CIRCUITS_PER_PEER_MAX,
+            circuit_mib_max: CIRCUIT_MIB_MAX,
+            circuit_life_max: CIRCUIT_LIFE_MAX,
+        }
+    }
 }
 
 /// Bounds of the lease table.
@@ -200,6 +260,10 @@ impl Limits {
             ("index.advertisements-max", self.index.advertisements_max),
             ("index.per-peer-max", self.index.per_peer_max),
             ("index.bytes-max", self.index.bytes_max),
+            ("relay.reservations-max", self.relay.reservations_max as usize),
+            ("relay.circuits-max", self.relay.circuits_max as usize),
+            ("relay.circuits-per-peer-max", self.relay.circuits_per_peer_max as usize),
+            ("relay.circuit-mib-max", self.relay.circuit_mib_max as usize),
         ];
         let durations = [
             ("lease.ttl-default", lease.ttl_default),
@@ -207,6 +271,7 @@ impl Limits {
             ("lease.ttl-max", lease.ttl_max),
             ("lease.grace", lease.grace),
             ("index.remote-lifetime-max", self.index.remote_lifetime_max),
+            ("relay.circuit-life-max", self.relay.circuit_life_max),
         ];
         let quotas = [
             ("rate.lease", self.rate.lease),
@@ -242,6 +307,7 @@ impl Default for Limits {
             lease: LeaseLimits::default(),
             index: IndexLimits::default(),
             rate: RateLimits::default(),
+            relay: RelayLimits::default(),
         }
     }
 }

@@ -15,6 +15,8 @@ mod handshake;
 mod lease;
 mod membership;
 mod pipe_stream;
+#[cfg(feature = "reach")]
+mod reach;
 mod resolver;
 mod resumable;
 mod session;

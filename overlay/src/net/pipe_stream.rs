@@ -116,6 +116,8 @@ pub(super) async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acce
 pub(crate) fn open_error(error: OpenError) -> ConnectError {
     match error {
         OpenError::Unreachable(reason) => ConnectError::Unreachable { reason },
+        #[cfg(feature = "reach")]
+        OpenError::Relay(error) => ConnectError::Relay(error),
         OpenError::TimedOut => ConnectError::TimedOut { after: OPEN_TIMEOUT },
         OpenError::Closed => ConnectError::Closed,
         OpenError::Busy => ConnectError::Busy,

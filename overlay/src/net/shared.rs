@@ -16,7 +16,7 @@ use super::groups::Groups;
 use super::resolver::Handlers;
 use super::resumable::Resumables;
 use super::session::SessionHandle;
-use crate::core::{Conduct, Offence, Path, PeerEvent};
+use crate::core::{Conduct, NotDirect, Offence, Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
@@ -105,7 +105,7 @@ impl Shared {
     }
 }
 
-/// The live sessions of each peer, the oldest first.
+/// The live sessions of each peer: direct before relayed ones, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Table<HashMap<PeerId, Vec<SessionHandle>>>);
 
@@ -133,7 +133,8 @@ impl Sessions {
         if sessions.len() >= SESSIONS_PER_PEER_MAX {
             return None;
         }
-        sessions.push(session);
+        let place = sessions.iter().position(|known| known.is_relayed() && !session.is_relayed());
+        sessions.insert(place.unwrap_or(sessions.len()), session);
         Some(sessions.len() == 1)
     }
 
@@ -161,9 +162,27 @@ impl Paths {
         table.get(peer).into_iter().flatten().map(|(_, path)| path.clone()).collect()
     }
 
+    /// Whether this connection with `peer` goes through a relay.
+    pub(crate) fn is_relayed(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        let table = self.0.read();
+        table.get(peer).into_iter().flatten().any(|(known, path)| *known == connection && path.relayed)
+    }
+
+    /// Changes what is known of why the relayed paths to `peer` are not direct, unless a direct one stands beside
+    /// them or there is none; false then.
+    #[cfg(feature = "reach")]
+    pub(crate) fn explain(&self, peer: &PeerId, change: impl Fn(&mut NotDirect)) -> bool {
+        let mut table = self.0.write();
+        let paths = table.get_mut(peer).into_iter().flatten();
+        paths.filter_map(|(_, path)| path.not_direct.as_mut()).map(change).count() > 0
+    }
+
     /// A connection with `peer` is up.
     pub(crate) fn add(&self, peer: PeerId, connection: ConnectionId, path: Path) {
-        self.0.write().entry(peer).or_default().push((connection, path));
+        let mut table = self.0.write();
+        let paths = table.entry(peer).or_default();
+        paths.push((connection, path));
+        explain_where_all_are_relayed(paths);
     }
 
     /// A connection with `peer` is gone.
@@ -171,8 +190,20 @@ impl Paths {
         let mut table = self.0.write();
         let Some(paths) = table.get_mut(peer) else { return };
         paths.retain(|(known, _)| *known != connection);
+        explain_where_all_are_relayed(paths);
         if paths.is_empty() {
             table.remove(peer);
+        }
+    }
+}
+
+/// A relayed path needs a reason for being so only while no direct one stands beside it.
+fn explain_where_all_are_relayed(paths: &mut [(ConnectionId, Path)]) {
+    let direct = paths.iter().any(|(_, path)| !path.relayed);
+    for (_, path) in paths.iter_mut().filter(|(_, path)| path.relayed) {
+        match direct {
+            true => path.not_direct = None,
+            false => drop(path.not_direct.get_or_insert(NotDirect::NotTried)),
         }
     }
 }

@@ -30,6 +30,8 @@ impl EventLoop {
                 LeaseEffect::PushAll(rendezvous) => self.push_everything(now, rendezvous),
                 LeaseEffect::Granted { rendezvous, ttl } => {
                     changed = true;
+                    #[cfg(feature = "reach")]
+                    self.reserve_at_rendezvous(rendezvous);
                     self.shared.tell(PeerEvent::LeaseGranted { rendezvous, ttl });
                 }
                 LeaseEffect::Lost { rendezvous, reason } => {
@@ -110,7 +112,7 @@ impl EventLoop {
 }
 
 /// A random number for jitter; without random bytes there is none.
-fn random() -> u32 {
+pub(super) fn random() -> u32 {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_or(0, |()| u32::from_le_bytes(bytes))
 }

@@ -27,6 +27,8 @@ pub(crate) struct SessionHandle(pub(super) Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) out: mpsc::Sender<Bytes>,
+    /// Whether its connection goes through a relay.
+    relayed: bool,
     next_number: AtomicU64,
     /// Answers of which there are many; they give way to all other frames.
     pub(super) parts: mpsc::Sender<Bytes>,
@@ -47,9 +49,11 @@ impl SessionHandle {
         out: mpsc::Sender<Bytes>,
         parts: mpsc::Sender<Bytes>,
         duties: mpsc::Sender<Duty>,
+        relayed: bool,
     ) -> Self {
         Self(Arc::new(Inner {
             out,
+            relayed,
             next_number: AtomicU64::new(0),
             parts,
             duties,
@@ -66,6 +70,11 @@ impl SessionHandle {
     /// Whether both are the same session.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it goes through a relay.
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.0.relayed
     }
 
     /// Asks and waits for the answer; the caller sets the deadline by dropping the future.

@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::stream::{Fuse, Substream};
 use super::upgrade::Protocols;
 use super::{PIPE, SESSION};
+#[cfg(feature = "reach")]
+use crate::error::RelayError;
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX, SUBSTREAMS_PER_CONNECTION_MAX};
 use crate::meters::Meters;
 use crate::net::frame::FrameStream;
@@ -38,6 +40,9 @@ pub(crate) struct OpenRequest {
 pub(crate) enum OpenError {
     /// The peer can't be reached; what the dials ended in.
     Unreachable(String),
+    /// Only relays lead to the peer, and the last one tried gave no circuit.
+    #[cfg(feature = "reach")]
+    Relay(RelayError),
     /// Not in time.
     TimedOut,
     /// The remote doesn't speak the protocol, or the connection closed.
