@@ -14,7 +14,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::Stream;
 use overlay::{BidiPipe, Genesis, Peer, PeerGroup, PeerId, PipeId};
-use tests::bench::{Figure, Plan, median, micros_since};
+use tests::bench::{Figure, Plan, median, micros_since, wanted};
 use tests::{Bare, DelayedLink};
 
 const ECHO: &str = "/bench/echo/1";
@@ -152,6 +152,9 @@ async fn round_trips(
     bare_to: PeerId,
     (name, bytes): (&'static str, usize),
 ) {
+    if !wanted(name) {
+        return;
+    }
     let mut pipe = group.connect(to, pipe("echo")).await.unwrap();
     let (read, write) = bare.open(bare_to, ECHO).await.split();
     let (mut read, mut write) =
@@ -192,6 +195,9 @@ async fn throughput(
     bare_to: PeerId,
     (name, bytes): (&'static str, usize),
 ) {
+    if !wanted(name) {
+        return;
+    }
     let mut pipe = group.connect(to, pipe("sink")).await.unwrap();
     let (mut read, write) = bare.open(bare_to, SINK).await.split();
     let mut write = BufWriter::with_capacity(64 * 1024, write);
@@ -230,6 +236,9 @@ async fn throughput(
 /// Opens over a link of 50 ms there and back: how many of those pass until the echo of the first message is back.
 async fn open_round_trips(to: PeerId, address: &Multiaddr) {
     const ROUND_TRIP: Duration = Duration::from_millis(50);
+    if !wanted("pipe_open_first_message_round_trips") {
+        return;
+    }
     let port = address
         .iter()
         .find_map(|part| if let Protocol::Tcp(port) = part { Some(port) } else { None })

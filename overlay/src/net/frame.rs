@@ -17,9 +17,11 @@ use crate::wire::{WireError, frame_len, put_frame_len};
 /// What has been read and is not a whole frame yet.
 #[derive(Debug)]
 pub(crate) struct ReadFrames {
+    /// The first `filled` bytes have been read; behind them is room for the next read.
     buffer: BytesMut,
-    /// Where the transport puts what it has; grows to `read_bytes_max` while it is filled.
-    scratch: Box<[u8]>,
+    filled: usize,
+    /// Room for the next read; doubles up to `read_bytes_max` while reads fill it.
+    read_bytes: usize,
     read_bytes_max: usize,
     frame_bytes_max: usize,
 }
@@ -27,8 +29,8 @@ pub(crate) struct ReadFrames {
 impl ReadFrames {
     /// Frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time, and few while few come.
     pub(crate) fn new(frame_bytes_max: usize, read_bytes_max: usize) -> Self {
-        let scratch = vec![0; READ_BYTES_FIRST.min(read_bytes_max)].into_boxed_slice();
-        Self { buffer: BytesMut::new(), scratch, read_bytes_max, frame_bytes_max }
+        let read_bytes = READ_BYTES_FIRST.min(read_bytes_max);
+        Self { buffer: BytesMut::new(), filled: 0, read_bytes, read_bytes_max, frame_bytes_max }
     }
 
     /// From now on frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time.
@@ -47,29 +49,39 @@ impl ReadFrames {
             if let Some(frame) = self.take_frame()? {
                 return Poll::Ready(Ok(Some(frame)));
             }
-            match ready!(Pin::new(&mut *io).poll_read(cx, &mut self.scratch)) {
+            self.make_room();
+            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            let room_bytes = room.len();
+            match ready!(Pin::new(&mut *io).poll_read(cx, room)) {
                 Err(_) => return Poll::Ready(Err(RecvError::Reset)),
-                Ok(0) if self.buffer.is_empty() => return Poll::Ready(Ok(None)),
+                Ok(0) if self.filled == 0 => return Poll::Ready(Ok(None)),
                 Ok(0) => return Poll::Ready(Err(WireError::Truncated.into())),
-                Ok(len) => self.take_in(len),
+                Ok(len) => {
+                    self.filled += len;
+                    if len == room_bytes {
+                        self.read_bytes = (2 * self.read_bytes).min(self.read_bytes_max);
+                    }
+                }
             }
         }
     }
 
-    /// Takes in `len` bytes of the scratch, which doubles when they filled it.
-    fn take_in(&mut self, len: usize) {
-        self.buffer.extend_from_slice(self.scratch.get(..len).unwrap_or_default());
-        if len == self.scratch.len() && len < self.read_bytes_max {
-            self.scratch = vec![0; (2 * len).min(self.read_bytes_max)].into_boxed_slice();
+    /// Makes room for a read worth its while: in the memory of frames that are gone, if all of them are.
+    fn make_room(&mut self) {
+        if self.buffer.len() - self.filled < self.read_bytes.div_ceil(4) {
+            self.buffer.truncate(self.filled);
+            self.buffer.resize(self.filled + self.read_bytes, 0);
         }
     }
 
     /// A whole frame out of what has been read.
     fn take_frame(&mut self) -> Result<Option<Bytes>, WireError> {
-        let Some((len, prefix)) = frame_len(&self.buffer, self.frame_bytes_max)? else { return Ok(None) };
-        if self.buffer.len() < prefix + len {
+        let read = self.buffer.get(..self.filled).unwrap_or_default();
+        let Some((len, prefix)) = frame_len(read, self.frame_bytes_max)? else { return Ok(None) };
+        if self.filled < prefix + len {
             return Ok(None);
         }
+        self.filled -= prefix + len;
         self.buffer.advance(prefix);
         Ok(Some(self.buffer.split_to(len).freeze()))
     }
@@ -88,7 +100,7 @@ impl WriteFrames {
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
-        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_write_out(io, cx) }
+        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_write_out(io, cx, WRITE_BYTES) }
     }
 
     /// Whether another frame may be put without waiting.
@@ -115,7 +127,7 @@ impl WriteFrames {
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
-        ready!(self.poll_write_out(io, cx))?;
+        ready!(self.poll_write_out(io, cx, 1))?;
         Pin::new(io).poll_flush(cx).map_err(|_| self.closed())
     }
 
@@ -125,16 +137,18 @@ impl WriteFrames {
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
-        ready!(self.poll_write_out(io, cx))?;
+        ready!(self.poll_write_out(io, cx, 1))?;
         Pin::new(io).poll_close(cx).map_err(|_| self.closed())
     }
 
+    /// Hands to the transport what is there, as long as it is at least `least` bytes.
     fn poll_write_out<S: AsyncWrite + Unpin>(
         &mut self,
         io: &mut S,
         cx: &mut Context<'_>,
+        least: usize,
     ) -> Poll<Result<(), SendError>> {
-        while !self.buffer.is_empty() {
+        while self.buffer.len() >= least {
             match ready!(Pin::new(&mut *io).poll_write(cx, &self.buffer)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(self.closed())),
                 Ok(len) => self.buffer.advance(len),
@@ -178,6 +192,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
     }
 }
 
+/// One data frame of yamux. What is short of it waits for more or for a flush: a frame of a few bytes costs as much.
+const WRITE_BYTES: usize = PIPE_BUFFER_BYTES / 4;
 /// Bytes read at a time at first: a session or a quiet pipe never needs more.
 const READ_BYTES_FIRST: usize = 1024;
 
