@@ -91,6 +91,8 @@ impl ReadFrames {
 #[derive(Debug, Default)]
 pub(crate) struct WriteFrames {
     buffer: BytesMut,
+    /// The rest of a large frame, behind the buffer; it is not copied, so that a pipe keeps no room for the largest.
+    body: Bytes,
 }
 
 impl WriteFrames {
@@ -105,19 +107,26 @@ impl WriteFrames {
 
     /// Whether another frame may be put without waiting.
     pub(crate) fn has_room(&self) -> bool {
-        self.buffer.len() < PIPE_BUFFER_BYTES
+        self.body.is_empty() && self.buffer.len() < PIPE_BUFFER_BYTES
     }
 
     /// Accepts a frame of at most `max` bytes.
     ///
     /// # Errors
     /// [`SendError::TooLarge`]; then nothing has changed.
-    pub(crate) fn put(&mut self, frame: &[u8], max: usize) -> Result<(), SendError> {
+    pub(crate) fn put(&mut self, frame: &Bytes, max: usize) -> Result<(), SendError> {
         if frame.len() > max {
             return Err(SendError::TooLarge { len: frame.len(), max });
         }
+        self.join_body();
         put_frame_len(frame.len(), &mut self.buffer);
-        self.buffer.extend_from_slice(frame);
+        let copied = if frame.len() < LARGE_BYTES {
+            frame.len()
+        } else {
+            self.body = frame.slice(WRITE_BYTES..);
+            WRITE_BYTES
+        };
+        self.buffer.extend_from_slice(frame.get(..copied).unwrap_or_default());
         Ok(())
     }
 
@@ -148,17 +157,32 @@ impl WriteFrames {
         cx: &mut Context<'_>,
         least: usize,
     ) -> Poll<Result<(), SendError>> {
-        while self.buffer.len() >= least {
-            match ready!(Pin::new(&mut *io).poll_write(cx, &self.buffer)) {
+        while self.unsent() >= least {
+            if self.buffer.is_empty() && self.body.len() < WRITE_BYTES {
+                self.join_body();
+            }
+            let next: &[u8] = if self.buffer.is_empty() { &self.body } else { &self.buffer };
+            match ready!(Pin::new(&mut *io).poll_write(cx, next)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(self.closed())),
+                Ok(len) if self.buffer.is_empty() => self.body.advance(len),
                 Ok(len) => self.buffer.advance(len),
             }
         }
+        self.join_body();
         Poll::Ready(Ok(()))
     }
 
+    /// Takes the rest of a large frame into the buffer, where others can follow it.
+    fn join_body(&mut self) {
+        self.buffer.extend_from_slice(&std::mem::take(&mut self.body));
+    }
+
+    fn unsent(&self) -> usize {
+        self.buffer.len() + self.body.len()
+    }
+
     fn closed(&self) -> SendError {
-        SendError::Closed { unconfirmed: self.buffer.len() }
+        SendError::Closed { unconfirmed: self.unsent() }
     }
 }
 
@@ -194,11 +218,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
 
 /// One data frame of yamux. What is short of it waits for more or for a flush: a frame of a few bytes costs as much.
 const WRITE_BYTES: usize = PIPE_BUFFER_BYTES / 4;
+/// Bytes from which on a frame is not copied but for its beginning, which goes with its length.
+const LARGE_BYTES: usize = 2 * WRITE_BYTES;
 /// Bytes read at a time at first: a session or a quiet pipe never needs more.
 const READ_BYTES_FIRST: usize = 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use futures::executor::block_on;
     use futures::io::Cursor;
     use proptest::prelude::*;
@@ -214,24 +242,46 @@ mod tests {
         Ok(frames)
     }
 
-    fn written(frames: &[Vec<u8>]) -> Vec<u8> {
+    fn written(frames: &[Bytes]) -> Vec<u8> {
         let mut writes = WriteFrames::default();
         frames.iter().for_each(|frame| writes.put(frame, 1 << 20).unwrap());
-        writes.buffer.to_vec()
+        let mut io = Cursor::new(Vec::new());
+        block_on(std::future::poll_fn(|cx| writes.poll_flush(&mut io, cx))).unwrap();
+        io.into_inner()
+    }
+
+    fn frame(len: Range<usize>) -> impl Strategy<Value = Bytes> {
+        prop::collection::vec(any::<u8>(), len).prop_map(Bytes::from)
     }
 
     proptest! {
         #[test]
         fn frames_come_out_as_they_went_in_however_they_are_cut(
-            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
+            frames in prop::collection::vec(frame(0..300), 0..8),
             read_bytes in 1usize..64,
         ) {
             let read = read_all(written(&frames), 300, read_bytes).unwrap();
-            prop_assert_eq!(read, frames.into_iter().map(Bytes::from).collect::<Vec<_>>());
+            prop_assert_eq!(read, frames);
         }
 
         #[test]
-        fn a_stream_that_ends_within_a_frame_is_an_error(frame in prop::collection::vec(any::<u8>(), 1..300)) {
+        fn small_and_large_frames_keep_their_order_and_gather_to_whole_writes(
+            lens in prop::collection::vec(prop_oneof![0..2000usize, LARGE_BYTES - 3..5 * WRITE_BYTES], 1..20),
+        ) {
+            let frames: Vec<_> = (0u8..).zip(lens).map(|(fill, len)| Bytes::from(vec![fill; len])).collect();
+            let (mut writes, mut io) = (WriteFrames::default(), Cursor::new(Vec::new()));
+            for frame in &frames {
+                block_on(std::future::poll_fn(|cx| writes.poll_ready(&mut io, cx))).unwrap();
+                prop_assert!(writes.has_room() && writes.body.is_empty());
+                writes.put(frame, 1 << 20).unwrap();
+                prop_assert!(writes.buffer.len() < PIPE_BUFFER_BYTES + LARGE_BYTES);
+            }
+            block_on(std::future::poll_fn(|cx| writes.poll_flush(&mut io, cx))).unwrap();
+            prop_assert_eq!(read_all(io.into_inner(), 1 << 20, 4096).unwrap(), frames);
+        }
+
+        #[test]
+        fn a_stream_that_ends_within_a_frame_is_an_error(frame in frame(1..300)) {
             let bytes = written(&[frame]);
             for len in 1..bytes.len() {
                 prop_assert_eq!(read_all(bytes[..len].to_vec(), 300, 64), Err(WireError::Truncated.into()));
@@ -242,7 +292,10 @@ mod tests {
     #[test]
     fn an_oversize_frame_is_refused_both_ways_before_it_is_held() {
         let mut writes = WriteFrames::default();
-        assert_eq!(writes.put(&[0; 11], 10), Err(SendError::TooLarge { len: 11, max: 10 }));
+        assert_eq!(
+            writes.put(&Bytes::from_static(&[0; 11]), 10),
+            Err(SendError::TooLarge { len: 11, max: 10 })
+        );
         assert!(writes.buffer.is_empty());
         let announced = vec![0xff, 0xff, 0xff, 0xff, 0x0f];
         assert!(matches!(read_all(announced, 10, 64), Err(RecvError::Garbage(WireError::TooLarge { .. }))));

@@ -195,7 +195,7 @@ impl ConnectionHandler for Handler {
 async fn say_busy(stream: Substream) {
     let mut frames = FrameStream::new(stream, PIPE_HEADER_BYTES_MAX, 1);
     let Ok(acceptance) = Acceptance::Busy.encode() else { return };
-    if frames.writes.put(&acceptance, PIPE_HEADER_BYTES_MAX).is_ok() {
+    if frames.writes.put(&acceptance.into(), PIPE_HEADER_BYTES_MAX).is_ok() {
         let _ = frames.close().await;
     }
 }
