@@ -72,7 +72,7 @@ pub use crate::event::{Events, PeerEvent};
 pub use crate::group::{Discovery, GroupPolicy, PeerGroup, Published};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
-pub use crate::meters::Meters;
+pub use crate::meters::{LinkMeters, Meters};
 pub use crate::net::{Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender};

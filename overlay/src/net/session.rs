@@ -27,6 +27,7 @@ use crate::limits::{
     HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_GREETING_TIMEOUT, SESSION_PING_INTERVAL,
     SESSION_QUERIES_MAX, SESSION_QUEUE, SESSION_READ_BYTES,
 };
+use crate::meters::{Link, LinkMeters};
 use crate::protocol::membership::Papers;
 use crate::protocol::session::{Frame, Outcome, QueryFrame};
 use crate::wire::{Ext, WireError};
@@ -43,12 +44,14 @@ struct Inner {
     slots: Semaphore,
     round_trip: Mutex<RoundTrip>,
     ended: Notify,
+    /// What is counted of the connection.
+    link: Arc<Link>,
     /// What the other side has proven here, of each closed group that this peer is in.
     proofs: Mutex<HashMap<GroupId, Proof>>,
 }
 
 impl SessionHandle {
-    fn new(out: mpsc::Sender<Bytes>) -> Self {
+    fn new(out: mpsc::Sender<Bytes>, link: Arc<Link>) -> Self {
         Self(Arc::new(Inner {
             out,
             next_number: AtomicU64::new(0),
@@ -56,6 +59,7 @@ impl SessionHandle {
             slots: Semaphore::new(SESSION_QUERIES_MAX),
             round_trip: Mutex::default(),
             ended: Notify::new(),
+            link,
             proofs: Mutex::default(),
         }))
     }
@@ -96,6 +100,11 @@ impl SessionHandle {
     /// The smoothed round trip, once the first ping was answered.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.measuring().smoothed()
+    }
+
+    /// Adds what is counted of its connection to `sum`.
+    pub(crate) fn count_into(&self, sum: &mut LinkMeters) {
+        sum.add(&self.0.link, self.round_trip());
     }
 
     fn measuring(&self) -> MutexGuard<'_, RoundTrip> {
@@ -188,7 +197,7 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
         }
     }
     let (out, queue) = mpsc::channel(SESSION_QUEUE);
-    let handle = SessionHandle::new(out);
+    let handle = SessionHandle::new(out, frames.io.link());
     let Some(first) = shared.sessions.add(peer, handle.clone()) else {
         shared.meters.sessions_refused.add(1);
         return;

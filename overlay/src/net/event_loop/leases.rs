@@ -44,7 +44,10 @@ impl EventLoop {
     pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<Duration, String>) {
         let (now, jitter) = (Instant::now(), random());
         match result {
-            Ok(ttl) => self.leases.granted(now, rendezvous, ttl, jitter),
+            Ok(ttl) => {
+                self.shared.meters.leases_granted.add(1);
+                self.leases.granted(now, rendezvous, ttl, jitter);
+            }
             Err(reason) => {
                 tracing::debug!(%rendezvous, %reason, "lease request failed");
                 self.shared.meters.lease_failures.add(1);

@@ -32,12 +32,15 @@ impl EventLoop {
             SwarmEvent::NewListenAddr { address, .. } => self.on_new_address(address),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 let path = Path::to(endpoint.get_remote_address().clone());
+                self.shared.meters.connections_relayed.add(u64::from(path.relayed));
                 self.shared.paths.add(peer_id, connection_id, path);
                 if let ConnectedPoint::Dialer { address, .. } = endpoint {
                     self.book.add(peer_id, address);
                 }
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, endpoint, .. } => {
+                let path = Path::to(endpoint.get_remote_address().clone());
+                self.shared.meters.connections_relayed.sub(u64::from(path.relayed));
                 self.shared.paths.remove(&peer_id, connection_id);
                 self.unanswered_pings.remove(&connection_id);
             }

@@ -22,7 +22,7 @@ use super::stream::{Fuse, Substream};
 use super::upgrade::Protocols;
 use super::{PIPE, SESSION};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX, SUBSTREAMS_PER_CONNECTION_MAX};
-use crate::meters::Meters;
+use crate::meters::{Link, Meters};
 use crate::net::frame::FrameStream;
 use crate::protocol::pipe::Acceptance;
 
@@ -67,6 +67,7 @@ pub(crate) struct Handler {
     accept: mpsc::Sender<Inbound>,
     refusals: FuturesUnordered<BoxFuture<'static, ()>>,
     meters: Arc<Meters>,
+    link: Arc<Link>,
 }
 
 impl Handler {
@@ -77,7 +78,8 @@ impl Handler {
         meters: Arc<Meters>,
     ) -> Self {
         let (wanted, refusals) = (VecDeque::new(), FuturesUnordered::new());
-        Self { peer, connection, wanted, opening: 0, alive: Vec::new(), accept, refusals, meters }
+        let link = Arc::new(Link::new(meters.clone()));
+        Self { peer, connection, wanted, opening: 0, alive: Vec::new(), accept, refusals, meters, link }
     }
 
     /// Lets `stream` hear of the end of this connection. Signals of streams that are gone are swept when their
@@ -86,7 +88,7 @@ impl Handler {
         if self.alive.len() == self.alive.capacity() {
             self.alive.retain(Fuse::is_live);
         }
-        let (substream, alive) = Substream::new(stream);
+        let (substream, alive) = Substream::new(stream, self.link.clone());
         self.alive.push(alive);
         substream
     }
@@ -100,6 +102,7 @@ impl Handler {
     }
 
     fn accept(&mut self, stream: Stream, protocol: StreamProtocol) {
+        self.meters.substreams_in.add(1);
         let full = self.is_full();
         let (stream, peer, connection) = (self.bind(stream), self.peer, self.connection);
         let inbound = Inbound { peer, connection, protocol, stream };
@@ -151,6 +154,7 @@ impl ConnectionHandler for Handler {
                 continue;
             }
             if self.is_full() {
+                self.meters.substreams_failed.add(1);
                 let _ = request.reply.send(Err(OpenError::Busy));
                 continue;
             }
@@ -174,12 +178,14 @@ impl ConnectionHandler for Handler {
             }) => self.accept(stream, protocol),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
                 self.opening -= 1;
+                self.meters.substreams_out.add(1);
                 // An asker that has gone away drops the stream, which resets it.
                 let stream = self.bind(protocol);
                 let _ = info.reply.send(Ok(stream));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 self.opening -= 1;
+                self.meters.substreams_failed.add(1);
                 let error = match error {
                     StreamUpgradeError::Timeout => OpenError::TimedOut,
                     _ => OpenError::Closed,
