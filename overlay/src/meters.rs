@@ -1,6 +1,8 @@
 //! Counters and gauges of the overlay (JXTA's monitoring service): always on, relaxed atomics, read by name.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Declares the meters once: field, and what it counts.
 macro_rules! meters {
@@ -29,6 +31,22 @@ meters! {
     dials_failed,
     /// Connections closed because keep-alive pings were not answered.
     connections_dead,
+    /// Connections through a relay open now; the others are direct.
+    connections_relayed,
+    /// Bytes read from substreams, before decryption's and multiplexing's own.
+    bytes_in,
+    /// Bytes written to substreams, likewise.
+    bytes_out,
+    /// Substreams that this peer opened: sessions and pipes.
+    substreams_out,
+    /// Substreams that others opened, refused ones among them.
+    substreams_in,
+    /// Substreams that this peer wanted and did not get.
+    substreams_failed,
+    /// Commands that wait for the event loop, when it last looked.
+    commands_waiting,
+    /// Inbound substreams that wait to be taken, when the event loop last looked.
+    inbound_waiting,
     /// Sessions open now.
     sessions,
     /// Sessions that never came to be: no greeting in time, or a foreign protocol.
@@ -103,16 +121,18 @@ meters! {
     advertisements_evicted,
     /// Publications that no rendezvous took; tried again with the next lease or renewal.
     publications_failed,
+    /// Lookups at rendezvous and neighbours, whatever was found.
+    lookups,
     /// Lookups at a rendezvous that it refused or did not answer, and those of queries beyond a bound, which are not sent.
     lookups_failed,
     /// Peers on the local network that were ignored because there are enough.
     neighbours_ignored,
     /// Times that mDNS was turned off because too many addresses were told.
     mdns_overflows,
+    /// Leases granted and renewed.
+    leases_granted,
     /// Lease requests that failed.
     lease_failures,
-    /// Connections through a relay, open now.
-    relayed,
     /// Relayed connections beside which a direct one came to be.
     direct_upgrades,
     /// Dials past a relay that failed.
@@ -175,5 +195,70 @@ impl Meter {
 
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What passes over one connection, counted for it and for all.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    bytes_in: Meter,
+    bytes_out: Meter,
+    substreams: Meter,
+    all: Arc<Meters>,
+}
+
+impl Link {
+    /// Of a new connection, counted in `all` too.
+    pub(crate) fn new(all: Arc<Meters>) -> Self {
+        Self { all, ..Self::default() }
+    }
+
+    /// Bytes were read from a substream.
+    pub(crate) fn read(&self, bytes: usize) {
+        self.bytes_in.add(bytes as u64);
+        self.all.bytes_in.add(bytes as u64);
+    }
+
+    /// Bytes were written to a substream.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.bytes_out.add(bytes as u64);
+        self.all.bytes_out.add(bytes as u64);
+    }
+
+    /// A substream is there now.
+    pub(crate) fn opened(&self) {
+        self.substreams.add(1);
+    }
+
+    /// A substream is gone.
+    pub(crate) fn closed(&self) {
+        self.substreams.sub(1);
+    }
+}
+
+/// What passed over the connections with one peer that have a session now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkMeters {
+    /// Connections.
+    pub connections: u64,
+    /// Bytes read from their substreams.
+    pub bytes_in: u64,
+    /// Bytes written to their substreams.
+    pub bytes_out: u64,
+    /// Substreams open now: a session for each connection, and the pipes.
+    pub substreams: u64,
+    /// The shortest of their smoothed round trips, `None` before the first answer.
+    pub round_trip: Option<Duration>,
+}
+
+impl LinkMeters {
+    /// Takes in one more connection.
+    pub(crate) fn add(&mut self, link: &Link, round_trip: Option<Duration>) {
+        self.connections += 1;
+        self.bytes_in += link.bytes_in.get();
+        self.bytes_out += link.bytes_out.get();
+        self.substreams += link.substreams.get();
+        self.round_trip = self.round_trip.into_iter().chain(round_trip).min();
     }
 }

@@ -15,7 +15,7 @@ use crate::core::Path;
 use crate::error::{ConnectError, LeaseError};
 use crate::event::Events;
 use crate::limits::PUBLICATIONS_MAX;
-use crate::meters::Meters;
+use crate::meters::{LinkMeters, Meters};
 use crate::net::{Command, Handle, Way, within};
 
 pub use builder::PeerBuilder;
@@ -128,6 +128,13 @@ impl Peer {
     /// or before the first answer.
     pub fn round_trip(&self, peer: PeerId) -> Option<Duration> {
         self.handle.shared.sessions.of(&peer)?.round_trip()
+    }
+
+    /// What passed over the connections with `peer` that have a session; all zero without any.
+    pub fn link_meters(&self, peer: PeerId) -> LinkMeters {
+        let mut sum = LinkMeters::default();
+        self.handle.shared.sessions.of_peer(&peer).iter().for_each(|session| session.count_into(&mut sum));
+        sum
     }
 
     /// The connections with `peer`, the oldest first: which way each goes, and whether through a relay.

@@ -187,6 +187,8 @@ impl EventLoop {
     }
 
     fn let_time_pass(&mut self, now: Instant) {
+        self.shared.meters.commands_waiting.set(self.commands.len() as u64);
+        self.shared.meters.inbound_waiting.set(self.inbound.len() as u64);
         self.cache.expire(now);
         self.shared.meters.advertisements_evicted.set(self.cache.evicted());
         let due = self.publications.handle_timeout(now);

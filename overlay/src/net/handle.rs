@@ -88,6 +88,7 @@ impl Handle {
     pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
         let (shared, net) = (&self.shared, GroupId::net());
         let failed = || shared.meters.lookups_failed.add(1);
+        shared.meters.lookups.add(1);
         let Ok(request) = find_request(query) else {
             failed();
             return Vec::new();

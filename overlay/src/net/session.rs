@@ -72,7 +72,8 @@ pub(crate) async fn run(
     // Beyond the answers there is a place for the end of each question, so that an end never waits.
     let (parts, later) = mpsc::channel(SESSION_PARTS_QUEUE + SESSION_QUERIES_MAX);
     let (duties, due) = Duty::queue();
-    let handle = SessionHandle::new(out, parts, duties, shared.paths.is_relayed(&peer, connection));
+    let relayed = shared.paths.is_relayed(&peer, connection);
+    let handle = SessionHandle::new(out, parts, duties, relayed, frames.io.link());
     let Some(first) = shared.sessions.add(peer, handle.clone()) else {
         shared.meters.sessions_refused.add(1);
         return true;

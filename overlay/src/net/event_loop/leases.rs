@@ -49,7 +49,10 @@ impl EventLoop {
     pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<LeaseGrant, String>) {
         let (now, jitter) = (Instant::now(), random());
         match result {
-            Ok(grant) => self.leases.granted(now, rendezvous, grant, jitter),
+            Ok(grant) => {
+                self.shared.meters.leases_granted.add(1);
+                self.leases.granted(now, rendezvous, grant, jitter);
+            }
             Err(reason) => {
                 tracing::debug!(%rendezvous, %reason, "lease request failed");
                 self.shared.meters.lease_failures.add(1);

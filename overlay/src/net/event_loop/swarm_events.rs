@@ -43,7 +43,7 @@ impl EventLoop {
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, endpoint, .. } => {
                 if endpoint.is_relayed() {
-                    self.shared.meters.relayed.sub(1);
+                    self.shared.meters.connections_relayed.sub(1);
                 }
                 self.shared.paths.remove(&peer_id, connection_id);
                 self.unanswered_pings.remove(&connection_id);
@@ -67,7 +67,7 @@ impl EventLoop {
     fn on_path(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
         let path = Path::of(endpoint);
         if path.relayed {
-            self.shared.meters.relayed.add(1);
+            self.shared.meters.connections_relayed.add(1);
         } else if !self.shared.paths.of(&peer).iter().all(|path| path.not_direct.is_none()) {
             self.shared.meters.direct_upgrades.add(1);
             self.shared.tell(PeerEvent::Upgraded { peer });
