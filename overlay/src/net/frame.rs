@@ -302,7 +302,7 @@ mod tests {
                 writes.put(frame, 1 << 20).unwrap();
                 prop_assert!(writes.buffer.len() < PIPE_BUFFER_BYTES + LARGE_BYTES);
             }
-            block_on(std::future::poll_fn(|cx| writes.poll_flush(&mut io, cx))).unwrap();
+            block_on(std::future::poll_fn(|cx| writes.poll_close(&mut io, cx))).unwrap();
             prop_assert_eq!(read_all(io.into_inner(), 1 << 20, 4096).unwrap(), frames);
         }
 

@@ -99,12 +99,19 @@ async fn a_peer_that_cannot_be_dialed_is_reached_through_a_relay_and_the_path_sa
             .await;
     }
     assert_eq!(
-        (meter(&anne, "relayed"), meter(&bert, "relayed"), meter(&relay, "relay_circuits")),
+        (
+            meter(&anne, "connections_relayed"),
+            meter(&bert, "connections_relayed"),
+            meter(&relay, "relay_circuits")
+        ),
         (1, 1, 1)
     );
     echoes(&mut near, &mut far, vec![8; 1_000]).await;
     anne.close(bert.id()).await;
-    eventually(|| (meter(&relay, "relay_circuits") == 0 && meter(&bert, "relayed") == 0).then_some(())).await;
+    eventually(|| {
+        (meter(&relay, "relay_circuits") == 0 && meter(&bert, "connections_relayed") == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -144,7 +151,7 @@ async fn peers_that_meet_through_a_relay_move_to_a_direct_connection_and_lose_no
     let (mut new_near, mut new_far) = connect(&anne, &bert, &mut listener).await;
     // Without the relay only what is direct goes on.
     relay.shutdown().await;
-    eventually(|| (meter(&anne, "relayed") == 0).then_some(())).await;
+    eventually(|| (meter(&anne, "connections_relayed") == 0).then_some(())).await;
     assert!(!matches!(old_near.recv().await, Ok(Some(_))));
     echoes(&mut new_near, &mut new_far, b"direct".to_vec()).await;
 }
