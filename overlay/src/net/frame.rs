@@ -138,13 +138,15 @@ impl WriteFrames {
         }
         self.join_body();
         put_frame_len(frame.len(), &mut self.buffer);
-        let copied = if frame.len() < LARGE_BYTES {
-            frame.len()
+        if frame.len() < LARGE_BYTES {
+            self.buffer.extend_from_slice(frame);
         } else {
-            self.body = frame.slice(WRITE_BYTES..);
-            WRITE_BYTES
-        };
-        self.buffer.extend_from_slice(frame.get(..copied).unwrap_or_default());
+            // Whole writes alone stand before the body, so that none is cut short where it begins.
+            self.body = frame.clone();
+            let gathered = self.buffer.len();
+            let beginning = self.body.split_to(gathered.next_multiple_of(WRITE_BYTES) - gathered);
+            self.buffer.extend_from_slice(&beginning);
+        }
         Ok(())
     }
 
@@ -196,7 +198,9 @@ impl WriteFrames {
 
     /// Takes the rest of a large frame into the buffer, where others can follow it.
     fn join_body(&mut self) {
-        self.buffer.extend_from_slice(&std::mem::take(&mut self.body));
+        if !self.body.is_empty() {
+            self.buffer.extend_from_slice(&std::mem::take(&mut self.body));
+        }
     }
 
     fn unsent(&self) -> usize {
@@ -300,6 +304,7 @@ mod tests {
                 block_on(std::future::poll_fn(|cx| writes.poll_ready(&mut io, cx))).unwrap();
                 prop_assert!(writes.has_room() && writes.body.is_empty());
                 writes.put(frame, 1 << 20).unwrap();
+                prop_assert!(writes.body.is_empty() || writes.buffer.len() % WRITE_BYTES == 0);
                 prop_assert!(writes.buffer.len() < PIPE_BUFFER_BYTES + LARGE_BYTES);
             }
             block_on(std::future::poll_fn(|cx| writes.poll_close(&mut io, cx))).unwrap();
