@@ -7,6 +7,7 @@ mod resolver;
 use std::sync::Arc;
 use std::time::Duration;
 
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
@@ -112,6 +113,19 @@ impl Peer {
         deadline: Duration,
     ) -> Result<(), ConnectError> {
         within(deadline, self.handle.session(peer, addresses)).await.map(drop)
+    }
+
+    /// [`dial`](Self::dial)s the peer that `address` ends in, as in `/ip4/192.0.2.1/tcp/4001/p2p/12D3…`, and says which
+    /// it is. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`], `Unreachable` for an address that names no peer.
+    pub async fn dial_address(&self, address: Multiaddr, deadline: Duration) -> Result<PeerId, ConnectError> {
+        let Some(Protocol::P2p(peer)) = address.iter().last() else {
+            let reason = format!("{address} does not end in /p2p/ and the peer's id");
+            return Err(ConnectError::Unreachable { reason });
+        };
+        self.dial(peer, vec![address], deadline).await.map(|()| peer)
     }
 
     /// Makes sure that there is a session with `peer`: an open one, else by dialing what is remembered, else by
