@@ -3,6 +3,7 @@
 mod advertisements;
 mod membership;
 mod pipes;
+mod propagate;
 
 use std::sync::Arc;
 

@@ -75,4 +75,7 @@ pub use crate::limits::Limits;
 pub use crate::meters::Meters;
 pub use crate::net::{Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
-pub use crate::pipe::{BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender};
+pub use crate::pipe::{
+    BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PropagatePipe,
+    PropagateReceiver, PropagateSender, Propagated,
+};

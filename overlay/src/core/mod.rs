@@ -7,6 +7,7 @@ mod event;
 mod lease_keeper;
 mod membership;
 mod path;
+mod propagate;
 mod publications;
 mod round_trip;
 
@@ -18,5 +19,6 @@ pub use path::{Path, Transport};
 pub(crate) use address_book::AddressBook;
 pub(crate) use lease_keeper::{LeaseEffect, LeaseKeeper};
 pub(crate) use membership::Membership;
+pub(crate) use propagate::{Breach, Delivery, Propagation, near};
 pub(crate) use publications::{Due, Publications};
 pub(crate) use round_trip::RoundTrip;

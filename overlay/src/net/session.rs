@@ -197,6 +197,7 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
     if first {
         shared.tell(PeerEvent::SessionOpened { peer });
     }
+    shared.met.send_replace(());
     // The event loop outlives its tasks, or nobody waits any more.
     let _ = opens.send((peer, handle.clone())).await;
     Session {
@@ -215,6 +216,7 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
     if shared.sessions.remove(&peer, &handle) {
         shared.tell(PeerEvent::SessionLost { peer });
     }
+    shared.met.send_replace(());
 }
 
 /// Sends our greeting and reads theirs. `Err(Some)` for garbage, `Err(None)` for a stream that ended.

@@ -10,10 +10,11 @@ use tokio::sync::{broadcast, watch};
 
 use super::bindings::Bindings;
 use super::groups::Groups;
+use super::propagate::Propagations;
 use super::resolver::Handlers;
 use super::session::SessionHandle;
 use crate::core::{Path, PeerEvent};
-use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
+use crate::limits::{EVENT_QUEUE, PROPAGATE_DIRECT_MAX, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
 /// The state of one peer that more than one task reads.
@@ -32,6 +33,11 @@ pub(crate) struct Shared {
     pub(crate) leases: watch::Sender<Leases>,
     pub(crate) addresses: Table<Vec<Multiaddr>>,
     pub(crate) groups: Groups,
+    pub(crate) propagations: Propagations,
+    /// Members up to which this peer sends to each itself.
+    pub(crate) propagate_direct: usize,
+    /// A session has come up or gone, or a peer has proven its place in a group.
+    pub(crate) met: watch::Sender<()>,
 }
 
 /// How the leases stand.
@@ -61,6 +67,9 @@ impl Shared {
             leases: watch::Sender::default(),
             addresses: Table::default(),
             groups: Groups::default(),
+            propagations: Propagations::default(),
+            propagate_direct: PROPAGATE_DIRECT_MAX,
+            met: watch::Sender::default(),
         }
     }
 

@@ -45,7 +45,8 @@ pub(crate) struct PeerConfig {
 /// [`SpawnError`].
 pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
-    let shared = Arc::new(Shared::new(config.keypair.clone()));
+    let propagate_direct = config.limits.propagate_direct;
+    let shared = Arc::new(Shared { propagate_direct, ..Shared::new(config.keypair.clone()) });
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
     let mut behaviour =
         Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.meters.clone());

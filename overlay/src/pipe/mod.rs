@@ -3,8 +3,10 @@
 
 mod bidirectional;
 mod halves;
+mod propagate;
 mod unicast;
 
 pub use bidirectional::{BidiPipe, PipeListener};
 pub use halves::{PipeReceiver, PipeSender};
+pub use propagate::{PropagatePipe, PropagateReceiver, PropagateSender, Propagated};
 pub use unicast::{InputPipe, Message, OutputPipe};

@@ -3,5 +3,6 @@
 pub mod discovery;
 pub(crate) mod membership;
 pub(crate) mod pipe;
+pub(crate) mod propagate;
 pub mod rendezvous;
 pub(crate) mod session;

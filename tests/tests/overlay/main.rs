@@ -6,6 +6,7 @@ mod hostile_members;
 mod hostile_services;
 mod meeting;
 mod pipes;
+mod propagate;
 mod resolver;
 mod transports;
 mod world;
