@@ -121,7 +121,7 @@ pub const PROPAGATE_OFFER_PERIOD: Duration = Duration::from_millis(200);
 pub const PROPAGATE_SETTLE: Duration = Duration::from_secs(2);
 /// Bytes of received messages that wait for the application. Full: reading waits, and so do the senders.
 pub const PROPAGATE_READY_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes that wait behind a gap of one sender. Full: the gap is reported as missed at once.
+/// Bytes that wait behind a gap of one sender. Full: what comes then is asked for again once the gap is closed.
 pub const PROPAGATE_HELD_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of unfinished messages of all senders together. Full: the message that breaks it is lost and reported.
 pub const PROPAGATE_PARTIAL_BYTES: usize = 64 * 1024 * 1024;

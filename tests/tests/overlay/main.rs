@@ -3,6 +3,7 @@
 mod groups;
 mod hostile;
 mod hostile_members;
+mod hostile_propagate;
 mod hostile_services;
 mod meeting;
 mod pipes;

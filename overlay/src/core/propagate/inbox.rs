@@ -27,6 +27,8 @@ pub(super) enum Taken {
     Duplicate,
     /// Something before it is not there yet.
     Held,
+    /// The same, and too much is held already: it must come again.
+    NoRoom,
 }
 
 /// One sender's numbers since one start of it.
@@ -83,12 +85,11 @@ impl Inbox {
         }
         if parcel.first > self.next {
             self.gap_since.get_or_insert(now);
+            if self.held_bytes >= PROPAGATE_HELD_BYTES {
+                return Taken::NoRoom;
+            }
             self.held_bytes += parcel.frame.len().max(1024);
             self.held.insert(parcel.first, parcel);
-            if self.held_bytes > PROPAGATE_HELD_BYTES {
-                self.give_up(now, partial_all, (ready, passed));
-                return Taken::Fresh;
-            }
             return Taken::Held;
         }
         self.deliver(&parcel, partial_all, ready);

@@ -189,10 +189,16 @@ impl Propagation {
             let out = (&mut ready, &mut passed);
             origin.inbox.lost_before(now, parcel.first, &mut self.partial_all, out);
         }
+        let end = parcel.end();
         let taken = origin.inbox.take(now, parcel, &mut self.partial_all, (&mut ready, &mut passed));
         match taken {
             Taken::Fresh => origin.provider = Some(from),
             Taken::Held => {}
+            Taken::NoRoom => {
+                // Who brought it has it, and is asked for it once there is room.
+                origin.offers.insert(from, end);
+                origin.offered_since.get_or_insert(now);
+            }
             Taken::Duplicate => {
                 self.meters.propagate_duplicates.add(1);
                 let other = if from == sender {
