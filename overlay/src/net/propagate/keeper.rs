@@ -40,6 +40,9 @@ struct Keeper {
     /// Links that others send on.
     ins: HashMap<PeerId, AbortHandle>,
     banned: HashMap<PeerId, Instant>,
+    /// The members at the last review, and who is near among them.
+    members: BTreeSet<PeerId>,
+    neighbours: BTreeSet<PeerId>,
 }
 
 enum Out {
@@ -84,6 +87,8 @@ pub(crate) fn keep(
         outs: HashMap::new(),
         ins: HashMap::new(),
         banned: HashMap::new(),
+        members: BTreeSet::new(),
+        neighbours: BTreeSet::new(),
     };
     tokio::spawn(keeper.run(joined, stopped, look));
     Ok((hub, stop))
@@ -317,7 +322,11 @@ impl Keeper {
         let now = Instant::now();
         self.banned.retain(|_, until| *until > now);
         let members = self.hub.state().roster.peers();
-        let neighbours = near(self.hub.shared.id, &members);
+        if members != self.members {
+            self.neighbours = near(self.hub.shared.id, &members);
+            self.members.clone_from(&members);
+        }
+        let neighbours = self.neighbours.clone();
         let direct = members.len() <= self.hub.shared.propagate_direct;
         let wanted = if direct { &members } else { &neighbours };
         let mut complete = true;
