@@ -89,5 +89,6 @@ pub use crate::net::{Answers, Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{
     BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PipeStream,
-    ResumableListener, ResumablePipe, ResumableReceiver, ResumableSender, StreamListener,
+    PropagatePipe, PropagateReceiver, PropagateSender, Propagated, ResumableListener, ResumablePipe,
+    ResumableReceiver, ResumableSender, StreamListener,
 };

@@ -130,6 +130,65 @@ pub const BINDINGS_MAX: usize = 4096;
 /// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.
 pub const GROUPS_MAX: usize = 1024;
 
+/// Bytes of one message on a propagate pipe; it travels in pieces of [`PROPAGATE_PIECE_BYTES`]. Longer: `send` says
+/// `TooLarge`, a sender that goes on beyond it is counted and loses that message.
+pub const PROPAGATE_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a piece of a message: one fits a parcel, and a long message does not keep others' waiting.
+pub const PROPAGATE_PIECE_BYTES: usize = 60 * 1024;
+/// Bytes that a sender gathers into one parcel, which is encoded, and signed if need be, once for all members.
+pub const PROPAGATE_PARCEL_BYTES: usize = 64 * 1024;
+/// Messages, or pieces of them, in one parcel. More: a sender begins another, a receiver ends the link as garbage.
+pub const PROPAGATE_PARCEL_ITEMS_MAX: usize = 1024;
+/// Bytes of one frame between members. Longer: the link ends as garbage.
+pub const PROPAGATE_FRAME_BYTES_MAX: usize = 80 * 1024;
+/// Known members up to which a sender sends to each itself; above, its messages are signed and passed on by members.
+pub const PROPAGATE_DIRECT_MAX: usize = 64;
+/// Members of a pipe that are remembered. More are ignored and counted; they hear from those who know them.
+pub const PROPAGATE_MEMBERS_MAX: usize = 1024;
+/// Links of one propagate pipe, each way. Full: the opener is told *busy* and tries again.
+pub const PROPAGATE_LINKS_MAX: usize = 256;
+/// Propagate pipes that one peer may bind. Full: `propagate_pipe` fails.
+pub const PROPAGATE_PIPES_MAX: usize = 256;
+/// Bytes of own messages that a sender keeps: what a member may be behind without losing anything. Full: sending waits
+/// for members that are behind until they count as stalled, then the oldest are forgotten.
+pub const PROPAGATE_HISTORY_BYTES: usize = 8 * 1024 * 1024;
+/// Parcels kept of one sender. Full: as above.
+pub const PROPAGATE_HISTORY_PARCELS: usize = 8192;
+/// Bytes of another sender's signed messages that a member keeps to pass on. Full: as above, for who passes on.
+pub const PROPAGATE_RELAY_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes kept of all other senders; each gets an equal share, at least a parcel.
+pub const PROPAGATE_RELAY_BYTES_ALL: usize = 64 * 1024 * 1024;
+/// Time without progress after which a member that others wait for counts as stalled, and is waited for no more.
+pub const PROPAGATE_STALL: Duration = Duration::from_millis(500);
+/// Time in which a gap must be repaired. Longer: it is reported as missed, and what follows is delivered.
+pub const PROPAGATE_REPAIR_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time after which what a neighbour says it has, and nobody has brought, is asked of it; also how often who passes on
+/// tells its neighbours what it has.
+pub const PROPAGATE_OFFER_PERIOD: Duration = Duration::from_millis(200);
+/// Time after binding in which a sender that others already know counts from where it is; later, from its first message.
+pub const PROPAGATE_SETTLE: Duration = Duration::from_secs(2);
+/// Bytes of received messages that wait for the application. Full: reading waits, and so do the senders.
+pub const PROPAGATE_READY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that wait behind a gap of one sender. Full: what comes then is asked for again once the gap is closed.
+pub const PROPAGATE_HELD_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of unfinished messages of all senders together. Full: the message that breaks it is lost and reported.
+pub const PROPAGATE_PARTIAL_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of the two frames that open a link: they say what is known of up to [`PROPAGATE_MEMBERS_MAX`] senders.
+pub const PROPAGATE_HELLO_BYTES_MAX: usize = 256 * 1024;
+/// Members that one frame tells of.
+pub const PROPAGATE_TOLD_MAX: usize = 128;
+/// Requests of one neighbour to send again, within [`PROPAGATE_OFFER_PERIOD`]. More are ignored and counted.
+pub const PROPAGATE_GRAFTS_MAX: usize = 256;
+/// First time between two tries to link with a member that is not reached; it doubles up to the maximum.
+pub const PROPAGATE_RETRY_MIN: Duration = Duration::from_millis(100);
+/// Longest time between two tries; a member that is not reached in five tries is forgotten.
+pub const PROPAGATE_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Time for which nothing is taken from a member that passed on a forgery.
+pub const PROPAGATE_BAN: Duration = Duration::from_secs(60);
+/// Time between two looks for binders at the rendezvous, and after which members tell each other again of those they
+/// know: for when an event was missed.
+pub const PROPAGATE_REFRESH: Duration = Duration::from_secs(10);
+
 /// Bytes of a genesis. Longer, by its label: it can't be shared, and none is read.
 pub const GENESIS_BYTES_MAX: usize = 512;
 /// Bytes of one signed credential or ticket. Longer: malformed.
@@ -291,6 +350,8 @@ pub struct Limits {
     pub connects: Quota,
     /// Advertisements in the local cache. Full: see [`AdvertisementCache`](crate::AdvertisementCache). Default 10,000.
     pub advertisements: usize,
+    /// Known members of a propagate pipe up to which this peer sends to each itself. Default [`PROPAGATE_DIRECT_MAX`].
+    pub propagate_direct: usize,
 }
 
 impl Limits {
@@ -305,6 +366,12 @@ impl Limits {
         self.connects = connects;
         self
     }
+
+    /// These limits with `members` of a propagate pipe up to which this peer sends to each itself.
+    pub fn propagate_direct(mut self, members: usize) -> Self {
+        self.propagate_direct = members;
+        self
+    }
 }
 
 impl Default for Limits {
@@ -315,6 +382,7 @@ impl Default for Limits {
             connections_pending: 128,
             connects: Quota { per_second: 20, burst: 256 },
             advertisements: 10_000,
+            propagate_direct: PROPAGATE_DIRECT_MAX,
         }
     }
 }

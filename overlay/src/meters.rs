@@ -101,6 +101,22 @@ meters! {
     pipe_timeouts,
     /// Pipes ended because a place in their group was: revoked, expired, or given up.
     pipes_cut,
+    /// Links of propagate pipes open now, those that this peer sends on.
+    propagate_links,
+    /// Links of propagate pipes refused here: not bound, or no place in the group.
+    propagate_refused,
+    /// Frames of propagate pipes that can't be read; each ends its link.
+    propagate_garbage,
+    /// Messages that spoke for another without its signature; each ends its link and bans who passed it on.
+    propagate_forgeries,
+    /// Parcels that came twice; the second is dropped.
+    propagate_duplicates,
+    /// Pieces of messages reported as missed, to the application as well.
+    propagate_missed,
+    /// Members that were no longer waited for because they stalled.
+    propagate_stalled,
+    /// Members and requests of neighbours that were ignored because there are too many.
+    propagate_ignored,
     /// Proofs of membership refused, whatever was wrong.
     proofs_refused,
     /// Proofs of membership refused unread because their session had shown too many; many of them end it.

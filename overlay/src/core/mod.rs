@@ -8,6 +8,7 @@ mod event;
 mod lease_keeper;
 mod membership;
 mod path;
+mod propagate;
 mod publications;
 mod rate;
 #[cfg(feature = "reach")]
@@ -32,6 +33,7 @@ pub(crate) use address_book::AddressBook;
 pub(crate) use conduct::{Conduct, Offence};
 pub(crate) use membership::Membership;
 pub(crate) use path::is_circuit;
+pub(crate) use propagate::{Breach, Delivery, Propagation, near};
 #[cfg(feature = "reach")]
 pub(crate) use reservations::{ReservationEffect, Reservations};
 pub(crate) use resumable::{FAREWELL, Resumable};

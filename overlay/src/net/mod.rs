@@ -15,6 +15,7 @@ mod handshake;
 mod lease;
 mod membership;
 mod pipe_stream;
+mod propagate;
 #[cfg(feature = "reach")]
 mod reach;
 mod resolver;
@@ -35,6 +36,7 @@ pub(crate) use handle::{Deadline, Handle, within};
 pub(crate) use handshake::connect_error;
 pub(crate) use lease::{Way, push};
 pub(crate) use pipe_stream::open_pipe;
+pub(crate) use propagate::{Feeder, Hub, keep as keep_propagation};
 pub(crate) use resumable::{ResumableEnd, open as open_resumable};
 pub(crate) use spawn::{PeerConfig, spawn};
 pub use substream::Substream;

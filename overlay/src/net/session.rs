@@ -82,6 +82,7 @@ pub(crate) async fn run(
     if first {
         shared.tell(PeerEvent::SessionOpened { peer });
     }
+    shared.met.send_replace(());
     // The event loop outlives its tasks, or nobody waits any more.
     let _ = opens.send((peer, handle.clone())).await;
     let (offences, proofs, session) = (Cell::new(0), ProofQuota::default(), handle.clone());
@@ -92,6 +93,7 @@ pub(crate) async fn run(
     if shared.sessions.remove(&peer, &handle) {
         shared.tell(PeerEvent::SessionLost { peer });
     }
+    shared.met.send_replace(());
     true
 }
 

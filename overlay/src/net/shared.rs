@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, watch};
 use super::bindings::Bindings;
 use super::gate;
 use super::groups::Groups;
+use super::propagate::Propagations;
 use super::resolver::Handlers;
 use super::resumable::Resumables;
 use super::session::SessionHandle;
@@ -38,6 +39,11 @@ pub(crate) struct Shared {
     pub(crate) addresses: Table<Vec<Multiaddr>>,
     pub(crate) groups: Groups,
     conduct: Mutex<Conduct>,
+    pub(crate) propagations: Propagations,
+    /// Members up to which this peer sends to each itself.
+    pub(crate) propagate_direct: usize,
+    /// A session has come up or gone, or a peer has proven its place in a group.
+    pub(crate) met: watch::Sender<()>,
 }
 
 /// How the leases stand.
@@ -52,7 +58,7 @@ pub(crate) struct Leases {
 }
 
 impl Shared {
-    pub(crate) fn new(keypair: Keypair) -> Self {
+    pub(crate) fn new(keypair: Keypair, propagate_direct: usize) -> Self {
         let id = keypair.public().to_peer_id();
         Self {
             keypair,
@@ -69,6 +75,9 @@ impl Shared {
             addresses: Table::default(),
             groups: Groups::default(),
             conduct: Mutex::default(),
+            propagations: Propagations::default(),
+            propagate_direct,
+            met: watch::Sender::default(),
         }
     }
 

@@ -60,7 +60,8 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     #[cfg(feature = "reach")]
     let mut config = config;
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
-    let shared = Arc::new(Shared::new(config.keypair.clone()));
+    let propagate_direct = config.limits.propagate_direct;
+    let shared = Arc::new(Shared::new(config.keypair.clone(), propagate_direct));
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
     let id = shared.id;
     #[cfg(feature = "reach")]

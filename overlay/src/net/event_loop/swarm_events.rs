@@ -9,8 +9,8 @@ use super::{Ended, EventLoop};
 use crate::core::{Path, PeerEvent, is_circuit};
 use crate::limits::{ADDRESSES_PER_PEER_MAX, NEGOTIATING_PER_PEER_MAX, PING_FAILURES_MAX};
 use crate::net::behaviour::BehaviourEvent;
-use crate::net::substream::{Happened, Inbound, OpenRequest, SESSION};
-use crate::net::{pipe_stream, session};
+use crate::net::substream::{Happened, Inbound, OpenRequest, PROPAGATE, SESSION};
+use crate::net::{pipe_stream, propagate, session};
 
 impl EventLoop {
     pub(crate) fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -149,7 +149,11 @@ impl EventLoop {
         let room = *negotiating < NEGOTIATING_PER_PEER_MAX;
         *negotiating += 1;
         self.tasks.spawn(async move {
-            if room {
+            if inbound.protocol == PROPAGATE && room {
+                propagate::negotiate(inbound, shared).await;
+            } else if inbound.protocol == PROPAGATE {
+                propagate::refuse_busy(inbound, shared).await;
+            } else if room {
                 pipe_stream::negotiate(inbound, shared).await;
             } else {
                 pipe_stream::refuse_busy(inbound, shared).await;

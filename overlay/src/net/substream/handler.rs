@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::stream::{Fuse, Substream};
 use super::upgrade::Protocols;
-use super::{PIPE, SESSION};
+use super::{PIPE, PROPAGATE, SESSION};
 #[cfg(feature = "reach")]
 use crate::error::RelayError;
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX, SUBSTREAMS_PER_CONNECTION_MAX};
@@ -142,7 +142,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = OpenRequest;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Protocols, ()> {
-        SubstreamProtocol::new(Protocols(vec![SESSION, PIPE]), ()).with_timeout(OPEN_TIMEOUT)
+        SubstreamProtocol::new(Protocols(vec![SESSION, PIPE, PROPAGATE]), ()).with_timeout(OPEN_TIMEOUT)
     }
 
     fn connection_keep_alive(&self) -> bool {
