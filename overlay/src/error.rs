@@ -4,6 +4,7 @@ mod membership;
 mod pipe;
 mod publish;
 mod refuse;
+mod relay;
 mod resolver;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use membership::{CredentialError, JoinError};
 pub use pipe::{BindError, ConnectError, RecvError, SendError};
 pub use publish::{PublishError, SubscribeError, WithdrawError};
 pub use refuse::RefuseReason;
+pub use relay::RelayError;
 pub use resolver::{AlreadyRegistered, AnswerError, QueryError, ServeError};
 
 /// Why a text is no id.

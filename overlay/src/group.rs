@@ -5,6 +5,7 @@ mod binders;
 mod membership;
 mod nested;
 mod pipes;
+mod propagate;
 mod resolver;
 mod subscription;
 

@@ -1,8 +1,12 @@
 //! Every bound of the overlay: value, unit, reason, and what happens when it is reached.
 
+mod discovery;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use discovery::*;
 
 /// Bytes of one frame on a session stream. Longer: the peer is refused and its connection closed.
 pub const SESSION_FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -39,31 +43,6 @@ pub const FIND_ANSWER_MAX: usize = 100;
 pub const DISCOVERY_BYTES_MAX: usize = 56 * 1024;
 /// Advertisements in one publication request.
 pub const PUBLISH_BATCH_MAX: usize = 64;
-
-/// Answers that are left out at most when a query goes on where an answer ended; each page costs a look through those
-/// before it. More: refused, and the search ends there.
-pub const FIND_SKIP_MAX: u32 = 10_000;
-
-/// Time between two writes of the cache's file: what a power cut costs at most.
-pub const CACHE_SAVE_PERIOD: Duration = Duration::from_secs(1);
-/// Changes of the cache that wait to be written. Full: counted, and not written until they come again.
-pub const CACHE_QUEUE: usize = 4096;
-/// Bytes of the cache's file that are read at start, well above what a full cache writes. More are not read.
-pub const CACHE_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-
-/// Bytes of a subscription's query, since a rendezvous holds many. Longer: malformed.
-pub const SUBSCRIPTION_BYTES_MAX: usize = 4 * 1024;
-/// Subscriptions that one peer holds at a time, and that a rendezvous holds of one peer. More: `subscribe` fails.
-pub const SUBSCRIPTIONS_PER_PEER_MAX: usize = 64;
-/// Advertisements that one subscription knows at a time. More are left out and told as [`Change::Missed`](crate::Change).
-pub const SUBSCRIPTION_KNOWN_MAX: usize = 4096;
-/// Ids in one notification of what is gone, so that it fits a session frame together with an edition. More: malformed.
-pub const NOTIFICATION_GONE_MAX: usize = 256;
-/// Time in which a rendezvous must answer a subscription, and after which a refused one is tried again.
-pub const SUBSCRIBE_RETRY: Duration = Duration::from_secs(5);
-/// For how long a subscriber still believes what a rendezvous that has lost its memory does not tell again: its
-/// publishers need as long to find that rendezvous again ([`LEASE_RETRY_MAX`]).
-pub const SUBSCRIPTION_GRACE: Duration = Duration::from_secs(10);
 
 /// Bytes of a handler's name in the resolver. Longer: refused.
 pub const HANDLER_NAME_BYTES_MAX: usize = 64;
@@ -116,6 +95,8 @@ pub const REFUSALS_MAX: usize = 64;
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Opens to one peer that wait for its connection. Full: *busy*.
 pub const WAITING_OPENS_MAX: usize = 1024;
+/// Dials for those who wait while the peer closes each connection before it has a session. More: it is unreachable.
+pub const REDIALS_MAX: u32 = 3;
 /// Accepted pipes that wait in one listener. Full: the opener is told *busy*.
 pub const ACCEPT_QUEUE: usize = 64;
 /// Senders that one unicast input pipe holds open. Full: the opener is told *busy*.
@@ -152,6 +133,65 @@ pub const RESOLVE_AGAIN: Duration = Duration::from_millis(200);
 pub const BINDINGS_MAX: usize = 4096;
 /// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.
 pub const GROUPS_MAX: usize = 1024;
+
+/// Bytes of one message on a propagate pipe; it travels in pieces of [`PROPAGATE_PIECE_BYTES`]. Longer: `send` says
+/// `TooLarge`, a sender that goes on beyond it is counted and loses that message.
+pub const PROPAGATE_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a piece of a message: one fits a parcel, and a long message does not keep others' waiting.
+pub const PROPAGATE_PIECE_BYTES: usize = 60 * 1024;
+/// Bytes that a sender gathers into one parcel, which is encoded, and signed if need be, once for all members.
+pub const PROPAGATE_PARCEL_BYTES: usize = 64 * 1024;
+/// Messages, or pieces of them, in one parcel. More: a sender begins another, a receiver ends the link as garbage.
+pub const PROPAGATE_PARCEL_ITEMS_MAX: usize = 1024;
+/// Bytes of one frame between members. Longer: the link ends as garbage.
+pub const PROPAGATE_FRAME_BYTES_MAX: usize = 80 * 1024;
+/// Known members up to which a sender sends to each itself; above, its messages are signed and passed on by members.
+pub const PROPAGATE_DIRECT_MAX: usize = 64;
+/// Members of a pipe that are remembered. More are ignored and counted; they hear from those who know them.
+pub const PROPAGATE_MEMBERS_MAX: usize = 1024;
+/// Links of one propagate pipe, each way. Full: the opener is told *busy* and tries again.
+pub const PROPAGATE_LINKS_MAX: usize = 256;
+/// Propagate pipes that one peer may bind. Full: `propagate_pipe` fails.
+pub const PROPAGATE_PIPES_MAX: usize = 256;
+/// Bytes of own messages that a sender keeps: what a member may be behind without losing anything. Full: sending waits
+/// for members that are behind until they count as stalled, then the oldest are forgotten.
+pub const PROPAGATE_HISTORY_BYTES: usize = 8 * 1024 * 1024;
+/// Parcels kept of one sender. Full: as above.
+pub const PROPAGATE_HISTORY_PARCELS: usize = 8192;
+/// Bytes of another sender's signed messages that a member keeps to pass on. Full: as above, for who passes on.
+pub const PROPAGATE_RELAY_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes kept of all other senders; each gets an equal share, at least a parcel.
+pub const PROPAGATE_RELAY_BYTES_ALL: usize = 64 * 1024 * 1024;
+/// Time without progress after which a member that others wait for counts as stalled, and is waited for no more.
+pub const PROPAGATE_STALL: Duration = Duration::from_millis(500);
+/// Time in which a gap must be repaired. Longer: it is reported as missed, and what follows is delivered.
+pub const PROPAGATE_REPAIR_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time after which what a neighbour says it has, and nobody has brought, is asked of it; also how often who passes on
+/// tells its neighbours what it has.
+pub const PROPAGATE_OFFER_PERIOD: Duration = Duration::from_millis(200);
+/// Time after binding in which a sender that others already know counts from where it is; later, from its first message.
+pub const PROPAGATE_SETTLE: Duration = Duration::from_secs(2);
+/// Bytes of received messages that wait for the application. Full: reading waits, and so do the senders.
+pub const PROPAGATE_READY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that wait behind a gap of one sender. Full: what comes then is asked for again once the gap is closed.
+pub const PROPAGATE_HELD_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of unfinished messages of all senders together. Full: the message that breaks it is lost and reported.
+pub const PROPAGATE_PARTIAL_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of the two frames that open a link: they say what is known of up to [`PROPAGATE_MEMBERS_MAX`] senders.
+pub const PROPAGATE_HELLO_BYTES_MAX: usize = 256 * 1024;
+/// Members that one frame tells of.
+pub const PROPAGATE_TOLD_MAX: usize = 128;
+/// Requests of one neighbour to send again, within [`PROPAGATE_OFFER_PERIOD`]. More are ignored and counted.
+pub const PROPAGATE_GRAFTS_MAX: usize = 256;
+/// First time between two tries to link with a member that is not reached; it doubles up to the maximum.
+pub const PROPAGATE_RETRY_MIN: Duration = Duration::from_millis(100);
+/// Longest time between two tries; a member that is not reached in five tries is forgotten.
+pub const PROPAGATE_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Time for which nothing is taken from a member that passed on a forgery.
+pub const PROPAGATE_BAN: Duration = Duration::from_secs(60);
+/// Time between two looks for binders at the rendezvous, and after which members tell each other again of those they
+/// know: for when an event was missed.
+pub const PROPAGATE_REFRESH: Duration = Duration::from_secs(10);
 
 /// Bytes of a genesis. Longer, by its label: it can't be shared, and none is read.
 pub const GENESIS_BYTES_MAX: usize = 512;
@@ -229,6 +269,39 @@ pub const FOUND_KEPT_MAX: Duration = Duration::from_secs(30);
 /// Advertisements that a peer itself keeps published. Full: publish is refused.
 pub const PUBLICATIONS_MAX: usize = 1024;
 
+/// Relays at which a peer holds a reservation. More are left out, counted in `relays_ignored`.
+pub const RELAYS_MAX: usize = 4;
+/// First time between two tries to reserve at a relay.
+pub const RELAY_RETRY_MIN: Duration = Duration::from_millis(200);
+/// Longest time between two tries to reserve at a relay: one that restarts has this peer back within it.
+pub const RELAY_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Dials of one peer, told through a relay where to find it, that may fail. More: its relayed connections are closed,
+/// since it would have this peer knock at doors of its choice.
+pub const DIRECT_TRIES_MAX: u32 = 16;
+/// Addresses that others say they see this peer at. More: AutoNAT is turned off, with a warning; libp2p keeps them all.
+pub const ADDRESS_CANDIDATES_MAX: usize = 1024;
+/// Peers that are being dialed back at once, each at an address it asked for. More: they are told that it failed.
+pub const DIAL_BACKS_MAX: usize = 32;
+/// Peers that may hold a reservation at this relay: as many as a rendezvous has leases for some of. The next is
+/// refused `Full`; those there are renew.
+pub const RESERVATIONS_MAX: u32 = 4096;
+/// Life of a reservation; it is renewed a little earlier.
+pub const RESERVATION_LIFE: Duration = Duration::from_secs(3600);
+/// Reservations and circuits that one peer may ask for at once; one more every [`RELAY_REQUEST_PERIOD`]. More are
+/// refused `Full`.
+pub const RELAY_REQUEST_BURST: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(31);
+/// See [`RELAY_REQUEST_BURST`].
+pub const RELAY_REQUEST_PERIOD: Duration = Duration::from_secs(1);
+/// Circuits through this relay at once. With [`CIRCUIT_BYTES_MAX`], what bounds its traffic. The next is refused `Full`.
+pub const CIRCUITS_MAX: u32 = 1024;
+/// Circuits of one peer. The next that it opens is refused `Full`.
+pub const CIRCUITS_PER_PEER_MAX: u32 = 32;
+/// Bytes of one circuit, both ways together: a chat for years, a large file. Beyond, the circuit ends, and its pipes
+/// with it; the next one begins anew.
+pub const CIRCUIT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Life of one circuit. Beyond, as above.
+pub const CIRCUIT_LIFE_MAX: Duration = Duration::from_secs(4 * 3600);
+
 /// Time to connect: dial, handshake and choice of the multiplexer. Longer: the dial has failed.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of one WebSocket message; a message of Noise has at most 64 KiB, and a browser may join some. Longer: the
@@ -284,6 +357,8 @@ pub struct Limits {
     pub connects: Quota,
     /// Advertisements in the local cache. Full: see [`AdvertisementCache`](crate::AdvertisementCache). Default 10,000.
     pub advertisements: usize,
+    /// Known members of a propagate pipe up to which this peer sends to each itself. Default [`PROPAGATE_DIRECT_MAX`].
+    pub propagate_direct: usize,
 }
 
 impl Limits {
@@ -298,6 +373,12 @@ impl Limits {
         self.connects = connects;
         self
     }
+
+    /// These limits with `members` of a propagate pipe up to which this peer sends to each itself.
+    pub fn propagate_direct(mut self, members: usize) -> Self {
+        self.propagate_direct = members;
+        self
+    }
 }
 
 impl Default for Limits {
@@ -308,6 +389,7 @@ impl Default for Limits {
             connections_pending: 128,
             connects: Quota { per_second: 20, burst: 256 },
             advertisements: 10_000,
+            propagate_direct: PROPAGATE_DIRECT_MAX,
         }
     }
 }

@@ -47,6 +47,7 @@ struct Asking {
 impl Handle {
     /// What all who can be asked answer by `way`, each answer as it comes.
     pub(crate) fn find_remotely(&self, way: Way, query: &DiscoveryQuery) -> Answers {
+        self.shared.meters.lookups.add(1);
         let hosts = self.shared.hosts_by(way).into_iter().map(Place::Rendezvous);
         self.ask_all(way, query, hosts.chain(self.peers_at_hand(way)))
     }

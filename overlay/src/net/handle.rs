@@ -39,7 +39,7 @@ impl Handle {
             return Ok(session);
         }
         let unreachable = match self.session(to, Vec::new()).await {
-            Err(error @ ConnectError::Unreachable { .. }) => error,
+            Err(error @ (ConnectError::Unreachable { .. } | ConnectError::Relay(_))) => error,
             other => return other,
         };
         let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);

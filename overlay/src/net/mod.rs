@@ -17,6 +17,9 @@ mod handshake;
 mod lease;
 mod membership;
 mod pipe_stream;
+mod propagate;
+#[cfg(feature = "reach")]
+mod reach;
 mod resolver;
 mod resumable;
 mod session;
@@ -36,6 +39,7 @@ pub(crate) use handle::{Deadline, Handle, within};
 pub(crate) use handshake::connect_error;
 pub(crate) use lease::{Way, push};
 pub(crate) use pipe_stream::open_pipe;
+pub(crate) use propagate::{Feeder, Hub, keep as keep_propagation};
 pub(crate) use resumable::{ResumableEnd, open as open_resumable};
 pub(crate) use spawn::{PeerConfig, spawn};
 pub(crate) use subscription::Watching;

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -42,10 +43,18 @@ pub(crate) use handle::SessionHandle;
 /// Where sessions are told that came up.
 pub(crate) type Opens = mpsc::Sender<(PeerId, SessionHandle)>;
 
-/// Greets, then serves the session until it ends; `opens` hears of it when it is up.
-pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, opens: Opens) {
+/// Greets, then serves the session until it ends; `opens` hears of it when it is up. False when the other side has
+/// ended the stream before any greeting, as one does that speaks another protocol.
+pub(crate) async fn run(
+    peer: PeerId,
+    connection: ConnectionId,
+    stream: Substream,
+    shared: Arc<Shared>,
+    opens: Opens,
+) -> bool {
     let mut frames = FrameStream::new(stream, SESSION_FRAME_BYTES_MAX, SESSION_READ_BYTES);
     let greeting = tokio::time::timeout(SESSION_GREETING_TIMEOUT, greet(&mut frames)).await;
+    let ours = !matches!(greeting, Ok(Err(None)));
     match greeting.unwrap_or(Err(None)) {
         Ok(()) => {}
         Err(garbage) => {
@@ -56,22 +65,24 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
                 &shared.meters.sessions_failed
             };
             meter.add(1);
-            return;
+            return ours;
         }
     }
     let (out, queue) = mpsc::channel(SESSION_QUEUE);
     // Beyond the answers there is a place for the end of each question, so that an end never waits.
     let (parts, later) = mpsc::channel(SESSION_PARTS_QUEUE + SESSION_QUERIES_MAX);
     let (duties, due) = Duty::queue();
-    let handle = SessionHandle::new(out, parts, duties);
+    let relayed = shared.paths.is_relayed(&peer, connection);
+    let handle = SessionHandle::new(out, parts, duties, relayed, frames.io.link());
     let Some(first) = shared.sessions.add(peer, handle.clone()) else {
         shared.meters.sessions_refused.add(1);
-        return;
+        return true;
     };
     shared.meters.sessions.add(1);
     if first {
         shared.tell(PeerEvent::SessionOpened { peer });
     }
+    shared.met.send_replace(());
     // The event loop outlives its tasks, or nobody waits any more.
     let _ = opens.send((peer, handle.clone())).await;
     let (offences, proofs, session) = (Cell::new(0), ProofQuota::default(), handle.clone());
@@ -82,6 +93,8 @@ pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, op
     if shared.sessions.remove(&peer, &handle) {
         shared.tell(PeerEvent::SessionLost { peer });
     }
+    shared.met.send_replace(());
+    true
 }
 
 /// Sends our greeting and reads theirs. `Err(Some)` for garbage, `Err(None)` for a stream that ended.

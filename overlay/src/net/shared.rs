@@ -13,11 +13,12 @@ use tokio::sync::{broadcast, watch};
 use super::bindings::Bindings;
 use super::gate;
 use super::groups::Groups;
+use super::propagate::Propagations;
 use super::resolver::Handlers;
 use super::resumable::Resumables;
 use super::session::SessionHandle;
 use super::subscription::Subscriptions;
-use crate::core::{Conduct, Offence, Path, PeerEvent};
+use crate::core::{Conduct, NotDirect, Offence, Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
@@ -42,6 +43,11 @@ pub(crate) struct Shared {
     /// How often this peer has published, renewed or withdrawn something.
     pub(crate) published: watch::Sender<u64>,
     conduct: Mutex<Conduct>,
+    pub(crate) propagations: Propagations,
+    /// Members up to which this peer sends to each itself.
+    pub(crate) propagate_direct: usize,
+    /// A session has come up or gone, or a peer has proven its place in a group.
+    pub(crate) met: watch::Sender<()>,
 }
 
 /// How the leases stand.
@@ -58,7 +64,7 @@ pub(crate) struct Leases {
 }
 
 impl Shared {
-    pub(crate) fn new(keypair: Keypair) -> Self {
+    pub(crate) fn new(keypair: Keypair, propagate_direct: usize) -> Self {
         let id = keypair.public().to_peer_id();
         Self {
             keypair,
@@ -77,6 +83,9 @@ impl Shared {
             subscriptions: Subscriptions::default(),
             published: watch::Sender::default(),
             conduct: Mutex::default(),
+            propagations: Propagations::default(),
+            propagate_direct,
+            met: watch::Sender::default(),
         }
     }
 
@@ -113,7 +122,7 @@ impl Shared {
     }
 }
 
-/// The live sessions of each peer, the oldest first.
+/// The live sessions of each peer: direct before relayed ones, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Table<HashMap<PeerId, Vec<SessionHandle>>>);
 
@@ -141,7 +150,8 @@ impl Sessions {
         if sessions.len() >= SESSIONS_PER_PEER_MAX {
             return None;
         }
-        sessions.push(session);
+        let place = sessions.iter().position(|known| known.is_relayed() && !session.is_relayed());
+        sessions.insert(place.unwrap_or(sessions.len()), session);
         Some(sessions.len() == 1)
     }
 
@@ -169,9 +179,27 @@ impl Paths {
         table.get(peer).into_iter().flatten().map(|(_, path)| path.clone()).collect()
     }
 
+    /// Whether this connection with `peer` goes through a relay.
+    pub(crate) fn is_relayed(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        let table = self.0.read();
+        table.get(peer).into_iter().flatten().any(|(known, path)| *known == connection && path.relayed)
+    }
+
+    /// Changes what is known of why the relayed paths to `peer` are not direct, unless a direct one stands beside
+    /// them or there is none; false then.
+    #[cfg(feature = "reach")]
+    pub(crate) fn explain(&self, peer: &PeerId, change: impl Fn(&mut NotDirect)) -> bool {
+        let mut table = self.0.write();
+        let paths = table.get_mut(peer).into_iter().flatten();
+        paths.filter_map(|(_, path)| path.not_direct.as_mut()).map(change).count() > 0
+    }
+
     /// A connection with `peer` is up.
     pub(crate) fn add(&self, peer: PeerId, connection: ConnectionId, path: Path) {
-        self.0.write().entry(peer).or_default().push((connection, path));
+        let mut table = self.0.write();
+        let paths = table.entry(peer).or_default();
+        paths.push((connection, path));
+        explain_where_all_are_relayed(paths);
     }
 
     /// A connection with `peer` is gone.
@@ -179,8 +207,20 @@ impl Paths {
         let mut table = self.0.write();
         let Some(paths) = table.get_mut(peer) else { return };
         paths.retain(|(known, _)| *known != connection);
+        explain_where_all_are_relayed(paths);
         if paths.is_empty() {
             table.remove(peer);
+        }
+    }
+}
+
+/// A relayed path needs a reason for being so only while no direct one stands beside it.
+fn explain_where_all_are_relayed(paths: &mut [(ConnectionId, Path)]) {
+    let direct = paths.iter().any(|(_, path)| !path.relayed);
+    for (_, path) in paths.iter_mut().filter(|(_, path)| path.relayed) {
+        match direct {
+            true => path.not_direct = None,
+            false => drop(path.not_direct.get_or_insert(NotDirect::NotTried)),
         }
     }
 }

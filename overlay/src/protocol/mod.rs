@@ -5,6 +5,7 @@ pub mod discovery;
 pub(crate) mod membership;
 pub mod notification;
 pub(crate) mod pipe;
+pub(crate) mod propagate;
 pub mod rendezvous;
 pub(crate) mod resumable;
 pub(crate) mod session;

@@ -17,7 +17,12 @@ use super::ready::Ready;
 use super::run::{failed_to, print};
 
 /// Serves; the first thing on stdout is where.
-pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> Result<ExitCode, CliError> {
+pub(super) async fn serve(
+    settings: Settings,
+    mut config: Config,
+    args: RunArgs,
+) -> Result<ExitCode, CliError> {
+    config.no_relay |= args.no_relay;
     let mut signals = Signals::install().map_err(CliError::failed)?;
     let data_dir = DataDir::open(&settings.data_dir).map_err(CliError::failed)?;
     let name = data_dir.name(settings.name.as_deref()).map_err(CliError::usage)?;
@@ -105,6 +110,10 @@ async fn start_peer(
         .keypair(keypair)
         .limits(limits)
         .agent(concat!("juxta-rendezvous/", env!("CARGO_PKG_VERSION")));
+    #[cfg(feature = "reach")]
+    if !config.no_relay {
+        builder = builder.serve(config.limits.relay.reach());
+    }
     if let Some(name) = name {
         builder = builder.peer_attribute("name", name);
     }

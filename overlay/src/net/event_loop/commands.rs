@@ -15,6 +15,8 @@ use crate::id::{AdvertisementId, GroupId};
 use crate::limits::{FOUND_KEPT_MAX, PUBLICATIONS_MAX};
 use crate::net::command::Command;
 use crate::net::lease::Way;
+#[cfg(feature = "reach")]
+use crate::net::reach::circuit_refusal;
 use crate::net::session::SessionHandle;
 use crate::net::spawn::innermost;
 use crate::net::substream::OpenError;
@@ -44,6 +46,15 @@ impl EventLoop {
                 // Not connected is what was asked for.
                 let _ = self.swarm.disconnect_peer_id(peer);
             }
+            Command::Ban { peer, banned, reply } => {
+                let list = &mut self.swarm.behaviour_mut().banned;
+                if banned {
+                    list.block_peer(peer)
+                } else {
+                    list.unblock_peer(peer)
+                };
+                let _ = reply.send(());
+            }
             // Handled where the loop ends.
             Command::Shutdown { .. } => {}
         }
@@ -69,8 +80,13 @@ impl EventLoop {
 
     /// Dials for those who came while the last connection was about to close.
     pub(super) fn redial_for_waiting(&mut self, peer: PeerId) {
-        if self.waiting.has(&peer) {
-            self.dial(peer);
+        match self.waiting.redial(&peer) {
+            None => {}
+            Some(true) => self.dial(peer),
+            Some(false) => {
+                let reason = "it closes each connection at once".to_owned();
+                self.waiting.settle(&peer, &Err(OpenError::Unreachable(reason)));
+            }
         }
     }
 
@@ -90,18 +106,19 @@ impl EventLoop {
 
     pub(super) fn on_dial_failed(&mut self, peer: PeerId, error: &DialError) {
         self.shared.meters.dials_failed.add(1);
+        #[cfg(feature = "reach")]
+        self.on_direct_try_failed(peer, error);
         if self.swarm.behaviour().substream.is_connected(&peer) {
             return;
         }
-        let reason = match error {
-            DialError::Transport(tries) => {
-                let tries: Vec<_> =
-                    tries.iter().map(|(address, error)| format!("{address}: {}", innermost(error))).collect();
-                tries.join("; ")
-            }
-            other => innermost(other),
-        };
-        self.waiting.settle(&peer, &Err(OpenError::Unreachable(reason)));
+        #[cfg(feature = "reach")]
+        if let DialError::Transport(tries) = error
+            && tries.iter().all(|(address, _)| crate::core::is_circuit(address))
+            && let Some(refusal) = tries.iter().find_map(|(_, error)| circuit_refusal(error))
+        {
+            return self.waiting.settle(&peer, &Err(OpenError::Relay(refusal)));
+        }
+        self.waiting.settle(&peer, &Err(OpenError::Unreachable(what_failed(error))));
     }
 
     fn publish(
@@ -151,5 +168,17 @@ impl EventLoop {
             Ok(_) | Err(CacheRefused::Stale) => {}
             Err(_) => self.shared.meters.advertisements_rejected.add(1),
         }
+    }
+}
+
+/// What each try of a dial ended in.
+pub(super) fn what_failed(error: &DialError) -> String {
+    match error {
+        DialError::Transport(tries) => {
+            let tries: Vec<_> =
+                tries.iter().map(|(address, error)| format!("{address}: {}", innermost(error))).collect();
+            tries.join("; ")
+        }
+        other => innermost(other),
     }
 }

@@ -14,7 +14,7 @@ use crate::core::RoundTrip;
 use crate::error::QueryError;
 use crate::id::GroupId;
 use crate::limits::{ANSWERS_WINDOW, SESSION_QUERIES_MAX};
-use crate::meters::Meters;
+use crate::meters::{Link, LinkMeters, Meters};
 use crate::net::closed::Entries;
 use crate::net::groups::Proof;
 use crate::protocol::membership::Papers;
@@ -27,6 +27,10 @@ pub(crate) struct SessionHandle(pub(super) Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) out: mpsc::Sender<Bytes>,
+    /// Whether its connection goes through a relay.
+    relayed: bool,
+    /// What is counted of its connection.
+    link: Arc<Link>,
     next_number: AtomicU64,
     /// Answers of which there are many; they give way to all other frames.
     pub(super) parts: mpsc::Sender<Bytes>,
@@ -47,9 +51,13 @@ impl SessionHandle {
         out: mpsc::Sender<Bytes>,
         parts: mpsc::Sender<Bytes>,
         duties: mpsc::Sender<Duty>,
+        relayed: bool,
+        link: Arc<Link>,
     ) -> Self {
         Self(Arc::new(Inner {
             out,
+            relayed,
+            link,
             next_number: AtomicU64::new(0),
             parts,
             duties,
@@ -66,6 +74,11 @@ impl SessionHandle {
     /// Whether both are the same session.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it goes through a relay.
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.0.relayed
     }
 
     /// Asks and waits for the answer; the caller sets the deadline by dropping the future.
@@ -126,6 +139,11 @@ impl SessionHandle {
     /// The smoothed round trip, once the first ping was answered.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.measuring().smoothed()
+    }
+
+    /// Adds what is counted of its connection to `sum`.
+    pub(crate) fn count_into(&self, sum: &mut LinkMeters) {
+        sum.add(&self.0.link, self.round_trip());
     }
 
     pub(super) fn measuring(&self) -> MutexGuard<'_, RoundTrip> {
