@@ -25,8 +25,8 @@ pub enum Change {
     Changed(SignedAdvertisement),
     /// Its publisher has withdrawn it, or changed it so that it no longer answers; this is the edition told last.
     Withdrawn(SignedAdvertisement),
-    /// Its lifetime is over, or every rendezvous that told of it says that its publisher has gone; this is the edition
-    /// told last.
+    /// Its lifetime is over, or every rendezvous that told of it says that its publisher has gone, or this peer knows that
+    /// its publisher was revoked in the closed group; this is the edition told last.
     Expired(SignedAdvertisement),
     /// So many advertisements that answer were left out, because the subscription knows as many as it may.
     Missed {
@@ -167,6 +167,15 @@ impl View {
                 self.expiry.set(*id, until.min(now + SUBSCRIPTION_GRACE));
             }
         }
+    }
+
+    /// Nobody believes what those publish any more. O(n).
+    pub(crate) fn disbelieve(&mut self, disbelieved: impl Fn(&PeerId) -> bool) {
+        let of_them =
+            |entry: &Entry| matches!(&entry.state, State::Held(signed) if disbelieved(&signed.publisher()));
+        let theirs = self.entries.iter().filter(|(_, entry)| of_them(entry));
+        let theirs: Vec<_> = theirs.map(|(id, _)| *id).collect();
+        theirs.into_iter().for_each(|id| self.expire_entry(id));
     }
 
     /// A source has left answers out.

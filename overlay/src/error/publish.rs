@@ -52,9 +52,9 @@ pub enum WithdrawError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// No rendezvous serves a closed group.
-    #[error("subscribe: no rendezvous serves closed groups")]
-    ClosedGroup,
+    /// This peer is no member of the closed group.
+    #[error("subscribe: this peer is no member of the closed group")]
+    NotMember,
     /// The query breaks a bound of queries, or is longer than a rendezvous keeps.
     #[error("subscribe: {0}")]
     Query(#[from] WireError),

@@ -125,7 +125,8 @@ impl PeerGroup {
         }
     }
 
-    fn way(&self) -> Way {
+    /// How advertisements of this group travel.
+    pub(super) fn way(&self) -> Way {
         if self.is_closed() { Way::Closed(self.id) } else { Way::Open }
     }
 

@@ -11,7 +11,7 @@ use crate::core::Change;
 use crate::error::SubscribeError;
 use crate::net::Watching;
 
-/// [`Change`]s as they happen, until it is dropped or the peer ends. Cancel-safe.
+/// [`Change`]s as they happen, until it is dropped, the peer ends, or its place in the closed group does. Cancel-safe.
 ///
 /// A slow reader misses editions that a newer one has replaced, counted as `changes_merged`, but never the last; what it
 /// was told adds up to what is known.
@@ -28,19 +28,21 @@ impl PeerGroup {
     /// soon after. Neighbours on the local network, which keep no subscriptions, are asked
     /// every [`NEIGHBOUR_LOOK_PERIOD`](crate::limits::NEIGHBOUR_LOOK_PERIOD). What is published or found here is told too.
     ///
+    /// In a closed group a rendezvous tells those who have shown it their credentials, for as long as these count there;
+    /// up to 32 connected members are asked too, as often as neighbours. It ends when this peer leaves the group or is
+    /// revoked. What a rendezvous tells is its word, as [`discover`](Self::discover) says; of who is known here to be
+    /// revoked nothing is told, and what was told before expires.
+    ///
     /// # Errors
     /// [`SubscribeError`].
     pub fn subscribe(&self, query: DiscoveryQuery) -> Result<Subscription, SubscribeError> {
-        if self.is_closed() {
-            return Err(SubscribeError::ClosedGroup);
-        }
-        let watching = Watching::new(self.handle.clone(), query.group(self.id))?;
+        let watching = Watching::new(self.handle.clone(), self.way(), query.group(self.id))?;
         Ok(Subscription { watching })
     }
 }
 
 impl Subscription {
-    /// The next change; `None` when the peer has ended. Cancel-safe.
+    /// The next change; `None` when the peer has ended or left the closed group. Cancel-safe.
     pub async fn recv(&mut self) -> Option<Change> {
         std::future::poll_fn(|cx| self.watching.poll_change(cx)).await
     }

@@ -3,6 +3,7 @@
 //! the publisher is a member only the rendezvous has seen.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -20,11 +21,17 @@ use crate::protocol::discovery::{self, DiscoveryRequest};
 
 /// The closed groups that this peer has entered at one rendezvous; as many as it is in.
 #[derive(Debug, Default)]
-pub(super) struct Entries(Mutex<HashMap<GroupId, Entry>>);
+pub(super) struct Entries {
+    table: Mutex<HashMap<GroupId, Entry>>,
+    /// Places that have begun there.
+    begun: AtomicU64,
+}
 
 /// What a rendezvous was shown.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// Which of the places this is.
+    number: u64,
     /// Until when the credentials count.
     until: u64,
     /// The number of the newest list.
@@ -35,7 +42,17 @@ struct Entry {
 
 impl Entries {
     fn table(&self) -> MutexGuard<'_, HashMap<GroupId, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// Keeps what was shown, for the place known before unless it is a `fresh` one.
+    fn note(&self, group: GroupId, fresh: bool, entry: Entry) {
+        let mut table = self.table();
+        let known = table.get(&group).filter(|_| !fresh).map(|known| known.number);
+        let number = known.unwrap_or_else(|| self.begun.fetch_add(1, Ordering::Relaxed));
+        table.insert(group, Entry { number, ..entry });
     }
 }
 
@@ -65,6 +82,12 @@ impl Host {
         }
     }
 
+    /// Which of its places in the group this peer has there, as far as it knows; another one begins without what was
+    /// asked in the one before.
+    pub(super) fn entry(&self, shared: &Shared, group: &GroupId) -> Option<u64> {
+        self.entries(shared).table().get(group).map(|entry| entry.number)
+    }
+
     async fn request(&self, shared: &Shared, request: &ClosedRequest) -> Result<Bytes, QueryError> {
         self.query(shared, closed::HANDLER, request.encode().map_err(|_| QueryError::Failed)?).await
     }
@@ -85,7 +108,8 @@ impl Host {
         let not_member = QueryError::Refused(RefuseReason::NotMember);
         let papers = shared.papers(&group).ok_or(not_member)?;
         let shown = shared.groups.look(&group, |known| {
-            let entry = Entry { until: known.until(), told: known.list_number(), being_told: false };
+            let (until, told) = (known.until(), known.list_number());
+            let entry = Entry { number: 0, until, told, being_told: false };
             ((**known.genesis()).clone(), entry)
         });
         let Some((genesis, mut entry)) = shown else {
@@ -97,11 +121,15 @@ impl Host {
             self.entries(shared).table().remove(&group);
         }
         let news = RevocationNews::decode(&answer?).map_err(|_| QueryError::Failed)?;
-        shared.learn_revocations(&group, news.revocations).map_err(|_| QueryError::Failed)?;
+        let RevocationNews { revocations, fresh, .. } = news;
+        shared.learn_revocations(&group, revocations).map_err(|_| QueryError::Failed)?;
         // It knows what it has just told.
         let newest = shared.groups.look(&group, |known| known.list_number());
         entry.told = newest.unwrap_or_default().max(entry.told);
-        self.entries(shared).table().insert(group, entry);
+        self.entries(shared).note(group, fresh, entry);
+        if fresh {
+            shared.subscriptions.ask_again();
+        }
         Ok(())
     }
 
@@ -154,12 +182,8 @@ impl Shared {
 
     /// Those of them that serve `way`.
     pub(super) fn hosts_by(&self, way: Way) -> Vec<Host> {
-        let handler = match way {
-            Way::Open => discovery::HANDLER,
-            Way::Closed(_) => closed::HANDLER,
-        };
         let mut hosts = self.hosts();
-        hosts.retain(|host| matches!(host, Host::Leased(_)) || self.handlers.has(handler));
+        hosts.retain(|host| matches!(host, Host::Leased(_)) || self.handlers.has(way.handler()));
         hosts
     }
 

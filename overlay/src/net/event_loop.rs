@@ -296,7 +296,7 @@ impl EventLoop {
         let Lifetime { local, remote } = signed.lifetime();
         let keep_for = if signed.is_withdrawn() { remote } else { local.min(remote) };
         let _ = self.cache.insert(now, signed.clone(), keep_for);
-        self.shared.subscriptions.offer(now, signed, keep_for);
+        self.shared.subscriptions.offer(now, signed, true, keep_for);
         self.save(signed);
         self.shared.published.send_modify(|count| *count += 1);
     }

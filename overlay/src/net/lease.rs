@@ -10,7 +10,8 @@ use super::substream::OpenError;
 use crate::error::QueryError;
 use crate::id::GroupId;
 use crate::limits::{FAREWELL_TIMEOUT, LEASE_REQUEST_TIMEOUT, LEASE_WANTED};
-use crate::protocol::discovery::{DiscoveryRequest, PublishAnswer};
+use crate::protocol::closed;
+use crate::protocol::discovery::{self, DiscoveryRequest, PublishAnswer};
 use crate::protocol::rendezvous::{self, LeaseGrant, RendezvousRequest};
 
 /// Asks for a lease over the session that `session` will bring, for a peer whose publications begin with the sequence
@@ -53,6 +54,16 @@ pub(crate) enum Way {
     Open,
     /// For the members of this closed group, in which the publisher proves its place first.
     Closed(GroupId),
+}
+
+impl Way {
+    /// Who answers for it at a rendezvous.
+    pub(super) fn handler(self) -> &'static str {
+        match self {
+            Self::Open => discovery::HANDLER,
+            Self::Closed(_) => closed::HANDLER,
+        }
+    }
 }
 
 /// Pushes advertisements in as few requests as hold them; what is not taken is counted.

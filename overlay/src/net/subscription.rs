@@ -1,38 +1,37 @@
 //! Subscriptions of this peer: kept at each rendezvous whose lease holds, fed by what those tell.
 //!
 //! In: subscriptions of handles, leases that begin, notifications. Out: changes for readers. A rendezvous that grants a
-//! new lease knows no subscription of before, so each is made again there. Only notifications of a rendezvous that this
-//! peer leases from, about a subscription that was made there, are taken; others are refused and counted. Bounds:
+//! new lease knows no subscription of before, nor does one where a new place in a closed group begins, so each is made
+//! again there. Only notifications of a rendezvous that this peer leases from, about a subscription that was made there,
+//! are taken; others are refused and counted. A subscription in a closed group ends when this peer leaves it. Bounds:
 //! [`SUBSCRIPTIONS_PER_PEER_MAX`] subscriptions, each with one [`View`].
 
+mod hearing;
+mod keeping;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use futures::task::AtomicWaker;
 use libp2p::PeerId;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::Notify;
 
-use super::command::Command;
+use super::groups::Groups;
 use super::handle::Handle;
 use super::lease::Way;
-use super::resolver::{Queries, Query};
-use super::shared::{Shared, Table};
+use super::shared::Table;
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::core::{Change, View};
-use crate::error::{QueryError, RefuseReason, SubscribeError};
+use crate::error::SubscribeError;
 use crate::id::GroupId;
-use crate::limits::{
-    NEIGHBOUR_LOOK_PERIOD, SUBSCRIBE_RETRY, SUBSCRIPTION_KNOWN_MAX, SUBSCRIPTIONS_PER_PEER_MAX,
-};
-use crate::protocol::discovery::{self, DiscoveryRequest};
-use crate::protocol::notification::{self, Notification};
+use crate::limits::SUBSCRIPTIONS_PER_PEER_MAX;
+use crate::protocol::discovery::DiscoveryRequest;
+
+pub(super) use hearing::serve;
+pub(super) use keeping::keep;
 
 /// The subscriptions of one peer.
 #[derive(Debug, Default)]
@@ -47,11 +46,14 @@ pub(crate) struct Subscriptions {
 #[derive(Debug)]
 struct Watched {
     number: u64,
+    way: Way,
     query: DiscoveryQuery,
     view: Mutex<View>,
     reader: AtomicWaker,
     /// Where it was made, and how that went.
     places: Mutex<HashMap<PeerId, Place>>,
+    /// This peer has left the group.
+    has_ended: AtomicBool,
 }
 
 /// A subscription at one rendezvous.
@@ -59,6 +61,10 @@ struct Watched {
 struct Place {
     /// Under which of the leases that it has granted.
     grant: u64,
+    /// In which of the places that this peer had there in the closed group.
+    entry: Option<u64>,
+    /// It is being made.
+    is_asked: bool,
     /// It was refused and is tried again then.
     retry_at: Option<Instant>,
 }
@@ -71,9 +77,11 @@ pub(crate) struct Watching {
 }
 
 impl Subscriptions {
-    /// Shows an edition that was published or found here to each subscription.
-    pub(crate) fn offer(&self, now: Instant, signed: &SignedAdvertisement, keep_for: Duration) {
-        let all = self.all();
+    /// Shows an edition that was published or found here to each subscription; in a closed group its own alone, because
+    /// others may have been revoked since.
+    pub(crate) fn offer(&self, now: Instant, signed: &SignedAdvertisement, is_own: bool, keep_for: Duration) {
+        let mut all = self.all();
+        all.retain(|watched| is_own || watched.way == Way::Open);
         if all.is_empty() {
             return;
         }
@@ -82,6 +90,35 @@ impl Subscriptions {
             watched.look(|view| view.offer(now, signed.clone(), None, keep_for));
         }
         self.changed.notify_one();
+    }
+
+    /// A rendezvous may know less of them than before.
+    pub(super) fn ask_again(&self) {
+        self.changed.notify_one();
+    }
+
+    /// This peer has left the group: its subscriptions there end.
+    pub(super) fn end_in(&self, group: &GroupId) {
+        let ended = self.in_closed(group);
+        self.table.write().retain(|_, watched| watched.way != Way::Closed(*group));
+        for watched in ended {
+            watched.has_ended.store(true, Ordering::Release);
+            watched.reader.wake();
+        }
+        self.changed.notify_one();
+    }
+
+    /// Who is known to be revoked in the closed group is not believed any more. O(what is known).
+    pub(super) fn disbelieve_revoked(&self, groups: &Groups, group: &GroupId) {
+        for watched in self.in_closed(group) {
+            groups.look(group, |known| watched.look(|view| view.disbelieve(|peer| known.has_revoked(peer))));
+        }
+    }
+
+    fn in_closed(&self, group: &GroupId) -> Vec<Arc<Watched>> {
+        let mut all = self.all();
+        all.retain(|watched| watched.way == Way::Closed(*group));
+        all
     }
 
     fn all(&self) -> Vec<Arc<Watched>> {
@@ -111,16 +148,18 @@ impl Watching {
     ///
     /// # Errors
     /// [`SubscribeError`].
-    pub(crate) fn new(handle: Handle, query: DiscoveryQuery) -> Result<Self, SubscribeError> {
+    pub(crate) fn new(handle: Handle, way: Way, query: DiscoveryQuery) -> Result<Self, SubscribeError> {
         let subscriptions = &handle.shared.subscriptions;
         let number = subscriptions.next_number.fetch_add(1, Ordering::Relaxed);
         DiscoveryRequest::Subscribe { number, query: query.clone() }.encode()?;
         let watched = Arc::new(Watched {
             number,
+            way,
             view: Mutex::new(View::new(query.clone())),
             query,
             reader: AtomicWaker::new(),
             places: Mutex::default(),
+            has_ended: AtomicBool::new(false),
         });
         let mut table = subscriptions.table.write();
         if table.len() >= SUBSCRIPTIONS_PER_PEER_MAX {
@@ -128,19 +167,34 @@ impl Watching {
         }
         table.insert(number, watched.clone());
         drop(table);
-        subscriptions.changed.notify_one();
-        Ok(Self { watched, handle })
+        let watching = Self { watched, handle };
+        // Asked once it is in the table, which who leaves the group looks through.
+        if !watching.is_allowed() {
+            return Err(SubscribeError::NotMember);
+        }
+        watching.handle.shared.subscriptions.changed.notify_one();
+        Ok(watching)
     }
 
-    /// The next change; `None` when the peer has ended.
+    /// The next change; `None` when the peer has ended or left the group.
     pub(crate) fn poll_change(&self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
         self.watched.reader.register(cx.waker());
+        if self.watched.has_ended.load(Ordering::Acquire) || !self.is_allowed() {
+            return Poll::Ready(None);
+        }
         let mut view = self.watched.view();
         self.handle.shared.meters.changes_merged.add(view.take_merged());
         match view.poll_change() {
             Some(change) => Poll::Ready(Some(change)),
             None if self.handle.commands.is_closed() => Poll::Ready(None),
             None => Poll::Pending,
+        }
+    }
+
+    fn is_allowed(&self) -> bool {
+        match self.watched.way {
+            Way::Open => true,
+            Way::Closed(group) => self.handle.shared.is_member(&group),
         }
     }
 }
@@ -152,222 +206,3 @@ impl Drop for Watching {
         subscriptions.changed.notify_one();
     }
 }
-
-/// What a task of [`keep`] ended with.
-enum Done {
-    /// The subscription at a rendezvous stands, or not.
-    Asked { watched: Arc<Watched>, at: PeerId, result: Result<Bytes, QueryError> },
-    /// Nothing more to do.
-    Told,
-}
-
-type Doing = FuturesUnordered<BoxFuture<'static, Done>>;
-
-/// Makes each subscription at each rendezvous that grants a lease, and ends what nobody reads, until the peer ends.
-pub(super) async fn keep(shared: Arc<Shared>, commands: mpsc::WeakSender<Command>) {
-    let _end = End(shared.clone());
-    let mut leases = shared.leases.subscribe();
-    let mut made: HashMap<u64, Arc<Watched>> = HashMap::new();
-    let doing = Doing::new();
-    futures::pin_mut!(doing);
-    let mut look_at = Instant::now() + NEIGHBOUR_LOOK_PERIOD;
-    loop {
-        let now = Instant::now();
-        let mut next: Option<Instant> = None;
-        let all = shared.subscriptions.all();
-        for watched in &all {
-            if made.insert(watched.number, watched.clone()).is_none() {
-                doing.push(Box::pin(look_here(watched.clone(), commands.clone())));
-                doing.push(Box::pin(look_around(shared.clone(), watched.clone(), commands.clone())));
-            }
-            if watched.view().expire(now) {
-                watched.reader.wake();
-            }
-            let retry_at = make(&shared, watched, now, &doing);
-            next = [next, watched.view().poll_timeout(), retry_at].into_iter().flatten().min();
-        }
-        made.retain(|number, watched| {
-            let read = all.iter().any(|one| one.number == *number);
-            if !read {
-                end(&shared, watched, &doing);
-            }
-            read
-        });
-        tokio::select! {
-            () = shared.subscriptions.changed.notified() => {}
-            changed = leases.changed() => if changed.is_err() { return },
-            Some(done) = doing.next() => on_done(&shared, done),
-            () = sleep_until(next) => {}
-            () = tokio::time::sleep_until(look_at.into()) => {
-                look_at = Instant::now() + NEIGHBOUR_LOOK_PERIOD;
-                let looks = shared.subscriptions.all().into_iter();
-                let looks = looks.map(|watched| look_around(shared.clone(), watched, commands.clone()));
-                looks.for_each(|look| doing.push(Box::pin(look)));
-            }
-        }
-    }
-}
-
-/// Looks at what neighbours publish, who tell nothing unasked; the cache shows what they answer to all subscriptions.
-async fn look_around(
-    shared: Arc<Shared>,
-    watched: Arc<Watched>,
-    commands: mpsc::WeakSender<Command>,
-) -> Done {
-    if !shared.neighbours.read().is_empty()
-        && let Some(commands) = commands.upgrade()
-    {
-        let query = watched.query.clone().threshold(SUBSCRIPTION_KNOWN_MAX);
-        Handle { shared, commands }.find_nearby(Way::Open, &query).count().await;
-    }
-    Done::Told
-}
-
-/// Wakes all readers when the peer ends.
-struct End(Arc<Shared>);
-
-impl Drop for End {
-    fn drop(&mut self) {
-        self.0.subscriptions.all().iter().for_each(|watched| watched.reader.wake());
-    }
-}
-
-/// Shows a new subscription what is known here.
-async fn look_here(watched: Arc<Watched>, commands: mpsc::WeakSender<Command>) -> Done {
-    let query = watched.query.clone().threshold(SUBSCRIPTION_KNOWN_MAX);
-    let (reply, found) = oneshot::channel();
-    let Some(commands) = commands.upgrade() else { return Done::Told };
-    if commands.send(Command::Find { query, reply }).await.is_ok() {
-        let (found, now) = (found.await.unwrap_or_default(), Instant::now());
-        watched.look(|view| {
-            found.into_iter().for_each(|signed| view.offer(now, signed, None, BELIEVED_HERE));
-        });
-    }
-    Done::Told
-}
-
-/// Asks each rendezvous that does not know of `watched`; when to try those again that have refused.
-fn make(shared: &Arc<Shared>, watched: &Arc<Watched>, now: Instant, doing: &Doing) -> Option<Instant> {
-    let leases = shared.leases.borrow();
-    let grant = |at: &PeerId| leases.grants.get(at).copied().unwrap_or_default();
-    let mut wanted: Vec<_> = leases.held.iter().map(|at| (*at, grant(at))).collect();
-    drop(leases);
-    if shared.handlers.has(discovery::HANDLER) {
-        wanted.push((shared.id, 0));
-    }
-    let (mut places, mut next) = (watched.places(), None);
-    for (at, grant) in wanted {
-        let known = places.get(&at).filter(|known| known.grant == grant);
-        if let Some(known) = known.filter(|known| known.retry_at.is_none_or(|retry| retry > now)) {
-            next = [next, known.retry_at].into_iter().flatten().min();
-            continue;
-        }
-        places.insert(at, Place { grant, retry_at: None });
-        let request = DiscoveryRequest::Subscribe { number: watched.number, query: watched.query.clone() };
-        let (shared, watched) = (shared.clone(), watched.clone());
-        doing.push(Box::pin(
-            async move { Done::Asked { result: ask(&shared, at, &request).await, watched, at } },
-        ));
-    }
-    next
-}
-
-/// Ends a subscription wherever it was made. A rendezvous that doesn't hear of it is refused when it next tells.
-fn end(shared: &Arc<Shared>, watched: &Watched, doing: &Doing) {
-    let request = DiscoveryRequest::Unsubscribe { number: watched.number };
-    for at in watched.places().keys().copied() {
-        let (shared, request) = (shared.clone(), request.clone());
-        doing.push(Box::pin(async move {
-            let _ = ask(&shared, at, &request).await;
-            Done::Told
-        }));
-    }
-}
-
-async fn ask(shared: &Arc<Shared>, at: PeerId, request: &DiscoveryRequest) -> Result<Bytes, QueryError> {
-    let body = Bytes::from(request.encode().map_err(|_| QueryError::Failed)?);
-    let net = GroupId::net();
-    let asking = async {
-        if at == shared.id {
-            return shared.handlers.ask(at, net, discovery::HANDLER, body, &shared.meters).await;
-        }
-        let session = shared.sessions.of(&at).ok_or(QueryError::Closed)?;
-        session.ask(net, discovery::HANDLER, body).await
-    };
-    let after = SUBSCRIBE_RETRY;
-    tokio::time::timeout(after, asking).await.unwrap_or(Err(QueryError::TimedOut { after }))
-}
-
-fn on_done(shared: &Shared, done: Done) {
-    let Done::Asked { watched, at, result: Err(error) } = done else { return };
-    tracing::debug!(rendezvous = %at, reason = %error, "subscription failed");
-    shared.meters.subscriptions_failed.add(1);
-    if let Some(place) = watched.places().get_mut(&at) {
-        place.retry_at = Some(Instant::now() + SUBSCRIBE_RETRY);
-    }
-}
-
-/// Takes in what rendezvous tell, until the peer ends.
-pub(super) async fn serve(shared: Arc<Shared>, commands: mpsc::WeakSender<Command>) {
-    let Ok(mut queries) = Queries::register(shared.clone(), None, notification::HANDLER) else { return };
-    while let Some(query) = queries.recv().await {
-        match take_in(&shared, &query) {
-            Ok(editions) => {
-                shared.subscriptions.changed.notify_one();
-                query.reply(Bytes::new());
-                if let Some(commands) = commands.upgrade().filter(|_| !editions.is_empty()) {
-                    // A peer that has ended needs no memory.
-                    let _ = commands.send(Command::Learn { found: editions }).await;
-                }
-            }
-            Err(reason) => {
-                shared.meters.notifications_rejected.add(1);
-                query.refuse(reason);
-            }
-        }
-    }
-}
-
-/// The verified editions of a notification, when its sender may tell them.
-fn take_in(shared: &Shared, query: &Query) -> Result<Vec<SignedAdvertisement>, RefuseReason> {
-    let notification = Notification::decode(&query.body).map_err(|_| RefuseReason::Malformed)?;
-    let from = query.from;
-    let leased = from == shared.id || shared.leases.borrow().held.contains(&from);
-    let watched = shared.subscriptions.table.read().get(&notification.number).cloned();
-    let watched = watched.filter(|watched| leased && watched.places().contains_key(&from));
-    let watched = watched.ok_or(RefuseReason::Policy)?;
-    let mut editions = Vec::with_capacity(notification.editions.len());
-    for envelope in notification.editions {
-        match SignedAdvertisement::verify(envelope) {
-            Ok(signed) if Some(signed.advertisement().group) == watched.query.group => editions.push(signed),
-            _ => shared.meters.advertisements_rejected.add(1),
-        }
-    }
-    let now = Instant::now();
-    watched.look(|view| {
-        if notification.restart {
-            view.restart(from);
-        }
-        for signed in &editions {
-            view.offer(now, Arc::new(signed.clone()), Some(from), signed.lifetime().remote);
-        }
-        notification.gone.into_iter().for_each(|id| view.gone(id, from));
-        if notification.complete {
-            view.complete(now, from);
-        }
-        if notification.cut {
-            view.cut();
-        }
-    });
-    Ok(editions)
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// For how long a subscription believes what was found here before it began; rendezvous soon tell whether it is true.
-const BELIEVED_HERE: Duration = Duration::from_secs(30);

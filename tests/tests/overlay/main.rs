@@ -5,6 +5,7 @@ mod binders;
 mod byte_streams;
 mod closed_groups;
 mod closed_pipes;
+mod closed_subscriptions;
 mod corpus;
 mod finding;
 mod floods;

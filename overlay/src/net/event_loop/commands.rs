@@ -162,7 +162,7 @@ impl EventLoop {
         }
         let keep_for = signed.lifetime().remote.min(FOUND_KEPT_MAX);
         let now = Instant::now();
-        self.shared.subscriptions.offer(now, &signed, keep_for);
+        self.shared.subscriptions.offer(now, &signed, false, keep_for);
         self.save(&signed);
         match self.cache.insert(now, signed, keep_for) {
             Ok(_) | Err(CacheRefused::Stale) => {}
