@@ -1,8 +1,12 @@
 //! Every bound of the overlay: value, unit, reason, and what happens when it is reached.
 
+mod discovery;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use discovery::*;
 
 /// Bytes of one frame on a session stream. Longer: the peer is refused and its connection closed.
 pub const SESSION_FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -244,6 +248,9 @@ pub const NEIGHBOURS_MAX: usize = 32;
 pub const MDNS_ADDRESSES_MAX: usize = 1024;
 /// Time in which a neighbour must answer a question of discovery; a stalled one must not hold up the others' answers.
 pub const NEIGHBOUR_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between two looks of a subscription at what neighbours publish; well below the half minute for which an answer of
+/// theirs is believed.
+pub const NEIGHBOUR_LOOK_PERIOD: Duration = Duration::from_secs(10);
 /// Lease that is asked for. A rendezvous may grant less.
 pub const LEASE_WANTED: Duration = Duration::from_secs(120);
 /// Longest time between two tries at a rendezvous that doesn't answer.

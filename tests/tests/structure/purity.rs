@@ -11,8 +11,8 @@ const PURE: [&str; 8] = [
     "rendezvous/src/lease_table",
     "rendezvous/src/closed_groups",
     "rendezvous/src/index",
-    "rendezvous/src/rate",
     "rendezvous/src/service",
+    "rendezvous/src/subscriptions",
 ];
 
 /// The one thing of tokio that waits without a runtime: how a consumer learns of a record.
