@@ -66,6 +66,7 @@ fn an_answered_ping_is_one_good_record_with_every_metric() {
         hold_us: Some(40),
         path: Path::Direct,
         reason: Reason::None,
+        details: crate::arm::Details::default(),
     };
     assert_eq!(world.records(), [expected]);
 }
