@@ -19,24 +19,21 @@ impl PeerWords {
         let bytes = multihash.digest();
         // Both codes that a PeerId may have are below 128, and a digest has at most 64 bytes.
         let header = (multihash.code() as u16 & 0xff) << 8 | u16::from(multihash.size());
-        let mut digest = [0; DIGEST_WORDS];
-        let (words, rest) = bytes.as_chunks::<8>();
-        for (word, bytes) in digest.iter_mut().zip(words) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        if let Some(word) = digest.get_mut(words.len()) {
-            // A key in a PeerId has 36 bytes: the case that is worth no loop.
-            *word = match rest {
-                [a, b, c, d] => u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
-                rest => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-            };
-        }
+        // The two kinds that nearly all peers are of need no loop: an Ed25519 key, and a hash of another key.
+        let digest = if let Ok(key) = <&[u8; KEY_BYTES]>::try_from(bytes) {
+            words(key)
+        } else if let Ok(hash) = <&[u8; 32]>::try_from(bytes) {
+            words(hash)
+        } else {
+            words(bytes)
+        };
         Self { header, digest }
     }
 
-    /// Words of the digest that are in use.
-    pub(super) fn used(&self) -> usize {
-        (self.length()).div_ceil(8)
+    /// The words that nearly all peers have, and the others when they are in use.
+    pub(super) fn parts(&self) -> (&[u64; USUAL_WORDS], &[u64]) {
+        let (usual, rest) = self.digest.split_first_chunk().unwrap_or((&[0; USUAL_WORDS], &[]));
+        (usual, if self.length() > 8 * USUAL_WORDS { rest } else { &[] })
     }
 
     /// 64 bits of the peer's key or hash; the first 8 bytes may be the same for all.
@@ -57,6 +54,27 @@ impl PeerWords {
     }
 }
 
+/// Little-endian words, zeros behind the end. Unrolled where the length is known.
+#[inline(always)]
+fn words(bytes: &[u8]) -> [u64; DIGEST_WORDS] {
+    let mut words = [0; DIGEST_WORDS];
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    for (word, bytes) in words.iter_mut().zip(whole.iter().chain([&last])) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// Bytes of an Ed25519 key in a PeerId.
+const KEY_BYTES: usize = 36;
+
+/// Words that hold such a key, or a hash of another kind.
+pub(super) const USUAL_WORDS: usize = KEY_BYTES.div_ceil(8);
+
 /// Words of the longest digest that a PeerId can have.
 pub(super) const DIGEST_WORDS: usize = 8;
 
@@ -76,7 +94,7 @@ mod tests {
         for peer in peers {
             let words = PeerWords::of(&peer);
             assert_eq!(words.peer(), Some(peer));
-            assert_eq!(words.used(), (peer.to_bytes().len() - 2).div_ceil(8));
+            assert_eq!(words.parts().1.is_empty(), peer.to_bytes().len() - 2 <= 40);
         }
     }
 

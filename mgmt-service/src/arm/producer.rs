@@ -68,7 +68,6 @@ impl Shared {
             details.blocked_us = ended.blocked_us;
             details.values = values.cloned();
             record.at_ms = ended.wall_ms;
-            record.peer = self.agent.peer();
             record.dest = *dest;
             record.dest_status = outcome.dest_status;
             record.correlator = ended.correlator;

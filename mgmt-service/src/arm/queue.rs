@@ -73,7 +73,8 @@ impl RecordQueue {
         self.push_with(|empty| empty.clone_from(record))
     }
 
-    /// Has `fill` write all of an empty record, and queues that.
+    /// Has `fill` write all of an empty record but `peer`, which is the one of this queue, and queues that. Not for a
+    /// queue that takes whole records of other peers.
     pub(super) fn push_with(&self, fill: impl FnOnce(&mut ArmRecord)) -> Pushed {
         let (mut slot, pushed) = match (self.empty.pop(), self.overflow) {
             (Some(slot), _) => (slot, Pushed::Queued),

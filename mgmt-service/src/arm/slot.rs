@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::peer_words::{DIGEST_WORDS, PeerWords};
+use super::peer_words::{DIGEST_WORDS, PeerWords, USUAL_WORDS};
 use super::record::Path;
 
 /// A transaction object; two cache lines of its own, so that neighbours don't disturb each other.
@@ -20,7 +20,9 @@ pub(super) struct Slot {
     wall_ms: AtomicU64,
     /// Microseconds that the transaction waited before it was started (32 bits), path (8), header of the peer (16).
     head: AtomicU64,
-    digest: [AtomicU64; DIGEST_WORDS],
+    /// The digest of the peer's multihash.
+    usual: [AtomicU64; USUAL_WORDS],
+    rest: [AtomicU64; DIGEST_WORDS - USUAL_WORDS],
     /// The parent's correlator, 0 for none.
     parent: AtomicU64,
     /// Microseconds by which heartbeats moved the deadline.
@@ -77,9 +79,12 @@ impl Slot {
         store(&self.wall_ms, start.wall_ms);
         let path = u64::from(start.path.code()) << 16;
         store(&self.head, u64::from(start.queued_us) << 32 | path | u64::from(dest.header));
-        for (word, value) in self.digest.iter().zip(dest.digest).take(dest.used()) {
-            store(word, value);
-        }
+        let (usual, rest) = dest.parts();
+        self.usual
+            .iter()
+            .zip(usual)
+            .chain(self.rest.iter().zip(rest))
+            .for_each(|(word, value)| store(word, *value));
         store(&self.parent, start.parent);
         for edited in [&self.extended, &self.blocked_since, &self.blocked] {
             edited.reset(live.generation());
@@ -101,17 +106,18 @@ impl Slot {
 
     /// Whether the transaction is with `peer`.
     pub(super) fn is_with(&self, peer: &PeerWords) -> bool {
-        let mut words = self.digest.iter().zip(peer.digest).take(peer.used());
-        self.head.load(Ordering::Relaxed) & 0xffff == u64::from(peer.header)
-            && words.all(|(word, value)| word.load(Ordering::Relaxed) == value)
+        let header = self.head.load(Ordering::Relaxed) & 0xffff ^ u64::from(peer.header);
+        let (usual, rest) = peer.parts();
+        let other = |(word, value): (&AtomicU64, &u64)| word.load(Ordering::Relaxed) ^ value;
+        let differs = self.usual.iter().zip(usual).map(other).fold(header, |all, differs| all | differs);
+        differs == 0 && self.rest.iter().zip(rest).map(other).all(|differs| differs == 0)
     }
 
     /// The peer that was asked.
     pub(super) fn dest(&self) -> PeerWords {
         let header = (self.head.load(Ordering::Relaxed) & 0xffff) as u16;
         let mut dest = PeerWords { header, digest: [0; DIGEST_WORDS] };
-        let used = dest.used();
-        for (value, word) in dest.digest.iter_mut().zip(&self.digest).take(used) {
+        for (value, word) in dest.digest.iter_mut().zip(self.usual.iter().chain(&self.rest)) {
             *value = word.load(Ordering::Relaxed);
         }
         dest

@@ -18,14 +18,15 @@ use std::time::{Duration, Instant};
 use mgmt_service::arm::{
     Application, Consumer, DestStatus, Outcome, Overflow, Path, Transaction, TransactionDefinition,
 };
-use overlay::PeerId;
+use overlay::{Keypair, PeerId};
 use tests::bench::{Figure, Plan};
 
 use references::{Metrics, OpenTelemetry, Tracing};
 
-/// Exchanges between two drains of the consumer, below its capacity even when all cores have their batch.
+/// Exchanges between two drains of the consumer.
 const BATCH: u32 = 1000;
-const CAPACITY: usize = 64 * 1024;
+/// Records of the consumer, at least; never so few that one is lost.
+const CAPACITY: usize = 4096;
 
 /// A program that is measured, and who takes the records.
 struct World {
@@ -103,8 +104,12 @@ impl World {
         let application = Application::new(PeerId::random(), [7; 32]);
         let definition = TransactionDefinition::new("bench.exchange", Duration::from_secs(30));
         let transaction = application.define(definition).unwrap();
-        let consumer = application.subscribe(CAPACITY, Overflow::DropOldest).unwrap();
-        Self { application, transaction, consumer, dest: PeerId::random() }
+        let cores = thread::available_parallelism().map_or(2, usize::from);
+        let capacity = CAPACITY.max(cores * BATCH as usize);
+        let consumer = application.subscribe(capacity, Overflow::DropOldest).unwrap();
+        // A peer as they are, with its key in its id; `PeerId::random` is shorter.
+        let dest = Keypair::generate_ed25519().public().to_peer_id();
+        Self { application, transaction, consumer, dest }
     }
 
     /// The mean time of one start and stop in nanoseconds; taking the records out is not counted.
