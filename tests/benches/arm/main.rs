@@ -81,7 +81,7 @@ fn compare(plan: Plan) {
         let spans = || otel.exchanges(BATCH);
         two.round(on_threads(2, ours), on_threads(2, spans), on_threads(2, spans));
         all.round(on_threads(cores, ours), on_threads(cores, spans), on_threads(cores, spans));
-        let counts = [&ours as &dyn Fn() -> f64, &spans, &spans].map(|work| allocations::during(work));
+        let counts = [&ours as &dyn Fn() -> f64, &spans, &spans].map(allocations::during);
         let [ours, theirs, again] = counts.map(|count| count as f64 / f64::from(BATCH));
         allocated.round(ours, theirs, again);
         for (figure, measure) in &mut alone {
