@@ -26,6 +26,16 @@ pub const TRANSACTION_NAME_BYTES_MAX: usize = 64;
 /// Exceeded: [`DefineError::BadTimeout`](crate::error::DefineError::BadTimeout).
 pub const TRANSACTION_TIMEOUT_S_MAX: u64 = 3600;
 
+/// Typed metrics of one definition: as many as ARM 4 has slots for.
+///
+/// Exceeded: [`DefineError::TooManyValues`](crate::error::DefineError::TooManyValues).
+pub const VALUES_MAX: usize = 7;
+
+/// Bytes of a typed metric that is a text; ARM's longer form has so many.
+///
+/// Exceeded: the value is left out and counted as `values_refused`.
+pub const VALUE_TEXT_BYTES_MAX: usize = 128;
+
 /// Consumers subscribed to one application at a time.
 ///
 /// Each costs one copy per record. Reached: [`SubscribeError`](crate::error::SubscribeError).

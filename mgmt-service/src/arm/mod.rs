@@ -17,21 +17,33 @@
 
 mod agent;
 mod application;
+mod bind;
+mod buckets;
 mod consumer;
 mod correlator;
 mod definition;
+mod live_sketch;
+mod peer_words;
 mod pool;
 mod producer;
 mod queue;
 mod record;
+mod sketch;
+mod slot;
+mod trace;
 mod transaction;
+mod values;
 
-pub use application::Application;
+pub use application::{Application, DefinitionSketch};
+pub use bind::{Bound, bound, current};
 pub use consumer::Consumer;
 pub use correlator::{BootKey, Correlator};
-pub use definition::{Metric, TransactionDefinition};
-pub use pool::{Ended, NotStopped, Started, TransactionPool};
+pub use definition::{DefinitionId, Metric, TransactionDefinition};
+pub use pool::Started;
 pub use queue::{Overflow, PooledRecord, Pushed, RecordQueue};
 pub(crate) use record::rfc3339_ms;
-pub use record::{ArmRecord, DestStatus, Path, Reason, Status};
+pub use record::{ArmRecord, DestStatus, Details, Path, Reason, Status};
+pub use sketch::Sketch;
+pub use trace::{TraceId, Traceparent};
 pub use transaction::{Outcome, Stopped, Transaction};
+pub use values::{MetricValue, ValueDefinition, ValueKind};

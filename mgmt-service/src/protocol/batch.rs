@@ -12,7 +12,7 @@ use overlay::wire::{Ext, WireError, decode, encode_kind};
 
 use super::push::BATCH;
 use super::service::{DECODE_BYTES_MAX, VERSION};
-use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Status};
+use crate::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
 
 /// A batch as a manager reads it.
@@ -186,6 +186,8 @@ impl Row {
             hold_us: self.hold.checked_sub(1),
             path: Path::from_code(code(2))?,
             reason: Reason::from_code(code(1))?,
+            // They stay with the peer until a batch has a field for them.
+            details: Details::default(),
         })
     }
 }

@@ -23,6 +23,7 @@ fn record(n: u64) -> ArmRecord {
         hold_us: None,
         path: Path::Direct,
         reason: Reason::None,
+        details: Details::default(),
     }
 }
 
@@ -127,6 +128,7 @@ proptest! {
                 hold_us: hold,
                 status: Status::ALL[codes.0],
                 reason: Reason::ALL[codes.1],
+                details: Details::default(),
                 path: Path::ALL[codes.2],
                 dest_status: DestStatus::ALL[codes.3],
                 ..record(n as u64)
