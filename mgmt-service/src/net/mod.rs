@@ -7,10 +7,12 @@
 mod agent;
 mod collection;
 mod counters;
+mod http;
 mod manager;
 
 pub use agent::ManagementAgent;
 pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink};
+pub use http::{BoundedListener, Change, ChangeError, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
 
 #[cfg(test)]
