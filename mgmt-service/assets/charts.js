@@ -20,6 +20,8 @@ export class Charts {
     this.pair = pair;
     const answer = await fetch(pair ? `/api/chart/${pair}` : "/api/chart");
     if (!answer.ok || request !== this.request) return;
+    if (this.drawnOf !== pair) this.clear();
+    this.drawnOf = pair;
     this.data = await answer.json();
     this.draw();
   }
@@ -60,21 +62,29 @@ export class Charts {
   }
 
   series() {
+    const [x, y] = this.axes("", "ms");
+    const clock = (at) => new Date(at * 1000).toLocaleTimeString("en-GB");
+    // Over all pairs neighbours in time are of different pairs, so a line between them would say nothing.
+    const line = this.pair ? {} : { paths: () => null };
     return {
-      axes: this.axes("", "ms"),
+      axes: [{ ...x, space: 80, values: (_, splits) => splits.map(clock) }, y],
       scales: { y: { range: (_, low, high) => [0, (high ?? 1) * 1.05 || 1] } },
       series: [
-        { value: (_, at) => (at === null ? "–" : new Date(at * 1000).toLocaleTimeString("en-GB")) },
-        { label: "response ms", stroke: color("--accent"), width: 1, points: { show: true, size: 3 }, spanGaps: false },
+        { label: "at", value: (_, at) => (at === null ? "–" : clock(at)) },
+        { label: "response ms", stroke: color("--accent"), width: 1, ...line, points: { show: true, size: 4, fill: color("--accent") }, spanGaps: false },
         { label: "did not come back", stroke: color("--bad"), paths: () => null, points: { show: true, size: 6, fill: color("--bad") }, value: (_, at) => (at === null ? "–" : "yes") },
       ],
     };
   }
 
   bars() {
+    const range = () => {
+      const { from_us, width_us } = this.data.bars;
+      return [from_us[0] / 1000, (from_us.at(-1) + width_us) / 1000];
+    };
     return {
       axes: this.axes("", "number"),
-      scales: { x: { time: false }, y: { range: (_, low, high) => [0, (high ?? 1) * 1.05 || 1] } },
+      scales: { x: { time: false, range }, y: { range: (_, low, high) => [0, (high ?? 1) * 1.05 || 1] } },
       series: [
         { label: "ms", value: (_, at) => (at === null ? "–" : at.toFixed(3)) },
         { label: "number", stroke: color("--accent"), fill: color("--bar"), width: 1, paths: uPlot.paths.bars({ size: [0.95, 60] }), points: { show: false } },
@@ -87,6 +97,7 @@ export class Charts {
   quantiles(chart) {
     const { ctx, bbox } = chart, { summary } = this.data;
     ctx.save();
+    ctx.textAlign = "left";
     ctx.font = `${11 * devicePixelRatio}px sans-serif`;
     [["p50", "--good"], ["p95", "--warn"], ["p99", "--bad"]].forEach(([name, style], index) => {
       const us = summary[`${name}_us`];

@@ -50,14 +50,14 @@ export function rows(body, items, key, fill) {
   for (const row of old.values()) row.remove();
 }
 
-/** Fills the cells of a row with texts; a cell is a text or [text, class]. */
+/** Fills the cells of a row with texts; a cell is a text, or [text, class, what it is in full]. */
 export function cells(row, values) {
   values.forEach((value, index) => {
-    const [text, style] = Array.isArray(value) ? value : [value, ""];
+    const [text, style, whole = text] = Array.isArray(value) ? value : [value, ""];
     const cell = row.cells[index] ?? row.insertCell();
     if (cell.className !== style) cell.className = style;
     const target = cell.firstElementChild ?? cell;
     say(target, text);
-    if (text.length > 30 && cell.title !== text) cell.title = text;
+    if ((whole !== text || text.length > 30) && cell.title !== whole) cell.title = whole;
   });
 }

@@ -51,7 +51,7 @@ export class Graph {
       gone.delete(key);
       const edge = this.known.get(key) ?? this.add(key);
       const fails = pair.last_us === null;
-      const width = 1.5 + 10 * Math.sqrt((pair.mean_us ?? 0) / slowest);
+      const width = 1.2 + (ids.length > 12 ? 4 : 8) * ((pair.mean_us ?? 0) / slowest);
       draw(edge, place.get(pair.peer), place.get(pair.dest), width, ids.length);
       edge.classList.toggle("chosen", key === chosen);
       edge.classList.toggle("fails", fails);
@@ -86,16 +86,17 @@ export class Graph {
 function spot(index, of) {
   if (of === 1) return [WIDTH / 2, HEIGHT / 2];
   const angle = (2 * Math.PI * index) / of - Math.PI / 2 + (of === 2 ? Math.PI / 2 : 0);
-  return [WIDTH / 2 + (WIDTH / 2 - 75) * Math.cos(angle), HEIGHT / 2 + (HEIGHT / 2 - 50) * Math.sin(angle)];
+  return [WIDTH / 2 + (WIDTH / 2 - 75) * Math.cos(angle), HEIGHT / 2 + (HEIGHT / 2 - 58) * Math.sin(angle)];
 }
 
 const radius = (of) => (of > 20 ? 10 : of > 10 ? 16 : RADIUS);
 
 function node([x, y], name, silent, of) {
   const group = shape("g", silent ? { class: "silent" } : {});
-  const label = shape("text", { x, y: of > 10 ? y - radius(of) - 4 : y + 4.5 });
-  const fits = of > 10 ? 14 : 7;
-  if (of <= 10 && name.length > fits) label.setAttribute("y", y + RADIUS + 15);
+  // A name that does not fit inside stands on the outer side.
+  const inside = of <= 10 && name.length <= 6;
+  const outside = y < HEIGHT / 2 - 10 ? y - radius(of) - 7 : y + radius(of) + 16;
+  const label = shape("text", { x, y: inside ? y + 4.5 : outside });
   label.textContent = name.length > 18 ? `${name.slice(0, 17)}…` : name;
   group.append(shape("circle", { cx: x, cy: y, r: radius(of) }), label);
   return group;

@@ -24,7 +24,7 @@ export function showPeers(state, nameOf) {
     const heard = peer.heard_ms_ago === null ? "no record yet" : `silent for ${Math.round(peer.heard_ms_ago / 1000)} s`;
     cells(row, [
       nameOf(peer.peer), peer.application || "–", peer.reporting ? ["yes", "good"] : [heard, "bad"],
-      [count(peer.records), "n"], [count(peer.failed), peer.failed ? "n bad" : "n"], [peer.peer, "mono"],
+      [count(peer.records), "n"], [count(peer.failed), peer.failed ? "n bad" : "n"], [`…${peer.peer.slice(-12)}`, "mono", peer.peer],
     ]);
   });
   const more = state.peers_in_all - state.peers.length;

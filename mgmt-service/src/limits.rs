@@ -111,6 +111,15 @@ pub const JOLOKIA_BULK_MAX: usize = 64;
 /// Browsers that hold a session of the dashboard; a further one ends the oldest.
 pub const WEB_SESSIONS_MAX: usize = 16;
 
+/// Records that wait to be pushed by OTLP; further ones are dropped and counted in `otlp_dropped`.
+pub const OTLP_QUEUE_MAX: usize = 8192;
+
+/// Spans of one push; at about 400 bytes each it stays below the 4 MiB that collectors take.
+pub const OTLP_SPANS_MAX: usize = 2048;
+
+/// Bytes of a collector's answer that are read; a longer one counts as broken.
+pub const OTLP_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
 /// Open connections of the manager's HTTP server, an event stream for each viewer among them; the next one waits.
 pub const WEB_CONNECTIONS_MAX: usize = 64;
 
@@ -119,6 +128,25 @@ use std::time::Duration;
 
 /// How often the dashboard is told what has changed.
 pub const BOARD_PERIOD: Duration = Duration::from_secs(1);
+
+/// Time between two pushes by OTLP.
+pub const OTLP_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long one push may take; then it counts as failed and is tried again.
+pub const OTLP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause before the first retry of a push; it doubles with each, up to `OTLP_RETRY_PAUSE_MAX`.
+pub const OTLP_RETRY_PAUSE_MIN: Duration = Duration::from_millis(500);
+
+/// Longest pause between two tries of a push; a collector that asks for a longer one gets this.
+pub const OTLP_RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long one push is tried; then its spans are dropped and counted in `otlp_dropped`. Metrics are cumulative, so a
+/// later push makes up for a lost one.
+pub const OTLP_RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How long the last push may take when the manager ends.
+pub const OTLP_FAREWELL_MAX: Duration = Duration::from_secs(1);
 
 /// An agent counts as reporting as long as its last record is not older.
 pub const REPORTING_WINDOW: Duration = Duration::from_secs(60);

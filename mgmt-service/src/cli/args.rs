@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use mgmt_service::cli_common::{CommonArgs, parse_duration};
 use mgmt_service::jmx::ObjectNamePattern;
+use mgmt_service::net::OtlpUrl;
 
 /// Manages the peers of an overlay: who is there, what they measure, how far apart they are
 #[derive(Debug, Parser)]
@@ -80,11 +81,16 @@ pub(super) enum Command {
         duration: Option<Duration>,
     },
     /// The dashboard, /metrics and Jolokia over HTTP, on loopback; prints the link that lets a browser in, once
-    #[command(after_help = "Examples:\n  mgmt serve\n  mgmt serve --http 127.0.0.1:8080")]
+    #[command(
+        after_help = "Examples:\n  mgmt serve\n  mgmt serve --http 127.0.0.1:8080 --otlp http://127.0.0.1:4318"
+    )]
     Serve {
         /// A loopback address; port 0 means any
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         http: SocketAddr,
+        /// An OpenTelemetry collector to push metrics and traces to, peers under pseudonyms
+        #[arg(long, value_name = "URL")]
+        otlp: Option<OtlpUrl>,
     },
     /// A completion script
     #[command(after_help = "Example:\n  mgmt completions bash > /etc/bash_completion.d/mgmt")]

@@ -80,7 +80,7 @@ async fn manage(settings: Settings, command: Command, output: Output) -> Result<
             collect::collect(&session, duration, csv, &mut signals, output).await
         }
         Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
-        Command::Serve { http } => serve::serve(&session, http, &mut signals, output).await,
+        Command::Serve { http, otlp } => serve::serve(&session, http, otlp, &mut signals, output).await,
         Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
     };
     session.end().await;

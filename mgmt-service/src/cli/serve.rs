@@ -8,14 +8,14 @@ use mgmt_service::arm::ArmRecord;
 use mgmt_service::cli_common::{CliError, ExitCode, Signals, within_polite_end};
 use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, ObjectNamePattern, Registration};
 use mgmt_service::limits::BOARD_PERIOD;
-use mgmt_service::net::{Collection, ServeError, Site, WebServer};
-use mgmt_service::web::{Board, Entry, Loss, ManagerGauges, Metrics};
+use mgmt_service::net::{Collection, OtlpPush, OtlpUrl, ServeError, Site, WebServer};
+use mgmt_service::web::{Board, Entry, Loss, ManagerGauges, Metrics, Otlp, Pseudonyms};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::output::{Output, unwritable};
 use super::session::Session;
-use super::token::new_token;
+use super::token::{new_token, pseudonym_key};
 
 /// What a served manager holds.
 struct Shown {
@@ -30,6 +30,7 @@ struct Shown {
 pub(super) async fn serve(
     session: &Session,
     address: SocketAddr,
+    otlp: Option<OtlpUrl>,
     signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
@@ -53,10 +54,18 @@ pub(super) async fn serve(
         server.address(),
         program.1
     ))?;
-    let collection = session.manager.collect(ObjectNamePattern::everything(), sink(&shown));
-    let code = attend(collection, &shown, signals).await;
+    let push = otlp.map(|url| push(session, url)).transpose()?;
+    let collection = session.manager.collect(ObjectNamePattern::everything(), sink(&shown, push.as_ref()));
+    let pushed = push.as_ref().map(OtlpPush::counters);
+    let code = attend(collection, &shown, pushed, signals).await;
     // Whoever still reads is cut off when the process ends.
-    let _ = within_polite_end(server.shutdown()).await;
+    let _ = within_polite_end(async {
+        if let Some(push) = push {
+            push.shutdown().await;
+        }
+        server.shutdown().await;
+    })
+    .await;
     code
 }
 
@@ -65,6 +74,7 @@ pub(super) async fn serve(
 async fn attend(
     mut collection: Collection,
     shown: &Shown,
+    pushed: Option<impl Fn() -> Vec<(&'static str, u64)>>,
     signals: &mut Signals,
 ) -> Result<ExitCode, CliError> {
     let mut ticks = interval(BOARD_PERIOD);
@@ -73,13 +83,13 @@ async fn attend(
         tokio::select! {
             signal = signals.recv() => return Ok(signal.exit_code()),
             error = collection.failed() => return Err(unwritable(&error)),
-            _ = ticks.tick() => shown.tell(&collection),
+            _ = ticks.tick() => shown.tell(&collection, pushed.as_ref().map(|pushed| pushed())),
         }
     }
 }
 
 impl Shown {
-    fn tell(&self, collection: &Collection) {
+    fn tell(&self, collection: &Collection, pushed: Option<Vec<(&'static str, u64)>>) {
         let (counted, now_ms) = (collection.counters(), now_ms());
         let agents_beyond =
             counted.iter().find(|(name, _)| *name == "agents_beyond").map_or(0, |(_, count)| *count);
@@ -93,14 +103,19 @@ impl Shown {
         let mut counters = lock(&self.counted);
         *counters = counted;
         counters.push(("records_lost", loss.dropped));
+        counters.extend(pushed.into_iter().flatten());
         drop(counters);
         self.states.send_replace(Arc::from(state.to_string()));
     }
 }
 
 /// Fills board and metrics; what is shown counts as committed.
-fn sink(shown: &Shown) -> impl FnMut(&[ArmRecord]) -> std::io::Result<()> + Send + 'static {
+fn sink(
+    shown: &Shown,
+    push: Option<&OtlpPush>,
+) -> impl FnMut(&[ArmRecord]) -> std::io::Result<()> + Send + use<> {
     let (board, metrics) = (shown.board.clone(), shown.metrics.clone());
+    let feed = push.map(OtlpPush::feeder);
     move |records| {
         let now_ms = now_ms();
         let mut board = lock(&board);
@@ -108,6 +123,9 @@ fn sink(shown: &Shown) -> impl FnMut(&[ArmRecord]) -> std::io::Result<()> + Send
         drop(board);
         let mut metrics = lock(&metrics);
         records.iter().for_each(|record| metrics.record(record));
+        if let Some(feed) = &feed {
+            records.iter().for_each(feed);
+        }
         Ok(())
     }
 }
@@ -164,6 +182,20 @@ fn program_token(session: &Session) -> Result<(Entry, String), CliError> {
     Ok((entry, path.display().to_string()))
 }
 
+/// Starts to push, peers under the pseudonyms of this manager.
+fn push(session: &Session, url: OtlpUrl) -> Result<OtlpPush, CliError> {
+    let path = session.data_dir.path().join(PSEUDONYM_FILE);
+    let key = pseudonym_key(&path).map_err(|error| {
+        CliError::failed(format_args!(
+            "failed to use {}: {error}; remove it to start with new pseudonyms",
+            path.display()
+        ))
+    })?;
+    let pseudonyms = Pseudonyms::new(key);
+    let instance = pseudonyms.of(&session.peer.id());
+    Ok(OtlpPush::start(url, Otlp::new(instance, pseudonyms, now_ms())))
+}
+
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -175,3 +207,6 @@ fn now_ms() -> u64 {
 
 /// The file in the data directory that holds the token of programs.
 const TOKEN_FILE: &str = "serve-token";
+
+/// The file in the data directory that holds the key of pseudonyms.
+const PSEUDONYM_FILE: &str = "pseudonym-key";

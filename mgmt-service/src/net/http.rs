@@ -148,6 +148,3 @@ fn random_entry() -> Result<Entry, ServeError> {
     getrandom::fill(&mut random).map_err(|_| ServeError::NoRandomness)?;
     Ok(Entry::new(random))
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,7 +3,6 @@
 //! In: records, gauges at each scrape. Out: text. No label names a peer: a hundred thousand peers would be ten million
 //! series. Labels come from `METRIC_TRANSACTIONS_MAX` transactions, fixed statuses and reasons.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -18,13 +17,13 @@ use prometheus_client::metrics::histogram::exponential_buckets;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::exposition::Exposition;
+use super::labels::Labels;
 use crate::arm::{ArmRecord, Status};
-use crate::limits::METRIC_TRANSACTIONS_MAX;
 
 /// Counts records for Prometheus.
 #[derive(Debug)]
 pub struct Metrics {
-    transactions: BTreeSet<String>,
+    labels: Labels,
     response: Family<
         ByTransaction,
         HistogramWithExemplars<OfTransaction>,
@@ -79,7 +78,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            transactions: BTreeSet::new(),
+            labels: Labels::default(),
             response: Family::new_with_constructor(response_histogram),
             ended: Family::default(),
         }
@@ -87,7 +86,7 @@ impl Metrics {
 
     /// Counts a record.
     pub fn record(&mut self, record: &ArmRecord) {
-        let transaction = self.label(&record.transaction);
+        let transaction = self.labels.of(&record.transaction);
         let (status, reason) = (record.status.as_str(), record.reason.as_str());
         self.ended.get_or_create(&ByEnd { transaction: transaction.clone(), status, reason }).inc();
         if let (Status::Good, Some(us)) = (record.status, record.response_us) {
@@ -120,22 +119,6 @@ impl Metrics {
         );
         registry.register_collector(Box::new(gauges));
         exposition.encode(&registry)
-    }
-
-    /// The name of a transaction as a label; `other` beyond the bound, or when it is no name.
-    fn label(&mut self, transaction: &str) -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let known = self.transactions.contains(transaction);
-        let room = self.transactions.len() < METRIC_TRANSACTIONS_MAX;
-        if !known
-            && (!room || transaction.is_empty() || transaction.len() > 64 || !transaction.chars().all(plain))
-        {
-            return "other".to_owned();
-        }
-        if !known {
-            self.transactions.insert(transaction.to_owned());
-        }
-        transaction.to_owned()
     }
 }
 
@@ -196,6 +179,7 @@ mod tests {
 
     use super::*;
     use crate::arm::Reason;
+    use crate::limits::METRIC_TRANSACTIONS_MAX;
 
     fn ping(response_us: Option<u64>) -> ArmRecord {
         let (status, reason) = match response_us {

@@ -6,7 +6,10 @@ mod board;
 mod doors;
 mod exposition;
 mod jolokia;
+mod labels;
 mod metrics;
+mod otlp;
+mod pseudonym;
 mod trace;
 
 pub use board::{Board, Loss};
@@ -16,4 +19,6 @@ pub use jolokia::{
     JolokiaError, JolokiaRequest, Operation, Wanted, answer, listing, names, reading, version,
 };
 pub use metrics::{ManagerGauges, Metrics};
+pub use otlp::Otlp;
+pub use pseudonym::Pseudonyms;
 pub use trace::Trace;

@@ -28,7 +28,8 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 11] = [
+    ("icon.svg", "image/svg+xml", include_str!("../../../assets/icon.svg")),
     ("app.js", SCRIPT, include_str!("../../../assets/app.js")),
     ("dom.js", SCRIPT, include_str!("../../../assets/dom.js")),
     ("graph.js", SCRIPT, include_str!("../../../assets/graph.js")),
