@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use overlay::{Genesis, Multiaddr, Peer, PipeId, Protocol};
+use overlay::{Genesis, Multiaddr, Peer, PipeId};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 #[tokio::main]
@@ -38,11 +38,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 }
 
 async fn ask(address: Multiaddr) -> Result<(), Box<dyn Error>> {
-    let Some(Protocol::P2p(server)) = address.iter().last() else {
-        return Err("the address has to end in /p2p/ and the peer's id".into());
-    };
     let peer = Peer::builder().spawn().await?;
-    peer.dial(server, vec![address], Duration::from_secs(5)).await?;
+    let server = peer.dial_address(address, Duration::from_secs(5)).await?;
     let group = peer.join(&Genesis::open("echo"));
     let mut pipe = group.connect(server, PipeId::derive(&group.id(), "echo")).await?;
 

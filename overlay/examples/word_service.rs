@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use overlay::{GroupId, Multiaddr, Peer, Protocol, RefuseReason};
+use overlay::{GroupId, Multiaddr, Peer, RefuseReason};
 
 /// The name that asker and answerer agree on.
 const HANDLER: &str = "example.words";
@@ -41,11 +41,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 }
 
 async fn ask(address: Multiaddr, text: String) -> Result<(), Box<dyn Error>> {
-    let Some(Protocol::P2p(server)) = address.iter().last() else {
-        return Err("the address has to end in /p2p/ and the peer's id".into());
-    };
     let peer = Peer::builder().spawn().await?;
-    peer.dial(server, vec![address], Duration::from_secs(5)).await?;
+    let server = peer.dial_address(address, Duration::from_secs(5)).await?;
     let answer = peer.query(server, &GroupId::net(), HANDLER, text, Duration::from_secs(5)).await?;
     println!("{} words", String::from_utf8_lossy(&answer));
     Ok(())

@@ -4,6 +4,7 @@ mod membership;
 mod pipe;
 mod publish;
 mod refuse;
+mod relay;
 mod resolver;
 
 use std::path::PathBuf;
@@ -17,7 +18,8 @@ pub use membership::{CredentialError, JoinError};
 pub use pipe::{BindError, ConnectError, RecvError, SendError};
 pub use publish::{PublishError, WithdrawError};
 pub use refuse::RefuseReason;
-pub use resolver::{AlreadyRegistered, QueryError};
+pub use relay::RelayError;
+pub use resolver::{AlreadyRegistered, AnswerError, QueryError, ServeError};
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -5,6 +5,8 @@ mod binders;
 mod membership;
 mod nested;
 mod pipes;
+mod propagate;
+mod resolver;
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use crate::net::Handle;
 
 pub use advertisements::{Discovery, Published};
 pub use binders::FollowingPipe;
+pub use resolver::{GroupAnswers, QueryOptions, Served};
 
 /// One peer's view of a group. Clones are the same view.
 #[derive(Debug, Clone)]

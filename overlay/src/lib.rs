@@ -7,7 +7,8 @@
 //! each other; without one, peers that know an address of each other still talk.
 //!
 //! TCP with Noise and Yamux is always there; the features `dns` (on), `quic` and `websocket` add host names in
-//! addresses, `/udp/4001/quic-v1`, and `/ws` for browsers; `mdns` adds peers on the local network.
+//! addresses, `/udp/4001/quic-v1`, and `/ws` for browsers; `mdns` adds peers on the local network, `reach`
+//! relays, direct connections past them and what finds out whether a peer can be dialed, `upnp` the port of a gateway.
 //!
 //! Every operation ends in a result, a typed error or a deadline, and everything a remote peer can feed has a
 //! bound in [`limits`]. What is dropped is counted in [`Meters`].
@@ -67,22 +68,27 @@ pub use crate::advertisement::{
     SignedAdvertisement, Value,
 };
 pub use crate::core::{
-    AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper, Path,
-    Publications, Transport,
+    AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper,
+    NotDirect, Path, Publications, RateLimiter, TooMany, Transport,
 };
+#[cfg(feature = "reach")]
+pub use crate::core::{Reach, RelayUse};
 pub use crate::error::{
-    AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,
-    JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError, RefuseReason,
-    SendError, SpawnError, WithdrawError,
+    AdvertisementError, AlreadyRegistered, AnswerError, BindError, ConnectError, CredentialError,
+    IdentityError, JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError,
+    RefuseReason, RelayError, SendError, ServeError, SpawnError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
-pub use crate::group::{Discovery, FollowingPipe, GroupPolicy, PeerGroup, Published};
+pub use crate::group::{
+    Discovery, FollowingPipe, GroupAnswers, GroupPolicy, PeerGroup, Published, QueryOptions, Served,
+};
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
-pub use crate::meters::Meters;
-pub use crate::net::{Queries, Query, Substream};
+pub use crate::meters::{LinkMeters, Meters};
+pub use crate::net::{Answers, Queries, Query, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{
     BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PipeStream,
-    ResumableListener, ResumablePipe, ResumableReceiver, ResumableSender, StreamListener,
+    PropagatePipe, PropagateReceiver, PropagateSender, Propagated, ResumableListener, ResumablePipe,
+    ResumableReceiver, ResumableSender, StreamListener,
 };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of one frame on a session stream. Longer: the peer is refused and its connection closed.
 pub const SESSION_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of one message on a pipe. Longer: `send` says `TooLarge`, a receiver ends the pipe with an error.
@@ -47,6 +49,22 @@ pub const SESSION_QUERIES_MAX: usize = 64;
 /// Frames that wait to be written on one session. Full: queries wait; answers end the session of a peer that
 /// asks but does not read.
 pub const SESSION_QUEUE: usize = 128;
+/// Answers that wait to be written on one session beyond the end of each question; they give way to all other frames.
+/// Full: the answerer waits.
+pub const SESSION_PARTS_QUEUE: usize = 4;
+/// Bytes of answers to one question that may be on their way; more come as they are read. An answerer that sends more
+/// is cut with [`QueryError::Overrun`](crate::QueryError::Overrun).
+pub const ANSWERS_WINDOW: u32 = 256 * 1024;
+/// Bytes of answers to one question that an answerer lets an asker have room for. More: taken as this.
+pub const ANSWERS_WINDOW_MAX: u32 = 1024 * 1024;
+/// Bytes that each of many answers counts beside its own, so that empty ones are bounded too.
+pub const ANSWER_OVERHEAD_BYTES: u32 = 64;
+/// Longest time that a question may take. Longer, or without deadline: the answerer reads it as this.
+pub const QUERY_DEADLINE_MAX: Duration = Duration::from_secs(3600);
+/// Peers that one question to a group asks unless told. More are not asked.
+pub const GROUP_QUERY_PEERS: usize = 64;
+/// Peers that a question to a group asks at the same time. The others wait for their turn.
+pub const GROUP_QUERY_CONCURRENCY: usize = 16;
 /// Sessions that one peer may hold open here: one a connection. More: refused and counted.
 pub const SESSIONS_PER_PEER_MAX: usize = 4;
 /// Time between two pings on a session, the first at its start. A shorter one would wake a rendezvous with thousands
@@ -73,6 +91,8 @@ pub const REFUSALS_MAX: usize = 64;
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Opens to one peer that wait for its connection. Full: *busy*.
 pub const WAITING_OPENS_MAX: usize = 1024;
+/// Dials for those who wait while the peer closes each connection before it has a session. More: it is unreachable.
+pub const REDIALS_MAX: u32 = 3;
 /// Accepted pipes that wait in one listener. Full: the opener is told *busy*.
 pub const ACCEPT_QUEUE: usize = 64;
 /// Senders that one unicast input pipe holds open. Full: the opener is told *busy*.
@@ -109,6 +129,65 @@ pub const RESOLVE_AGAIN: Duration = Duration::from_millis(200);
 pub const BINDINGS_MAX: usize = 4096;
 /// Groups that one peer may be in. Full: the oldest stay and `join` of one more has no effect on acceptance.
 pub const GROUPS_MAX: usize = 1024;
+
+/// Bytes of one message on a propagate pipe; it travels in pieces of [`PROPAGATE_PIECE_BYTES`]. Longer: `send` says
+/// `TooLarge`, a sender that goes on beyond it is counted and loses that message.
+pub const PROPAGATE_MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a piece of a message: one fits a parcel, and a long message does not keep others' waiting.
+pub const PROPAGATE_PIECE_BYTES: usize = 60 * 1024;
+/// Bytes that a sender gathers into one parcel, which is encoded, and signed if need be, once for all members.
+pub const PROPAGATE_PARCEL_BYTES: usize = 64 * 1024;
+/// Messages, or pieces of them, in one parcel. More: a sender begins another, a receiver ends the link as garbage.
+pub const PROPAGATE_PARCEL_ITEMS_MAX: usize = 1024;
+/// Bytes of one frame between members. Longer: the link ends as garbage.
+pub const PROPAGATE_FRAME_BYTES_MAX: usize = 80 * 1024;
+/// Known members up to which a sender sends to each itself; above, its messages are signed and passed on by members.
+pub const PROPAGATE_DIRECT_MAX: usize = 64;
+/// Members of a pipe that are remembered. More are ignored and counted; they hear from those who know them.
+pub const PROPAGATE_MEMBERS_MAX: usize = 1024;
+/// Links of one propagate pipe, each way. Full: the opener is told *busy* and tries again.
+pub const PROPAGATE_LINKS_MAX: usize = 256;
+/// Propagate pipes that one peer may bind. Full: `propagate_pipe` fails.
+pub const PROPAGATE_PIPES_MAX: usize = 256;
+/// Bytes of own messages that a sender keeps: what a member may be behind without losing anything. Full: sending waits
+/// for members that are behind until they count as stalled, then the oldest are forgotten.
+pub const PROPAGATE_HISTORY_BYTES: usize = 8 * 1024 * 1024;
+/// Parcels kept of one sender. Full: as above.
+pub const PROPAGATE_HISTORY_PARCELS: usize = 8192;
+/// Bytes of another sender's signed messages that a member keeps to pass on. Full: as above, for who passes on.
+pub const PROPAGATE_RELAY_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes kept of all other senders; each gets an equal share, at least a parcel.
+pub const PROPAGATE_RELAY_BYTES_ALL: usize = 64 * 1024 * 1024;
+/// Time without progress after which a member that others wait for counts as stalled, and is waited for no more.
+pub const PROPAGATE_STALL: Duration = Duration::from_millis(500);
+/// Time in which a gap must be repaired. Longer: it is reported as missed, and what follows is delivered.
+pub const PROPAGATE_REPAIR_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time after which what a neighbour says it has, and nobody has brought, is asked of it; also how often who passes on
+/// tells its neighbours what it has.
+pub const PROPAGATE_OFFER_PERIOD: Duration = Duration::from_millis(200);
+/// Time after binding in which a sender that others already know counts from where it is; later, from its first message.
+pub const PROPAGATE_SETTLE: Duration = Duration::from_secs(2);
+/// Bytes of received messages that wait for the application. Full: reading waits, and so do the senders.
+pub const PROPAGATE_READY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that wait behind a gap of one sender. Full: what comes then is asked for again once the gap is closed.
+pub const PROPAGATE_HELD_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of unfinished messages of all senders together. Full: the message that breaks it is lost and reported.
+pub const PROPAGATE_PARTIAL_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of the two frames that open a link: they say what is known of up to [`PROPAGATE_MEMBERS_MAX`] senders.
+pub const PROPAGATE_HELLO_BYTES_MAX: usize = 256 * 1024;
+/// Members that one frame tells of.
+pub const PROPAGATE_TOLD_MAX: usize = 128;
+/// Requests of one neighbour to send again, within [`PROPAGATE_OFFER_PERIOD`]. More are ignored and counted.
+pub const PROPAGATE_GRAFTS_MAX: usize = 256;
+/// First time between two tries to link with a member that is not reached; it doubles up to the maximum.
+pub const PROPAGATE_RETRY_MIN: Duration = Duration::from_millis(100);
+/// Longest time between two tries; a member that is not reached in five tries is forgotten.
+pub const PROPAGATE_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Time for which nothing is taken from a member that passed on a forgery.
+pub const PROPAGATE_BAN: Duration = Duration::from_secs(60);
+/// Time between two looks for binders at the rendezvous, and after which members tell each other again of those they
+/// know: for when an event was missed.
+pub const PROPAGATE_REFRESH: Duration = Duration::from_secs(10);
 
 /// Bytes of a genesis. Longer, by its label: it can't be shared, and none is read.
 pub const GENESIS_BYTES_MAX: usize = 512;
@@ -183,6 +262,39 @@ pub const FOUND_KEPT_MAX: Duration = Duration::from_secs(30);
 /// Advertisements that a peer itself keeps published. Full: publish is refused.
 pub const PUBLICATIONS_MAX: usize = 1024;
 
+/// Relays at which a peer holds a reservation. More are left out, counted in `relays_ignored`.
+pub const RELAYS_MAX: usize = 4;
+/// First time between two tries to reserve at a relay.
+pub const RELAY_RETRY_MIN: Duration = Duration::from_millis(200);
+/// Longest time between two tries to reserve at a relay: one that restarts has this peer back within it.
+pub const RELAY_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Dials of one peer, told through a relay where to find it, that may fail. More: its relayed connections are closed,
+/// since it would have this peer knock at doors of its choice.
+pub const DIRECT_TRIES_MAX: u32 = 16;
+/// Addresses that others say they see this peer at. More: AutoNAT is turned off, with a warning; libp2p keeps them all.
+pub const ADDRESS_CANDIDATES_MAX: usize = 1024;
+/// Peers that are being dialed back at once, each at an address it asked for. More: they are told that it failed.
+pub const DIAL_BACKS_MAX: usize = 32;
+/// Peers that may hold a reservation at this relay: as many as a rendezvous has leases for some of. The next is
+/// refused `Full`; those there are renew.
+pub const RESERVATIONS_MAX: u32 = 4096;
+/// Life of a reservation; it is renewed a little earlier.
+pub const RESERVATION_LIFE: Duration = Duration::from_secs(3600);
+/// Reservations and circuits that one peer may ask for at once; one more every [`RELAY_REQUEST_PERIOD`]. More are
+/// refused `Full`.
+pub const RELAY_REQUEST_BURST: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(31);
+/// See [`RELAY_REQUEST_BURST`].
+pub const RELAY_REQUEST_PERIOD: Duration = Duration::from_secs(1);
+/// Circuits through this relay at once. With [`CIRCUIT_BYTES_MAX`], what bounds its traffic. The next is refused `Full`.
+pub const CIRCUITS_MAX: u32 = 1024;
+/// Circuits of one peer. The next that it opens is refused `Full`.
+pub const CIRCUITS_PER_PEER_MAX: u32 = 32;
+/// Bytes of one circuit, both ways together: a chat for years, a large file. Beyond, the circuit ends, and its pipes
+/// with it; the next one begins anew.
+pub const CIRCUIT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Life of one circuit. Beyond, as above.
+pub const CIRCUIT_LIFE_MAX: Duration = Duration::from_secs(4 * 3600);
+
 /// Time to connect: dial, handshake and choice of the multiplexer. Longer: the dial has failed.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of one WebSocket message; a message of Noise has at most 64 KiB, and a browser may join some. Longer: the
@@ -192,6 +304,36 @@ pub const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Unanswered keep-alive pings after which a connection counts as dead and is closed.
 pub const PING_FAILURES_MAX: u32 = 2;
+
+/// Frames of one session that are handled in one turn; then whatever else waits for the processor has its own.
+pub const SESSION_FRAMES_PER_TURN: usize = 32;
+/// What offences are forgiven: each costs between 2 tokens and 1,000, for garbage. More: the peer
+/// is banned for [`BAN_TIME`] and its connections are closed.
+pub const OFFENCES: Quota = Quota { per_second: 200, burst: 10_000 };
+/// Offending frames after which a session is not read for [`SESSION_PAUSE`]: its peer is slowed down long before it is
+/// banned, and takes little of the processor from others.
+pub const SESSION_OFFENCES_PER_PAUSE: usize = 8;
+/// How long that pause is.
+pub const SESSION_PAUSE: Duration = Duration::from_millis(10);
+/// What offences are forgiven to all peers behind one address, whom a new identity costs nothing. More: nobody may
+/// newly connect from there for [`BAN_TIME`]; whoever is connected stays so.
+pub const OFFENCES_PER_ADDRESS: Quota = Quota { per_second: 400, burst: 20_000 };
+/// Time for which a peer that offended too often is refused.
+pub const BAN_TIME: Duration = Duration::from_secs(30);
+/// Offenders that are remembered, and bans. More: those nearest to their end are forgotten.
+pub const OFFENDERS_MAX: usize = 4096;
+/// Addresses whose connects are remembered. More: the one that may soonest connect as often as it likes is forgotten.
+pub const CONNECTORS_MAX: usize = 4096;
+
+/// A token bucket: what flows in, and how much it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Quota {
+    /// Tokens that flow in each second, at least 1.
+    pub per_second: u32,
+    /// Tokens that a full bucket holds, at least 1.
+    pub burst: u32,
+}
 
 /// What an application may set per peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,8 +345,13 @@ pub struct Limits {
     pub connections_per_peer: u32,
     /// Connections being set up, each way. More are refused. Default 128.
     pub connections_pending: u32,
+    /// Connections that may come from one IP address (of IPv6: one /64). More are refused before the handshake, and
+    /// counted. Default 20 a second, 256 at once.
+    pub connects: Quota,
     /// Advertisements in the local cache. Full: see [`AdvertisementCache`](crate::AdvertisementCache). Default 10,000.
     pub advertisements: usize,
+    /// Known members of a propagate pipe up to which this peer sends to each itself. Default [`PROPAGATE_DIRECT_MAX`].
+    pub propagate_direct: usize,
 }
 
 impl Limits {
@@ -213,10 +360,29 @@ impl Limits {
         self.connections = connections;
         self
     }
+
+    /// These limits with `connects` from one IP address.
+    pub fn connects(mut self, connects: Quota) -> Self {
+        self.connects = connects;
+        self
+    }
+
+    /// These limits with `members` of a propagate pipe up to which this peer sends to each itself.
+    pub fn propagate_direct(mut self, members: usize) -> Self {
+        self.propagate_direct = members;
+        self
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 1024, connections_per_peer: 4, connections_pending: 128, advertisements: 10_000 }
+        Self {
+            connections: 1024,
+            connections_per_peer: 4,
+            connections_pending: 128,
+            connects: Quota { per_second: 20, burst: 256 },
+            advertisements: 10_000,
+            propagate_direct: PROPAGATE_DIRECT_MAX,
+        }
     }
 }

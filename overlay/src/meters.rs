@@ -1,6 +1,8 @@
 //! Counters and gauges of the overlay (JXTA's monitoring service): always on, relaxed atomics, read by name.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Declares the meters once: field, and what it counts.
 macro_rules! meters {
@@ -29,6 +31,22 @@ meters! {
     dials_failed,
     /// Connections closed because keep-alive pings were not answered.
     connections_dead,
+    /// Connections through a relay open now; the others are direct.
+    connections_relayed,
+    /// Bytes read from substreams, before decryption's and multiplexing's own.
+    bytes_in,
+    /// Bytes written to substreams, likewise.
+    bytes_out,
+    /// Substreams that this peer opened: sessions and pipes.
+    substreams_out,
+    /// Substreams that others opened, refused ones among them.
+    substreams_in,
+    /// Substreams that this peer wanted and did not get.
+    substreams_failed,
+    /// Commands that wait for the event loop, when it last looked.
+    commands_waiting,
+    /// Inbound substreams that wait to be taken, when the event loop last looked.
+    inbound_waiting,
     /// Sessions open now.
     sessions,
     /// Sessions that never came to be: no greeting in time, or a foreign protocol.
@@ -55,6 +73,14 @@ meters! {
     answers_unmatched,
     /// Answers that could not be given because the asker doesn't read; each ends its session.
     answers_undeliverable,
+    /// Streams of answers that were cut because the answerer sent more than it was given room for.
+    answers_overrun,
+    /// Peers banned for a while, having offended too often: garbage, forged answers, refused opens.
+    peers_banned,
+    /// Queries that their asker cancelled.
+    queries_cancelled,
+    /// Cancels and credits for queries that don't wait here, mostly because their answer was on its way.
+    queries_unknown,
     /// Pipes opened by this peer.
     pipes_out,
     /// Pipes accepted from others.
@@ -75,6 +101,22 @@ meters! {
     pipe_timeouts,
     /// Pipes ended because a place in their group was: revoked, expired, or given up.
     pipes_cut,
+    /// Links of propagate pipes open now, those that this peer sends on.
+    propagate_links,
+    /// Links of propagate pipes refused here: not bound, or no place in the group.
+    propagate_refused,
+    /// Frames of propagate pipes that can't be read; each ends its link.
+    propagate_garbage,
+    /// Messages that spoke for another without its signature; each ends its link and bans who passed it on.
+    propagate_forgeries,
+    /// Parcels that came twice; the second is dropped.
+    propagate_duplicates,
+    /// Pieces of messages reported as missed, to the application as well.
+    propagate_missed,
+    /// Members that were no longer waited for because they stalled.
+    propagate_stalled,
+    /// Members and requests of neighbours that were ignored because there are too many.
+    propagate_ignored,
     /// Proofs of membership refused, whatever was wrong.
     proofs_refused,
     /// Proofs of membership refused unread because their session had shown too many; many of them end it.
@@ -95,14 +137,52 @@ meters! {
     advertisements_evicted,
     /// Publications that no rendezvous took; tried again with the next lease or renewal.
     publications_failed,
+    /// Lookups at rendezvous and neighbours, whatever was found.
+    lookups,
     /// Lookups at a rendezvous that it refused or did not answer, and those of queries beyond a bound, which are not sent.
     lookups_failed,
     /// Peers on the local network that were ignored because there are enough.
     neighbours_ignored,
     /// Times that mDNS was turned off because too many addresses were told.
     mdns_overflows,
+    /// Leases granted and renewed.
+    leases_granted,
     /// Lease requests that failed.
     lease_failures,
+    /// Relayed connections beside which a direct one came to be.
+    direct_upgrades,
+    /// Dials past a relay that failed.
+    direct_tries_failed,
+    /// Peers whose relayed connections were closed because too many dials past the relay failed.
+    direct_tries_excess,
+    /// Reservations held at relays now.
+    relay_reservations,
+    /// Reservations that a relay refused or that were lost; asked for again.
+    relay_reservations_lost,
+    /// Relays at which nothing was reserved because there are enough.
+    relays_ignored,
+    /// Addresses of this peer that answered somebody from outside.
+    addresses_confirmed,
+    /// Addresses of this peer that did not.
+    addresses_unreachable,
+    /// Times that AutoNAT was turned off because others told too many addresses.
+    autonat_overflows,
+    /// Reservations granted and renewed here, as a relay.
+    relay_granted,
+    /// Reservations refused here, as a relay: a limit was reached.
+    relay_refused,
+    /// Circuits through this relay, open now.
+    relay_circuits,
+    /// Circuits refused here: a limit was reached, or their target has no reservation or does not answer.
+    relay_circuits_refused,
+    /// Circuits through this relay that it or a broken connection ended.
+    relay_circuits_cut,
+    /// Peers dialed back to tell them whether they can be reached.
+    dial_backs,
+    /// Dials back refused: at an address that isn't the asker's, or too many at once.
+    dial_backs_refused,
+    /// Dials of banned peers, either way, that were refused.
+    banned_refused,
     /// Events that slow readers missed.
     events_missed,
     /// Tasks that ended by a panic.
@@ -131,5 +211,70 @@ impl Meter {
 
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What passes over one connection, counted for it and for all.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    bytes_in: Meter,
+    bytes_out: Meter,
+    substreams: Meter,
+    all: Arc<Meters>,
+}
+
+impl Link {
+    /// Of a new connection, counted in `all` too.
+    pub(crate) fn new(all: Arc<Meters>) -> Self {
+        Self { all, ..Self::default() }
+    }
+
+    /// Bytes were read from a substream.
+    pub(crate) fn read(&self, bytes: usize) {
+        self.bytes_in.add(bytes as u64);
+        self.all.bytes_in.add(bytes as u64);
+    }
+
+    /// Bytes were written to a substream.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        self.bytes_out.add(bytes as u64);
+        self.all.bytes_out.add(bytes as u64);
+    }
+
+    /// A substream is there now.
+    pub(crate) fn opened(&self) {
+        self.substreams.add(1);
+    }
+
+    /// A substream is gone.
+    pub(crate) fn closed(&self) {
+        self.substreams.sub(1);
+    }
+}
+
+/// What passed over the connections with one peer that have a session now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LinkMeters {
+    /// Connections.
+    pub connections: u64,
+    /// Bytes read from their substreams.
+    pub bytes_in: u64,
+    /// Bytes written to their substreams.
+    pub bytes_out: u64,
+    /// Substreams open now: a session for each connection, and the pipes.
+    pub substreams: u64,
+    /// The shortest of their smoothed round trips, `None` before the first answer.
+    pub round_trip: Option<Duration>,
+}
+
+impl LinkMeters {
+    /// Takes in one more connection.
+    pub(crate) fn add(&mut self, link: &Link, round_trip: Option<Duration>) {
+        self.connections += 1;
+        self.bytes_in += link.bytes_in.get();
+        self.bytes_out += link.bytes_out.get();
+        self.substreams += link.substreams.get();
+        self.round_trip = self.round_trip.into_iter().chain(round_trip).min();
     }
 }

@@ -7,6 +7,7 @@ mod resolver;
 use std::sync::Arc;
 use std::time::Duration;
 
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
@@ -15,7 +16,7 @@ use crate::core::Path;
 use crate::error::{ConnectError, LeaseError};
 use crate::event::Events;
 use crate::limits::PUBLICATIONS_MAX;
-use crate::meters::Meters;
+use crate::meters::{LinkMeters, Meters};
 use crate::net::{Command, Handle, Way, within};
 
 pub use builder::PeerBuilder;
@@ -114,6 +115,19 @@ impl Peer {
         within(deadline, self.handle.session(peer, addresses)).await.map(drop)
     }
 
+    /// [`dial`](Self::dial)s the peer that `address` ends in, as in `/ip4/192.0.2.1/tcp/4001/p2p/12D3…`, and says which
+    /// it is. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`ConnectError`], `Unreachable` for an address that names no peer.
+    pub async fn dial_address(&self, address: Multiaddr, deadline: Duration) -> Result<PeerId, ConnectError> {
+        let Some(Protocol::P2p(peer)) = address.iter().last() else {
+            let reason = format!("{address} does not end in /p2p/ and the peer's id");
+            return Err(ConnectError::Unreachable { reason });
+        };
+        self.dial(peer, vec![address], deadline).await.map(|()| peer)
+    }
+
     /// Makes sure that there is a session with `peer`: an open one, else by dialing what is remembered, else by
     /// what the rendezvous know of it. Cancel-safe.
     ///
@@ -130,6 +144,13 @@ impl Peer {
         self.handle.shared.sessions.of(&peer)?.round_trip()
     }
 
+    /// What passed over the connections with `peer` that have a session; all zero without any.
+    pub fn link_meters(&self, peer: PeerId) -> LinkMeters {
+        let mut sum = LinkMeters::default();
+        self.handle.shared.sessions.of_peer(&peer).iter().for_each(|session| session.count_into(&mut sum));
+        sum
+    }
+
     /// The connections with `peer`, the oldest first: which way each goes, and whether through a relay.
     pub fn paths(&self, peer: PeerId) -> Vec<Path> {
         self.handle.shared.paths.of(&peer)
@@ -139,6 +160,26 @@ impl Peer {
     pub async fn close(&self, peer: PeerId) {
         // A peer that has ended has none.
         let _ = self.handle.commands.send(Command::Close { peer }).await;
+    }
+
+    /// Refuses all connections with `peer` from now on, either way and through relays too, and closes those there are;
+    /// at a relay its reservations and circuits end with them. Lasts until [`unban`](Self::unban) or the end of this
+    /// peer; how many are banned is up to the caller. Cancel-safe: it may still happen.
+    pub async fn ban(&self, peer: PeerId) {
+        self.set_banned(peer, true).await;
+    }
+
+    /// Lets a banned peer come again. Cancel-safe: it may still happen.
+    pub async fn unban(&self, peer: PeerId) {
+        self.set_banned(peer, false).await;
+    }
+
+    async fn set_banned(&self, peer: PeerId, banned: bool) {
+        let (reply, done) = oneshot::channel();
+        // A peer that has ended lets nobody in.
+        if self.handle.commands.send(Command::Ban { peer, banned, reply }).await.is_ok() {
+            let _ = done.await;
+        }
     }
 
     /// Ends politely: leases are cancelled (at most a second), then all connections are closed.

@@ -16,6 +16,8 @@ use crate::limits::{BadLimit, Limits};
 pub struct Config {
     /// Where operations are served over HTTP; nowhere when absent.
     pub http: Option<SocketAddr>,
+    /// Whether to be no relay for peers that can't be dialed.
+    pub no_relay: bool,
     /// The bounds.
     pub limits: Limits,
 }

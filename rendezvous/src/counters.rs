@@ -109,7 +109,7 @@ counters! {
     events_missed: Counter,
     /// Requests and advertisements refused: a table is full
     refused_full: Counter,
-    /// Requests and sessions refused: the peer is banned
+    /// Requests and sessions refused: the peer is banned, and was let in before the ban; see the meter `banned_refused`
     refused_banned: Counter,
     /// Publications refused: the peer holds no lease
     refused_not_leased: Counter,

@@ -10,11 +10,9 @@ mod index;
 mod lease_table;
 pub mod limits;
 pub mod net;
-mod rate;
 mod service;
 
 pub use closed_groups::{ClosedGroups, News, Papers};
 pub use index::{Index, IndexRefused};
 pub use lease_table::{Grant, Lease, LeaseRefused, LeaseTable};
-pub use rate::{RateLimiter, TooMany};
 pub use service::{Answer, BansFull, GroupRow, PeerRow, Service};

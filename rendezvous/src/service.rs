@@ -16,7 +16,7 @@ use overlay::limits::FIND_ANSWER_MAX;
 use overlay::protocol::discovery::{DiscoveryRequest, FindAnswer, PublishAnswer};
 use overlay::protocol::rendezvous::{LeaseGrant, RendezvousRequest};
 use overlay::wire::WireError;
-use overlay::{DiscoveryQuery, GroupId, PeerId, RefuseReason, SignedAdvertisement};
+use overlay::{DiscoveryQuery, GroupId, PeerId, RateLimiter, RefuseReason, SignedAdvertisement};
 
 pub use self::listing::{GroupRow, PeerRow};
 use crate::closed_groups::ClosedGroups;
@@ -24,7 +24,6 @@ use crate::counters::Counters;
 use crate::index::Index;
 use crate::lease_table::{LeaseRefused, LeaseTable};
 use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX};
-use crate::rate::RateLimiter;
 
 /// Everything that a rendezvous knows and decides.
 #[derive(Debug)]

@@ -55,6 +55,8 @@ impl Bare {
                         SwarmEvent::ConnectionEstablished { .. } => {
                             dialing.take().map(|connected: oneshot::Sender<()>| connected.send(()));
                         }
+                        // Who waits hears that nobody will answer.
+                        SwarmEvent::OutgoingConnectionError { .. } => drop(dialing.take()),
                         _ => {}
                     },
                     Some((address, connected)) = wanted.recv() => {
@@ -75,6 +77,17 @@ impl Bare {
         let (connected, is_connected) = oneshot::channel();
         self.dials.send((address.clone(), connected)).await.unwrap();
         is_connected.await.unwrap();
+    }
+
+    /// As [`dial`](Self::dial); whether somebody answered.
+    pub async fn try_dial(&self, address: &Multiaddr) -> bool {
+        let (connected, is_connected) = oneshot::channel();
+        self.dials.send((address.clone(), connected)).await.is_ok() && is_connected.await.is_ok()
+    }
+
+    /// As [`open`](Self::open); `None` when the peer refuses.
+    pub async fn try_open(&self, peer: PeerId, protocol: &'static str) -> Option<Stream> {
+        self.control.clone().open_stream(peer, StreamProtocol::new(protocol)).await.ok()
     }
 
     /// Opens a substream to a peer that is connected.

@@ -110,6 +110,13 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
     sorted.get((last as f64 * q).round() as usize).copied().unwrap_or_default()
 }
 
+/// Whether this figure is to be measured: `-- --only rtt` chooses by a part of the name.
+#[must_use]
+pub fn wanted(name: &str) -> bool {
+    let mut args = std::env::args().skip_while(|arg| arg != "--only").skip(1);
+    args.next().is_none_or(|part| name.contains(&part))
+}
+
 /// Microseconds since `start`.
 #[must_use]
 pub fn micros_since(start: Instant) -> f64 {

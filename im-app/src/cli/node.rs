@@ -163,6 +163,13 @@ async fn spawn_peer(
     {
         builder = builder.mdns(plan.settings.mdns);
     }
+    #[cfg(feature = "reach")]
+    {
+        builder = builder.relay(overlay::RelayUse::Auto);
+        if plan.host {
+            builder = builder.serve(Limits::default().relay.reach());
+        }
+    }
     for address in rendezvous {
         builder = builder.rendezvous(address.clone());
     }

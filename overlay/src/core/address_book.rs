@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use libp2p::{Multiaddr, PeerId};
 
+use super::path::is_circuit;
 use crate::limits::{ADDRESS_BOOK_PEERS_MAX, ADDRESSES_PER_PEER_MAX};
 
 /// The addresses of up to [`ADDRESS_BOOK_PEERS_MAX`] peers; the peer that was touched longest ago goes first.
@@ -34,9 +35,13 @@ impl AddressBook {
         entry.addresses.truncate(ADDRESSES_PER_PEER_MAX);
     }
 
-    /// The addresses of `peer`, the most recent first.
+    /// The addresses of `peer`, the most recent first, those through relays last.
     pub(crate) fn of(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        self.peers.get(peer).map(|entry| entry.addresses.iter().cloned().collect()).unwrap_or_default()
+        let Some(entry) = self.peers.get(peer) else { return Vec::new() };
+        let (circuits, mut addresses): (Vec<_>, Vec<_>) =
+            entry.addresses.iter().cloned().partition(is_circuit);
+        addresses.extend(circuits);
+        addresses
     }
 }
 
@@ -59,6 +64,16 @@ mod tests {
         assert_eq!(known.len(), ADDRESSES_PER_PEER_MAX);
         assert_eq!(known.first(), Some(&port(15)));
         assert!(!known.contains(&port(0)));
+    }
+
+    #[test]
+    fn the_way_through_a_relay_comes_last_however_new() {
+        let (mut book, peer) = (AddressBook::default(), PeerId::random());
+        let circuit: Multiaddr = format!("/ip4/127.0.0.1/tcp/1/p2p/{peer}/p2p-circuit").parse().unwrap();
+        for address in [port(1), port(2), circuit.clone()] {
+            book.add(peer, address);
+        }
+        assert_eq!(book.of(&peer), [port(2), port(1), circuit]);
     }
 
     #[test]

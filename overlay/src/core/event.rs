@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 
+use crate::error::RelayError;
 use crate::id::GroupId;
 
 /// News of a peer.
@@ -41,6 +42,29 @@ pub enum PeerEvent {
     MembershipLost {
         /// The group.
         group: GroupId,
+    },
+    /// A relay takes connections for this peer; its address there is among [`Peer::addresses`](crate::Peer::addresses).
+    RelayReserved {
+        /// The relay.
+        relay: PeerId,
+    },
+    /// A relay refused a reservation, or one is over; it is asked again, at most
+    /// [`RELAY_RETRY_MAX`](crate::limits::RELAY_RETRY_MAX) later.
+    RelayLost {
+        /// The relay.
+        relay: PeerId,
+        /// Why.
+        error: RelayError,
+    },
+    /// Somebody outside has reached this peer at an address of its own, without a relay.
+    Reachable {
+        /// Where.
+        address: Multiaddr,
+    },
+    /// A direct connection stands beside the relayed one, which new pipes take.
+    Upgraded {
+        /// The other peer.
+        peer: PeerId,
     },
     /// A lease has ended against this peer's will; it is asked for again.
     LeaseLost {

@@ -2,12 +2,19 @@
 
 mod address_book;
 mod cache;
+mod conduct;
 mod deadlines;
 mod event;
 mod lease_keeper;
 mod membership;
 mod path;
+mod propagate;
 mod publications;
+mod rate;
+#[cfg(feature = "reach")]
+mod reach;
+#[cfg(feature = "reach")]
+mod reservations;
 mod resumable;
 mod round_trip;
 mod token_bucket;
@@ -16,11 +23,19 @@ pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
 pub use lease_keeper::{LeaseEffect, LeaseKeeper};
-pub use path::{Path, Transport};
+pub use path::{NotDirect, Path, Transport};
 pub use publications::{Due, Publications};
+pub use rate::{RateLimiter, TooMany};
+#[cfg(feature = "reach")]
+pub use reach::{Reach, RelayUse};
 
 pub(crate) use address_book::AddressBook;
+pub(crate) use conduct::{Conduct, Offence};
 pub(crate) use membership::Membership;
+pub(crate) use path::is_circuit;
+pub(crate) use propagate::{Breach, Delivery, Propagation, near};
+#[cfg(feature = "reach")]
+pub(crate) use reservations::{ReservationEffect, Reservations};
 pub(crate) use resumable::{FAREWELL, Resumable};
 pub(crate) use round_trip::RoundTrip;
 pub(crate) use token_bucket::TokenBucket;

@@ -31,6 +31,9 @@ pub enum ConnectError {
         /// What each try ended in.
         reason: String,
     },
+    /// All that is known are ways through relays, and the last one did not let it through.
+    #[error("reach the peer: {0}")]
+    Relay(#[from] super::RelayError),
     /// No answer in time.
     #[error("reach the peer: no answer within {after:?}")]
     TimedOut {

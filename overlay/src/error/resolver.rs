@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::RefuseReason;
+use super::{PublishError, RefuseReason};
 
 /// The name is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -47,7 +47,42 @@ pub enum QueryError {
         /// Bytes allowed.
         max: usize,
     },
+    /// It sent more answers than there is room for; the question was cancelled.
+    #[error("ask the peer: it sends more answers than it was given room for")]
+    Overrun,
     /// The session ended before an answer came.
     #[error("ask the peer: the session was closed")]
     Closed,
+}
+
+/// Why an answer was not given.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// The asker has cancelled, its deadline has passed, or its session has ended; stop working on it.
+    #[error("answer the query: nobody awaits it any more")]
+    Cancelled,
+    /// The asker takes one answer, and has it.
+    #[error("answer the query: its asker takes one answer, and has it")]
+    Enough,
+    /// The answer is too large for a session frame; give it in several.
+    #[error("answer the query: {len} bytes, at most {max} allowed")]
+    TooLarge {
+        /// Bytes of it, with its envelope.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+}
+
+/// Why a handler does not serve in a group.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The name is taken.
+    #[error(transparent)]
+    AlreadyRegistered(#[from] AlreadyRegistered),
+    /// Its advertisement can't be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
 }

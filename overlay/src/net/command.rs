@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Learn { found: Vec<SignedAdvertisement> },
     /// Close all connections with a peer.
     Close { peer: PeerId },
+    /// Refuse all connections with a peer from now on, and close those there are; or let it come again.
+    Ban { peer: PeerId, banned: bool, reply: oneshot::Sender<()> },
     /// End politely.
     Shutdown { reply: oneshot::Sender<()> },
 }

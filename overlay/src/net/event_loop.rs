@@ -18,19 +18,26 @@ use super::membership;
 use super::resolver::Query;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
-use super::substream::Inbound;
+use super::substream::{Inbound, OpenError};
 use super::waiting::Waiting;
 use crate::advertisement::{
     Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
 };
-use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, Publications};
-use crate::limits::{ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME};
+use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, Publications, is_circuit};
+use crate::limits::{
+    ADDRESSES_PER_PEER_MAX, ADVERTISEMENT_BYTES_MAX, INBOUND_QUEUE, Limits, PEER_ADVERTISEMENT_LIFETIME,
+};
 use crate::protocol::rendezvous::LeaseGrant;
 
 mod commands;
 mod leases;
 mod neighbours;
+#[cfg(feature = "reach")]
+mod reach;
 mod swarm_events;
+
+#[cfg(feature = "reach")]
+pub(crate) use reach::Reaching;
 
 /// Owns the swarm, the rules and the tasks of one peer.
 pub(crate) struct EventLoop {
@@ -54,6 +61,8 @@ pub(crate) struct EventLoop {
     negotiating: HashMap<PeerId, usize>,
     /// Unanswered keep-alive pings in a row.
     unanswered_pings: HashMap<ConnectionId, u32>,
+    #[cfg(feature = "reach")]
+    reaching: Reaching,
     /// Sequence of the newest advertisement signed here.
     sequence: u64,
     /// What was signed with smaller sequences was signed in an earlier life of this peer.
@@ -65,6 +74,9 @@ pub(crate) struct EventLoop {
 pub(crate) enum Ended {
     /// A session is over, or never was; its connection is of no use.
     Session { peer: PeerId, connection: ConnectionId },
+    /// The other side speaks no session. It may be a relay of another make, so its connection lives as long as
+    /// something else needs it.
+    Foreign { peer: PeerId },
     /// A lease request was answered, or not.
     Lease { rendezvous: PeerId, result: Result<LeaseGrant, String> },
     /// A push did not arrive, or not all of it was taken.
@@ -115,12 +127,12 @@ impl EventLoop {
             attributes,
             negotiating: HashMap::new(),
             unanswered_pings: HashMap::new(),
+            #[cfg(feature = "reach")]
+            reaching: Reaching::default(),
             sequence: 0,
             born: wall_ms(),
         };
-        for address in listened {
-            event_loop.on_new_address(address);
-        }
+        listened.into_iter().for_each(|address| event_loop.on_new_address(address));
         event_loop
     }
 
@@ -175,6 +187,8 @@ impl EventLoop {
     }
 
     fn let_time_pass(&mut self, now: Instant) {
+        self.shared.meters.commands_waiting.set(self.commands.len() as u64);
+        self.shared.meters.inbound_waiting.set(self.inbound.len() as u64);
         self.cache.expire(now);
         self.shared.meters.advertisements_evicted.set(self.cache.evicted());
         let due = self.publications.handle_timeout(now);
@@ -185,11 +199,18 @@ impl EventLoop {
         }
         self.leases.handle_timeout(now);
         self.follow_lease_effects(now);
+        #[cfg(feature = "reach")]
+        self.follow_reservations(now);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let timeouts =
-            [self.cache.poll_timeout(), self.publications.poll_timeout(), self.leases.poll_timeout()];
+        let timeouts = [
+            self.cache.poll_timeout(),
+            self.publications.poll_timeout(),
+            self.leases.poll_timeout(),
+            #[cfg(feature = "reach")]
+            self.reaching.poll_timeout(),
+        ];
         timeouts.into_iter().flatten().min()
     }
 
@@ -197,13 +218,20 @@ impl EventLoop {
         match ended {
             Ok(Ended::Session { peer, connection }) => {
                 self.swarm.close_connection(connection);
+                self.close_if_banned(peer);
                 if self.shared.sessions.of(&peer).is_none() {
                     self.leases.session_lost(Instant::now(), peer);
+                }
+            }
+            Ok(Ended::Foreign { peer }) => {
+                if self.shared.sessions.of(&peer).is_none() {
+                    self.waiting.settle(&peer, &Err(OpenError::Closed));
                 }
             }
             Ok(Ended::Lease { rendezvous, result }) => self.on_lease_result(rendezvous, result),
             Ok(Ended::NotPushed { rendezvous }) => self.leases.push_failed(&rendezvous),
             Ok(Ended::Pipe { peer }) => {
+                self.close_if_banned(peer);
                 let left = self.negotiating.get(&peer).map_or(0, |count| count.saturating_sub(1));
                 if left == 0 {
                     self.negotiating.remove(&peer)
@@ -216,6 +244,13 @@ impl EventLoop {
                 tracing::error!(reason = %error, "a task of the overlay ended by a panic");
                 self.shared.meters.task_panics.add(1);
             }
+        }
+    }
+
+    fn close_if_banned(&mut self, peer: PeerId) {
+        if self.shared.is_banned(&peer) {
+            // Not connected is what is wanted.
+            let _ = self.swarm.disconnect_peer_id(peer);
         }
     }
 
@@ -238,21 +273,28 @@ impl EventLoop {
 
     /// Takes a new address of ours into what this peer advertises of itself.
     fn on_new_address(&mut self, address: Multiaddr) {
-        let complete = match address.clone().with_p2p(self.shared.id) {
-            Ok(complete) | Err(complete) => complete,
-        };
+        #[cfg(feature = "reach")]
+        self.serve_at(address.clone());
+        let complete = self.complete(address);
         let mut addresses = self.shared.addresses.write();
         if addresses.contains(&complete) {
             return;
         }
         addresses.push(complete);
-        addresses.sort_by_key(is_loopback);
+        addresses.sort_by_key(|address| (is_circuit(address), is_loopback(address)));
         drop(addresses);
         self.advertise_myself();
     }
 
+    /// This peer's `address` with its id.
+    fn complete(&self, address: Multiaddr) -> Multiaddr {
+        match address.with_p2p(self.shared.id) {
+            Ok(complete) | Err(complete) => complete,
+        }
+    }
+
     fn advertise_myself(&mut self) {
-        let Ok(body) = encode_addresses(&self.shared.addresses.read()) else { return };
+        let Ok(body) = encode_addresses(&best_addresses(&self.shared.addresses.read())) else { return };
         let mut advertisement = Advertisement::new(AdvertisementKind::Peer)
             .attribute("peer", self.shared.id.to_string())
             .body(body);
@@ -275,6 +317,14 @@ impl EventLoop {
 fn wall_ms() -> u64 {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// As many of `addresses` as an advertisement has room for: the first ones, but never without the ways through relays.
+fn best_addresses(addresses: &[Multiaddr]) -> Vec<Multiaddr> {
+    let (circuits, mut best): (Vec<_>, Vec<_>) = addresses.iter().cloned().partition(is_circuit);
+    best.truncate(ADDRESSES_PER_PEER_MAX.saturating_sub(circuits.len()));
+    best.extend(circuits);
+    best
 }
 
 /// Loopback addresses come last: they help nobody on another machine.

@@ -18,9 +18,11 @@ use crate::wire::{WireError, frame_len, put_frame_len};
 /// What has been read and is not a whole frame yet.
 #[derive(Debug)]
 pub(crate) struct ReadFrames {
+    /// The first `filled` bytes have been read; behind them is room for the next read.
     buffer: BytesMut,
-    /// Where the transport puts what it has; grows to `read_bytes_max` while it is filled.
-    scratch: Box<[u8]>,
+    filled: usize,
+    /// Room for the next read; doubles up to `read_bytes_max` while reads fill it.
+    read_bytes: usize,
     read_bytes_max: usize,
     frame_bytes_max: usize,
     /// The farewell has come.
@@ -30,8 +32,8 @@ pub(crate) struct ReadFrames {
 impl ReadFrames {
     /// Frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time, and few while few come.
     pub(crate) fn new(frame_bytes_max: usize, read_bytes_max: usize) -> Self {
-        let scratch = vec![0; READ_BYTES_FIRST.min(read_bytes_max)].into_boxed_slice();
-        Self { buffer: BytesMut::new(), scratch, read_bytes_max, frame_bytes_max, ended: false }
+        let read_bytes = READ_BYTES_FIRST.min(read_bytes_max);
+        Self { buffer: BytesMut::new(), filled: 0, read_bytes, read_bytes_max, frame_bytes_max, ended: false }
     }
 
     /// From now on frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time.
@@ -53,26 +55,35 @@ impl ReadFrames {
             if self.ended {
                 return Poll::Ready(Ok(None));
             }
-            match ready!(Pin::new(&mut *io).poll_read(cx, &mut self.scratch)) {
+            self.make_room();
+            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            let room_bytes = room.len();
+            match ready!(Pin::new(&mut *io).poll_read(cx, room)) {
                 Err(_) => return Poll::Ready(Err(RecvError::Reset)),
-                Ok(0) if self.buffer.is_empty() => return Poll::Ready(Err(RecvError::Reset)),
+                Ok(0) if self.filled == 0 => return Poll::Ready(Err(RecvError::Reset)),
                 Ok(0) => return Poll::Ready(Err(WireError::Truncated.into())),
-                Ok(len) => self.take_in(len),
+                Ok(len) => {
+                    self.filled += len;
+                    if len == room_bytes {
+                        self.read_bytes = (2 * self.read_bytes).min(self.read_bytes_max);
+                    }
+                }
             }
         }
     }
 
-    /// Takes in `len` bytes of the scratch, which doubles when they filled it.
-    fn take_in(&mut self, len: usize) {
-        self.buffer.extend_from_slice(self.scratch.get(..len).unwrap_or_default());
-        if len == self.scratch.len() && len < self.read_bytes_max {
-            self.scratch = vec![0; (2 * len).min(self.read_bytes_max)].into_boxed_slice();
+    /// Makes room for a read worth its while: in the memory of frames that are gone, if all of them are.
+    fn make_room(&mut self) {
+        if self.buffer.len() - self.filled < self.read_bytes.div_ceil(4) {
+            self.buffer.truncate(self.filled);
+            self.buffer.resize(self.filled + self.read_bytes, 0);
         }
     }
 
     /// A whole frame out of what has been read.
     fn take_frame(&mut self) -> Result<Option<Bytes>, WireError> {
-        let length = match frame_len(&self.buffer, self.frame_bytes_max) {
+        let read = self.buffer.get(..self.filled).unwrap_or_default();
+        let length = match frame_len(read, self.frame_bytes_max) {
             Err(WireError::TooLarge { len: FAREWELL, .. }) => {
                 self.ended = true;
                 return Ok(None);
@@ -80,9 +91,10 @@ impl ReadFrames {
             length => length?,
         };
         let Some((len, prefix)) = length else { return Ok(None) };
-        if self.buffer.len() < prefix + len {
+        if self.filled < prefix + len {
             return Ok(None);
         }
+        self.filled -= prefix + len;
         self.buffer.advance(prefix);
         Ok(Some(self.buffer.split_to(len).freeze()))
     }
@@ -92,6 +104,8 @@ impl ReadFrames {
 #[derive(Debug, Default)]
 pub(crate) struct WriteFrames {
     buffer: BytesMut,
+    /// The rest of a large frame, behind the buffer; it is not copied, so that a pipe keeps no room for the largest.
+    body: Bytes,
     /// The farewell was put; nothing may follow.
     ended: bool,
 }
@@ -103,27 +117,36 @@ impl WriteFrames {
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
-        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_write_out(io, cx) }
+        if self.has_room() { Poll::Ready(Ok(())) } else { self.poll_write_out(io, cx, WRITE_BYTES) }
     }
 
     /// Whether another frame may be put without waiting.
     pub(crate) fn has_room(&self) -> bool {
-        self.buffer.len() < PIPE_BUFFER_BYTES
+        self.body.is_empty() && self.buffer.len() < PIPE_BUFFER_BYTES
     }
 
     /// Accepts a frame of at most `max` bytes.
     ///
     /// # Errors
     /// [`SendError::TooLarge`], then nothing has changed; [`SendError::Closed`] behind the farewell.
-    pub(crate) fn put(&mut self, frame: &[u8], max: usize) -> Result<(), SendError> {
+    pub(crate) fn put(&mut self, frame: &Bytes, max: usize) -> Result<(), SendError> {
         if frame.len() > max {
             return Err(SendError::TooLarge { len: frame.len(), max });
         }
         if self.ended {
             return Err(self.closed());
         }
+        self.join_body();
         put_frame_len(frame.len(), &mut self.buffer);
-        self.buffer.extend_from_slice(frame);
+        if frame.len() < LARGE_BYTES {
+            self.buffer.extend_from_slice(frame);
+        } else {
+            // Whole writes alone stand before the body, so that none is cut short where it begins.
+            self.body = frame.clone();
+            let gathered = self.buffer.len();
+            let beginning = self.body.split_to(gathered.next_multiple_of(WRITE_BYTES) - gathered);
+            self.buffer.extend_from_slice(&beginning);
+        }
         Ok(())
     }
 
@@ -133,7 +156,7 @@ impl WriteFrames {
         io: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
-        ready!(self.poll_write_out(io, cx))?;
+        ready!(self.poll_write_out(io, cx, 1))?;
         Pin::new(io).poll_flush(cx).map_err(|_| self.closed())
     }
 
@@ -144,28 +167,48 @@ impl WriteFrames {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
         if !std::mem::replace(&mut self.ended, true) {
+            self.join_body();
             put_frame_len(FAREWELL, &mut self.buffer);
         }
-        ready!(self.poll_write_out(io, cx))?;
+        ready!(self.poll_write_out(io, cx, 1))?;
         Pin::new(io).poll_close(cx).map_err(|_| self.closed())
     }
 
+    /// Hands to the transport what is there, as long as it is at least `least` bytes.
     fn poll_write_out<S: AsyncWrite + Unpin>(
         &mut self,
         io: &mut S,
         cx: &mut Context<'_>,
+        least: usize,
     ) -> Poll<Result<(), SendError>> {
-        while !self.buffer.is_empty() {
-            match ready!(Pin::new(&mut *io).poll_write(cx, &self.buffer)) {
+        while self.unsent() >= least {
+            if self.buffer.is_empty() && self.body.len() < WRITE_BYTES {
+                self.join_body();
+            }
+            let next: &[u8] = if self.buffer.is_empty() { &self.body } else { &self.buffer };
+            match ready!(Pin::new(&mut *io).poll_write(cx, next)) {
                 Ok(0) | Err(_) => return Poll::Ready(Err(self.closed())),
+                Ok(len) if self.buffer.is_empty() => self.body.advance(len),
                 Ok(len) => self.buffer.advance(len),
             }
         }
+        self.join_body();
         Poll::Ready(Ok(()))
     }
 
+    /// Takes the rest of a large frame into the buffer, where others can follow it.
+    fn join_body(&mut self) {
+        if !self.body.is_empty() {
+            self.buffer.extend_from_slice(&std::mem::take(&mut self.body));
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        self.buffer.len() + self.body.len()
+    }
+
     fn closed(&self) -> SendError {
-        SendError::Closed { unconfirmed: self.buffer.len() }
+        SendError::Closed { unconfirmed: self.unsent() }
     }
 }
 
@@ -202,11 +245,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
 /// The length of the farewell; frames have at most a fraction of it.
 const FAREWELL: usize = (1 << 28) - 1;
 
+/// One data frame of yamux. What is short of it waits for more or for a flush: a frame of a few bytes costs as much.
+const WRITE_BYTES: usize = PIPE_BUFFER_BYTES / 4;
+/// Bytes from which on a frame is not copied but for its beginning, which goes with its length.
+const LARGE_BYTES: usize = 2 * WRITE_BYTES;
 /// Bytes read at a time at first: a session or a quiet pipe never needs more.
 const READ_BYTES_FIRST: usize = 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use futures::executor::block_on;
     use futures::io::Cursor;
     use proptest::prelude::*;
@@ -222,27 +271,48 @@ mod tests {
         Ok(frames)
     }
 
-    fn written(frames: &[Vec<u8>]) -> Vec<u8> {
+    fn written(frames: &[Bytes]) -> Vec<u8> {
         let mut writes = WriteFrames::default();
         frames.iter().for_each(|frame| writes.put(frame, 1 << 20).unwrap());
         let mut io = Cursor::new(Vec::new());
         block_on(std::future::poll_fn(|cx| writes.poll_close(&mut io, cx))).unwrap();
-        assert!(writes.put(&Vec::new(), 1 << 20).is_err(), "a frame behind the farewell");
+        assert!(writes.put(&Bytes::new(), 1 << 20).is_err(), "a frame behind the farewell");
         io.into_inner()
+    }
+
+    fn frame(len: Range<usize>) -> impl Strategy<Value = Bytes> {
+        prop::collection::vec(any::<u8>(), len).prop_map(Bytes::from)
     }
 
     proptest! {
         #[test]
         fn frames_come_out_as_they_went_in_however_they_are_cut(
-            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
+            frames in prop::collection::vec(frame(0..300), 0..8),
             read_bytes in 1usize..64,
         ) {
             let read = read_all(written(&frames), 300, read_bytes).unwrap();
-            prop_assert_eq!(read, frames.into_iter().map(Bytes::from).collect::<Vec<_>>());
+            prop_assert_eq!(read, frames);
         }
 
         #[test]
-        fn a_stream_that_ends_within_a_frame_is_an_error(frame in prop::collection::vec(any::<u8>(), 1..300)) {
+        fn small_and_large_frames_keep_their_order_and_gather_to_whole_writes(
+            lens in prop::collection::vec(prop_oneof![0..2000usize, LARGE_BYTES - 3..5 * WRITE_BYTES], 1..20),
+        ) {
+            let frames: Vec<_> = (0u8..).zip(lens).map(|(fill, len)| Bytes::from(vec![fill; len])).collect();
+            let (mut writes, mut io) = (WriteFrames::default(), Cursor::new(Vec::new()));
+            for frame in &frames {
+                block_on(std::future::poll_fn(|cx| writes.poll_ready(&mut io, cx))).unwrap();
+                prop_assert!(writes.has_room() && writes.body.is_empty());
+                writes.put(frame, 1 << 20).unwrap();
+                prop_assert!(writes.body.is_empty() || writes.buffer.len() % WRITE_BYTES == 0);
+                prop_assert!(writes.buffer.len() < PIPE_BUFFER_BYTES + LARGE_BYTES);
+            }
+            block_on(std::future::poll_fn(|cx| writes.poll_close(&mut io, cx))).unwrap();
+            prop_assert_eq!(read_all(io.into_inner(), 1 << 20, 4096).unwrap(), frames);
+        }
+
+        #[test]
+        fn a_stream_that_ends_within_a_frame_is_an_error(frame in frame(1..300)) {
             let bytes = written(&[frame]);
             let farewell = bytes.len() - 4;
             for len in (1..bytes.len()).filter(|len| *len != farewell) {
@@ -255,7 +325,10 @@ mod tests {
     #[test]
     fn an_oversize_frame_is_refused_both_ways_before_it_is_held() {
         let mut writes = WriteFrames::default();
-        assert_eq!(writes.put(&[0; 11], 10), Err(SendError::TooLarge { len: 11, max: 10 }));
+        assert_eq!(
+            writes.put(&Bytes::from_static(&[0; 11]), 10),
+            Err(SendError::TooLarge { len: 11, max: 10 })
+        );
         assert!(writes.buffer.is_empty());
         let announced = vec![0xff, 0xff, 0xff, 0xff, 0x0f];
         assert!(matches!(read_all(announced, 10, 64), Err(RecvError::Garbage(WireError::TooLarge { .. }))));

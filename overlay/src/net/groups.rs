@@ -218,7 +218,10 @@ impl Shared {
             learned.and_then(|()| self.groups.look(group, judge).unwrap_or(Err(CredentialError::NotClosed)));
         match judged {
             // An older proof is replaced in one step: pipes that live by it go on.
-            Ok(proof) => session.keep_proof(*group, proof),
+            Ok(proof) => {
+                session.keep_proof(*group, proof);
+                self.met.send_replace(());
+            }
             Err(error) => {
                 session.forget_proof(group);
                 return Err(error);

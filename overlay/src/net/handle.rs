@@ -1,7 +1,7 @@
 //! What every handle of a peer holds: the way to its event loop, and what it shares with it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -16,7 +16,7 @@ use super::shared::Shared;
 use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisement};
 use crate::error::{ConnectError, QueryError};
 use crate::id::GroupId;
-use crate::limits::NEIGHBOUR_TIMEOUT;
+use crate::limits::{NEIGHBOUR_TIMEOUT, QUERY_DEADLINE_MAX};
 use crate::protocol::discovery;
 
 /// A peer, as its public handles see it. When the last clone is dropped, the event loop ends.
@@ -41,7 +41,7 @@ impl Handle {
             return Ok(session);
         }
         let unreachable = match self.session(to, Vec::new()).await {
-            Err(error @ ConnectError::Unreachable { .. }) => error,
+            Err(error @ (ConnectError::Unreachable { .. } | ConnectError::Relay(_))) => error,
             other => return other,
         };
         let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
@@ -66,6 +66,15 @@ impl Handle {
         session.await.map_err(|_| ConnectError::Closed)?.map_err(open_error)
     }
 
+    /// The peers that may be asked in `group` at once: those that have proven their place in a closed group, all with
+    /// a session in an open one.
+    pub(crate) fn present_in(&self, group: &GroupId) -> Vec<PeerId> {
+        let closed = self.shared.is_member(group);
+        let mut sessions = self.shared.sessions.all();
+        sessions.retain(|(peer, _)| !closed || self.shared.lets_in(peer, group));
+        sessions.into_iter().map(|(peer, _)| peer).collect()
+    }
+
     /// What is known here.
     pub(crate) async fn find_locally(&self, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
         let (reply, found) = oneshot::channel();
@@ -79,6 +88,7 @@ impl Handle {
     pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
         let (shared, net) = (&self.shared, GroupId::net());
         let failed = || shared.meters.lookups_failed.add(1);
+        shared.meters.lookups.add(1);
         let Ok(request) = find_request(query) else {
             failed();
             return Vec::new();
@@ -109,6 +119,23 @@ impl Handle {
             let _ = self.commands.send(Command::Learn { found: found.clone() }).await;
         }
         found
+    }
+}
+
+/// Until when something is awaited.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    pub(super) until: Instant,
+    /// How long that was when it was set, which is what who waits is told.
+    pub(super) after: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub(crate) fn after(after: Duration) -> Self {
+        let now = Instant::now();
+        // Nobody sees the end of a deadline that no clock can show.
+        Self { until: now.checked_add(after).unwrap_or(now + QUERY_DEADLINE_MAX), after }
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use libp2p::PeerId;
 
-use super::handle::Handle;
+use super::handle::{Deadline, Handle};
 use super::session::SessionHandle;
 use super::shared::Shared;
-use crate::core::TokenBucket;
+use crate::core::{Offence, TokenBucket};
 use crate::error::{ConnectError, QueryError, RefuseReason};
 use crate::id::GroupId;
 use crate::limits::{PROOF_REFUSED_COST, PROOFS_BURST, PROOFS_EXCESS_MAX, PROOFS_PER_SECOND};
@@ -114,6 +114,7 @@ fn answer(
 fn refuse(shared: &Shared, peer: PeerId, group: GroupId, error: &crate::error::CredentialError) {
     tracing::debug!(%peer, %group, reason = %error, "proof of membership refused");
     shared.meters.proofs_refused.add(1);
+    shared.offends(peer, Offence::BadProof);
     // A proof that counted before and is replaced by a bad one takes its pipes along.
     shared.sweep(&group);
 }
@@ -148,6 +149,21 @@ impl Handle {
         show(&self.shared, to, session, group).await
     }
 
+    /// A session with `to`, where in a closed group that this peer is in both ends have proven their place; and
+    /// whether they had before.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(super) async fn session_in(
+        &self,
+        to: PeerId,
+        group: GroupId,
+    ) -> Result<(SessionHandle, bool), QueryError> {
+        let session = self.reach_session(to).await.map_err(query_error)?;
+        let proven_before = self.shared.is_member(&group) && self.prove(to, &session, group).await?;
+        Ok((session, proven_before))
+    }
+
     /// Asks in a group; in a closed one that this peer is in, both ends have proven their place first.
     ///
     /// # Errors
@@ -158,6 +174,7 @@ impl Handle {
         group: GroupId,
         name: &str,
         body: Bytes,
+        until: Option<Instant>,
     ) -> Result<Bytes, QueryError> {
         if to == self.shared.id {
             if self.shared.groups.way(&group).is_none() {
@@ -165,19 +182,35 @@ impl Handle {
             }
             return self.shared.handlers.ask(to, group, name, body, &self.shared.meters).await;
         }
-        let session = self.reach_session(to).await.map_err(query_error)?;
-        if !self.shared.is_member(&group) {
-            return session.ask(group, name, body).await;
+        let (session, proven_before) = self.session_in(to, group).await?;
+        if !proven_before {
+            return session.ask_by(until, group, name, body).await;
         }
-        let proven_before = self.prove(to, &session, group).await?;
         let not_member = Err(QueryError::Refused(RefuseReason::NotMember));
-        let answer = session.ask(group, name, body.clone()).await;
-        if !(proven_before && answer == not_member) {
+        let answer = session.ask_by(until, group, name, body.clone()).await;
+        if answer != not_member {
             return answer;
         }
         // The other side has forgotten, having left and come back.
         self.prove_again(to, &session, group).await?;
-        session.ask(group, name, body).await
+        session.ask_by(until, group, name, body).await
+    }
+
+    /// As [`ask`](Self::ask), until a deadline that the other side is told.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub(crate) async fn ask_within(
+        &self,
+        Deadline { until, after }: Deadline,
+        to: PeerId,
+        group: GroupId,
+        name: &str,
+        body: Bytes,
+    ) -> Result<Bytes, QueryError> {
+        self.shared.meters.queries_out.add(1);
+        let asking = self.ask(to, group, name, body, Some(until));
+        tokio::time::timeout_at(until.into(), asking).await.unwrap_or(Err(QueryError::TimedOut { after }))
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) async fn request(
         let session = session.await.map_err(|_| "the peer has ended".to_owned())?;
         let session = session.map_err(|error| match error {
             OpenError::Unreachable(reason) => reason,
+            #[cfg(feature = "reach")]
+            OpenError::Relay(error) => error.to_string(),
             OpenError::TimedOut => "no session in time".to_owned(),
             OpenError::Closed => "it speaks another protocol".to_owned(),
             OpenError::Busy => "too many dials wait".to_owned(),

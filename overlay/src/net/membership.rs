@@ -27,8 +27,8 @@ use crate::protocol::membership::{HANDLER, MembershipRequest, Papers};
 
 /// Answers tickets and renewals until the peer ends.
 pub(super) async fn serve(shared: Arc<Shared>) {
-    let Ok(mut queries) = Queries::register(shared.clone(), HANDLER) else { return };
-    let Ok(mut news) = Queries::register(shared.clone(), closed::NEWS) else { return };
+    let Ok(mut queries) = Queries::register(shared.clone(), None, HANDLER) else { return };
+    let Ok(mut news) = Queries::register(shared.clone(), None, closed::NEWS) else { return };
     loop {
         let query = tokio::select! {
             Some(query) = queries.recv() => query,
@@ -244,7 +244,7 @@ impl Handle {
     ) -> Result<Bytes, QueryError> {
         // Where the ticket says, else where the rendezvous say; the second reports what went wrong.
         let _ = self.session(issuer, addresses).await;
-        self.ask(issuer, GroupId::net(), HANDLER, redeem).await
+        self.ask(issuer, GroupId::net(), HANDLER, redeem, None).await
     }
 
     /// This peer's place as bytes.

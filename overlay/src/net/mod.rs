@@ -8,12 +8,16 @@ mod closed;
 mod command;
 mod event_loop;
 mod frame;
+mod gate;
 mod groups;
 mod handle;
 mod handshake;
 mod lease;
 mod membership;
 mod pipe_stream;
+mod propagate;
+#[cfg(feature = "reach")]
+mod reach;
 mod resolver;
 mod resumable;
 mod session;
@@ -23,15 +27,16 @@ mod substream;
 mod transport;
 mod waiting;
 
-pub use resolver::{Queries, Query};
+pub use resolver::{Answers, Queries, Query};
 
 pub(crate) use bindings::Binding;
 pub(crate) use command::Command;
 pub(crate) use frame::{FrameStream, ReadFrames, WriteFrames};
-pub(crate) use handle::{Handle, within};
+pub(crate) use handle::{Deadline, Handle, within};
 pub(crate) use handshake::connect_error;
 pub(crate) use lease::{Way, push};
 pub(crate) use pipe_stream::open_pipe;
+pub(crate) use propagate::{Feeder, Hub, keep as keep_propagation};
 pub(crate) use resumable::{ResumableEnd, open as open_resumable};
 pub(crate) use spawn::{PeerConfig, spawn};
 pub use substream::Substream;

@@ -13,6 +13,7 @@ use super::frame::FrameStream;
 use super::resumable;
 use super::shared::Shared;
 use super::substream::{Inbound, OpenError, OpenRequest, PIPE, Substream};
+use crate::core::Offence;
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES};
 use crate::protocol::pipe::{Acceptance, Header, PipeKind};
@@ -35,7 +36,7 @@ pub(crate) async fn open_pipe(
         let stream = opened.await.map_err(|_| ConnectError::Closed)?.map_err(open_error)?;
         let mut frames = FrameStream::new(stream, PIPE_HEADER_BYTES_MAX, PIPE_HEADER_BYTES_MAX);
         let header = header.encode().map_err(|_| ConnectError::Closed)?;
-        frames.writes.put(&header, PIPE_HEADER_BYTES_MAX).map_err(send_error)?;
+        frames.writes.put(&header.into(), PIPE_HEADER_BYTES_MAX).map_err(send_error)?;
         if let Some(first) = first {
             frames.writes.put(&first, PIPE_MESSAGE_BYTES_MAX).map_err(send_error)?;
         }
@@ -64,6 +65,7 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         Ok(header) => header,
         Err(error) => {
             tracing::debug!(peer = %inbound.peer, reason = %error, "pipe garbage");
+            shared.offends(inbound.peer, Offence::Garbage);
             return shared.meters.pipe_garbage.add(1);
         }
     };
@@ -76,6 +78,9 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         .and_then(|bound| shared.admit_pipe(&inbound.peer, &header.group).ok().map(|guard| (bound, guard)));
     let Some((bound, guard)) = admitted else {
         shared.meters.pipes_refused.add(1);
+        if shared.offends(inbound.peer, Offence::RefusedPipe) {
+            return;
+        }
         return answer(&mut frames, Acceptance::NoSuchPipe).await;
     };
     frames.io.guard(guard);
@@ -84,7 +89,7 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         return answer(&mut frames, Acceptance::Busy).await;
     };
     let Ok(ok) = Acceptance::Ok.encode() else { return };
-    if frames.writes.put(&ok, PIPE_HEADER_BYTES_MAX).is_err() || frames.flush().await.is_err() {
+    if frames.writes.put(&ok.into(), PIPE_HEADER_BYTES_MAX).is_err() || frames.flush().await.is_err() {
         return;
     }
     shared.meters.pipes_in.add(1);
@@ -101,7 +106,7 @@ pub(crate) async fn refuse_busy(inbound: Inbound, shared: Arc<Shared>) {
 /// Tells the opener that its substream carries nothing, and ends it.
 pub(super) async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acceptance) {
     let Ok(bytes) = acceptance.encode() else { return };
-    if frames.writes.put(&bytes, PIPE_HEADER_BYTES_MAX).is_ok() {
+    if frames.writes.put(&bytes.into(), PIPE_HEADER_BYTES_MAX).is_ok() {
         // The opener may be gone; then nobody is left to be told.
         let _ = tokio::time::timeout(OPEN_TIMEOUT, frames.close()).await;
     }
@@ -111,6 +116,8 @@ pub(super) async fn answer(frames: &mut FrameStream<Substream>, acceptance: Acce
 pub(crate) fn open_error(error: OpenError) -> ConnectError {
     match error {
         OpenError::Unreachable(reason) => ConnectError::Unreachable { reason },
+        #[cfg(feature = "reach")]
+        OpenError::Relay(error) => ConnectError::Relay(error),
         OpenError::TimedOut => ConnectError::TimedOut { after: OPEN_TIMEOUT },
         OpenError::Closed => ConnectError::Closed,
         OpenError::Busy => ConnectError::Busy,

@@ -3,228 +3,98 @@
 //! One task reads and writes it. Questions of this peer come through a [`SessionHandle`]; questions of the other
 //! go to the registered handlers. Garbage ends the session, and with it the connection.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod asked;
+mod asking;
+mod handle;
+
+use std::cell::Cell;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use libp2p::PeerId;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use libp2p::swarm::ConnectionId;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::closed::Entries;
+use asking::{Duty, Settled};
+
 use super::frame::FrameStream;
-use super::groups::Proof;
 use super::handshake::ProofQuota;
 use super::resolver::{Query, ReplySlot};
 use super::shared::Shared;
 use super::substream::Substream;
-use crate::core::{PeerEvent, RoundTrip};
-use crate::error::{QueryError, RefuseReason};
-use crate::id::GroupId;
+use crate::core::{Offence, PeerEvent};
+use crate::error::RefuseReason;
 use crate::limits::{
-    HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_GREETING_TIMEOUT, SESSION_PING_INTERVAL,
+    HANDLER_NAME_BYTES_MAX, SESSION_FRAME_BYTES_MAX, SESSION_FRAMES_PER_TURN, SESSION_GREETING_TIMEOUT,
+    SESSION_OFFENCES_PER_PAUSE, SESSION_PARTS_QUEUE, SESSION_PAUSE, SESSION_PING_INTERVAL,
     SESSION_QUERIES_MAX, SESSION_QUEUE, SESSION_READ_BYTES,
 };
-use crate::protocol::membership::Papers;
-use crate::protocol::session::{Frame, Outcome, QueryFrame};
-use crate::wire::{Ext, WireError};
+use crate::meters::Meter;
+use crate::protocol::session::{Frame, Outcome, QueryFrame, Terms};
+use crate::wire::WireError;
 
-/// A way to ask the other end of a live session. Clones share it.
-#[derive(Debug, Clone)]
-pub(crate) struct SessionHandle(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    out: mpsc::Sender<Bytes>,
-    next_number: AtomicU64,
-    pending: Mutex<HashMap<u64, oneshot::Sender<(Outcome, Bytes)>>>,
-    slots: Semaphore,
-    round_trip: Mutex<RoundTrip>,
-    ended: Notify,
-    /// What the other side has proven here, of each closed group that this peer is in.
-    proofs: Mutex<HashMap<GroupId, Proof>>,
-    /// What this side has proven to the other, if that serves closed groups without being a member.
-    entries: Entries,
-}
-
-impl SessionHandle {
-    fn new(out: mpsc::Sender<Bytes>) -> Self {
-        Self(Arc::new(Inner {
-            out,
-            next_number: AtomicU64::new(0),
-            pending: Mutex::default(),
-            slots: Semaphore::new(SESSION_QUERIES_MAX),
-            round_trip: Mutex::default(),
-            ended: Notify::new(),
-            proofs: Mutex::default(),
-            entries: Entries::default(),
-        }))
-    }
-
-    /// Whether both are the same session.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Asks and waits for the answer; the caller sets the deadline by dropping the future.
-    ///
-    /// # Errors
-    /// [`QueryError`], without `TimedOut` and `Unreachable`.
-    pub(crate) async fn ask(&self, group: GroupId, handler: &str, body: Bytes) -> Result<Bytes, QueryError> {
-        let handler = handler.to_owned();
-        self.call(|number| Frame::Query(QueryFrame { number, group, handler, body, ext: Ext::new() })).await
-    }
-
-    /// Shows what makes this peer a member of a closed group; what the other side shows comes back.
-    ///
-    /// # Errors
-    /// [`QueryError`], as above.
-    pub(super) async fn show(&self, group: GroupId, papers: Papers) -> Result<Bytes, QueryError> {
-        self.call(|number| Frame::GroupProof { number, group, papers }).await
-    }
-
-    async fn call(&self, frame_for: impl FnOnce(u64) -> Frame) -> Result<Bytes, QueryError> {
-        let _slot = self.0.slots.acquire().await.map_err(|_| QueryError::Closed)?;
-        let number = self.0.next_number.fetch_add(1, Ordering::Relaxed);
-        let frame = frame_for(number).encode().map_err(too_large)?;
-        let (sender, answer) = oneshot::channel();
-        let _pending = Pending::new(&self.0, number, sender);
-        self.0.out.send(frame).await.map_err(|_| QueryError::Closed)?;
-        let (outcome, body) = answer.await.map_err(|_| QueryError::Closed)?;
-        outcome.into_result(body)
-    }
-
-    /// The smoothed round trip, once the first ping was answered.
-    pub(crate) fn round_trip(&self) -> Option<Duration> {
-        self.measuring().smoothed()
-    }
-
-    fn measuring(&self) -> MutexGuard<'_, RoundTrip> {
-        self.0.round_trip.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps what the other side has proven.
-    pub(super) fn keep_proof(&self, group: GroupId, proof: Proof) {
-        self.proofs().insert(group, proof);
-    }
-
-    /// Forgets what the other side has proven.
-    pub(super) fn forget_proof(&self, group: &GroupId) {
-        self.proofs().remove(group);
-    }
-
-    /// Looks at what the other side has proven.
-    pub(super) fn proof<T>(&self, group: &GroupId, look: impl FnOnce(&Proof) -> T) -> Option<T> {
-        self.proofs().get(group).map(look)
-    }
-
-    /// Whether something is proven in `group`, true or no longer true.
-    pub(super) fn has_proof(&self, group: &GroupId) -> bool {
-        self.proofs().contains_key(group)
-    }
-
-    /// Changes what is known of a proof; false without one.
-    pub(super) fn change_proof(&self, group: &GroupId, change: impl FnOnce(&mut Proof) -> bool) -> bool {
-        self.proofs().get_mut(group).is_some_and(change)
-    }
-
-    fn proofs(&self) -> MutexGuard<'_, HashMap<GroupId, Proof>> {
-        self.0.proofs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The closed groups in which the other side, a rendezvous, serves this peer.
-    pub(super) fn entries(&self) -> &Entries {
-        &self.0.entries
-    }
-
-    /// Ends the session: its peer asks and doesn't read the answers.
-    pub(crate) fn end(&self) {
-        self.0.ended.notify_one();
-    }
-
-    /// Queues an answer; false when the queue is full.
-    pub(crate) fn answer(&self, number: u64, outcome: Outcome, body: Bytes) -> bool {
-        let frame = Frame::Answer { number, outcome, body };
-        let failed = || Frame::Answer { number, outcome: Outcome::Failed, body: Bytes::new() }.encode();
-        frame.encode().or_else(|_| failed()).is_ok_and(|frame| self.0.out.try_send(frame).is_ok())
-    }
-
-    fn settle(&self, number: u64, outcome: Outcome, body: Bytes) -> bool {
-        let waiter = self.0.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
-        waiter.is_some_and(|waiter| waiter.send((outcome, body)).is_ok())
-    }
-}
-
-/// A question whose answer is awaited; dropping it forgets the question.
-struct Pending<'a> {
-    inner: &'a Inner,
-    number: u64,
-}
-
-impl<'a> Pending<'a> {
-    fn new(inner: &'a Inner, number: u64, sender: oneshot::Sender<(Outcome, Bytes)>) -> Self {
-        inner.pending.lock().unwrap_or_else(PoisonError::into_inner).insert(number, sender);
-        Self { inner, number }
-    }
-}
-
-impl Drop for Pending<'_> {
-    fn drop(&mut self) {
-        self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
-    }
-}
+pub(crate) use asked::Answering;
+pub(crate) use asking::Inflow;
+pub(crate) use handle::SessionHandle;
 
 /// Where sessions are told that came up.
 pub(crate) type Opens = mpsc::Sender<(PeerId, SessionHandle)>;
 
-/// Greets, then serves the session until it ends; `opens` hears of it when it is up.
-pub(crate) async fn run(peer: PeerId, stream: Substream, shared: Arc<Shared>, opens: Opens) {
+/// Greets, then serves the session until it ends; `opens` hears of it when it is up. False when the other side has
+/// ended the stream before any greeting, as one does that speaks another protocol.
+pub(crate) async fn run(
+    peer: PeerId,
+    connection: ConnectionId,
+    stream: Substream,
+    shared: Arc<Shared>,
+    opens: Opens,
+) -> bool {
     let mut frames = FrameStream::new(stream, SESSION_FRAME_BYTES_MAX, SESSION_READ_BYTES);
     let greeting = tokio::time::timeout(SESSION_GREETING_TIMEOUT, greet(&mut frames)).await;
+    let ours = !matches!(greeting, Ok(Err(None)));
     match greeting.unwrap_or(Err(None)) {
         Ok(()) => {}
         Err(garbage) => {
             let meter = if garbage.is_some() {
+                shared.offends(peer, Offence::Garbage);
                 &shared.meters.session_garbage
             } else {
                 &shared.meters.sessions_failed
             };
             meter.add(1);
-            return;
+            return ours;
         }
     }
     let (out, queue) = mpsc::channel(SESSION_QUEUE);
-    let handle = SessionHandle::new(out);
+    // Beyond the answers there is a place for the end of each question, so that an end never waits.
+    let (parts, later) = mpsc::channel(SESSION_PARTS_QUEUE + SESSION_QUERIES_MAX);
+    let (duties, due) = Duty::queue();
+    let relayed = shared.paths.is_relayed(&peer, connection);
+    let handle = SessionHandle::new(out, parts, duties, relayed, frames.io.link());
     let Some(first) = shared.sessions.add(peer, handle.clone()) else {
         shared.meters.sessions_refused.add(1);
-        return;
+        return true;
     };
     shared.meters.sessions.add(1);
     if first {
         shared.tell(PeerEvent::SessionOpened { peer });
     }
+    shared.met.send_replace(());
     // The event loop outlives its tasks, or nobody waits any more.
     let _ = opens.send((peer, handle.clone())).await;
-    Session {
-        peer,
-        frames,
-        queue,
-        handle: handle.clone(),
-        shared: shared.clone(),
-        unanswered: Arc::default(),
-        proofs: ProofQuota::default(),
-    }
-    .serve()
-    .await;
+    let (offences, proofs, session) = (Cell::new(0), ProofQuota::default(), handle.clone());
+    Session { peer, frames, queue, later, due, handle: session, shared: shared.clone(), offences, proofs }
+        .serve()
+        .await;
     shared.meters.sessions.sub(1);
-    handle.0.slots.close();
-    handle.0.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
     if shared.sessions.remove(&peer, &handle) {
         shared.tell(PeerEvent::SessionLost { peer });
     }
+    shared.met.send_replace(());
+    true
 }
 
 /// Sends our greeting and reads theirs. `Err(Some)` for garbage, `Err(None)` for a stream that ended.
@@ -248,23 +118,34 @@ struct Session {
     peer: PeerId,
     frames: FrameStream<Substream>,
     queue: mpsc::Receiver<Bytes>,
+    /// What gives way to `queue`.
+    later: mpsc::Receiver<Bytes>,
+    due: mpsc::Receiver<Duty>,
     handle: SessionHandle,
     shared: Arc<Shared>,
-    /// Questions of the other that are not answered yet.
-    unanswered: Arc<()>,
+    /// Offending frames since the last pause.
+    offences: Cell<usize>,
     /// How much the other may still show.
     proofs: ProofQuota,
 }
 
+impl Drop for Session {
+    /// Also when the peer ends, and its tasks with it.
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
 impl Session {
     async fn serve(mut self) {
-        let (handle, mut dirty) = (self.handle.clone(), false);
+        let (handle, mut dirty, mut turn) = (self.handle.clone(), false, 0usize);
         let mut pings = tokio::time::interval(SESSION_PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let next = std::future::poll_fn(|cx| self.poll_next(cx, &mut dirty));
             let frame = tokio::select! {
-                () = handle.0.ended.notified() => return,
+                // It doesn't read its answers, or is banned already.
+                () = handle.0.ended.notified() => return self.offends(Offence::Garbage),
                 _ = pings.tick() => {
                     dirty |= self.ping();
                     continue;
@@ -274,24 +155,30 @@ impl Session {
             let Some(bytes) = frame else { return };
             match Frame::decode(&bytes) {
                 Ok(Some(frame)) => self.handle_frame(frame),
-                Ok(None) => self.shared.meters.session_unknown_kinds.add(1),
+                Ok(None) => self.offended(&self.shared.meters.session_unknown_kinds, Offence::Chatter),
                 Err(error) => {
                     tracing::debug!(peer = %self.peer, reason = %error, "session garbage");
-                    self.shared.meters.session_garbage.add(1);
-                    return;
+                    return self.offended(&self.shared.meters.session_garbage, Offence::Garbage);
                 }
+            }
+            turn += 1;
+            if self.offences.get() >= SESSION_OFFENCES_PER_PAUSE {
+                self.offences.set(0);
+                tokio::time::sleep(SESSION_PAUSE).await;
+            } else if turn % SESSION_FRAMES_PER_TURN == 0 {
+                tokio::task::yield_now().await;
             }
         }
     }
 
     /// Moves both directions on until a frame has come; `None` when the session is over.
     fn poll_next(&mut self, cx: &mut Context<'_>, dirty: &mut bool) -> Poll<Option<Bytes>> {
-        let FrameStream { io, reads, writes } = &mut self.frames;
         loop {
-            while writes.has_room() {
-                let Poll::Ready(Some(frame)) = self.queue.poll_recv(cx) else { break };
-                *dirty = writes.put(&frame, SESSION_FRAME_BYTES_MAX).is_ok() || *dirty;
+            while self.frames.writes.has_room() {
+                let Poll::Ready(frame) = self.poll_to_write(cx) else { break };
+                *dirty = self.frames.writes.put(&frame, SESSION_FRAME_BYTES_MAX).is_ok() || *dirty;
             }
+            let FrameStream { io, writes, .. } = &mut self.frames;
             if !*dirty {
                 break;
             }
@@ -301,13 +188,33 @@ impl Session {
                 Poll::Pending => break,
             }
         }
+        let FrameStream { io, reads, .. } = &mut self.frames;
         match std::task::ready!(reads.poll_frame(io, cx)) {
             Ok(frame) => Poll::Ready(frame),
             Err(crate::error::RecvError::Garbage(_)) => {
-                self.shared.meters.session_garbage.add(1);
+                self.offended(&self.shared.meters.session_garbage, Offence::Garbage);
                 Poll::Ready(None)
             }
             Err(_) => Poll::Ready(None),
+        }
+    }
+
+    /// What is to be written next: what waits in the queue, then cancels and credits, which may not overtake their
+    /// question, then answers of which there are many.
+    fn poll_to_write(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
+        if let Poll::Ready(Some(frame)) = self.queue.poll_recv(cx) {
+            return Poll::Ready(frame);
+        }
+        if !self.queue.is_empty() {
+            return Poll::Pending;
+        }
+        if let Poll::Ready(Some(duty)) = self.due.poll_recv(cx) {
+            // Two numbers always fit.
+            return Poll::Ready(duty.frame().encode().unwrap_or_default());
+        }
+        match self.later.poll_recv(cx) {
+            Poll::Ready(Some(frame)) => Poll::Ready(frame),
+            _ => Poll::Pending,
         }
     }
 
@@ -328,12 +235,29 @@ impl Session {
         match frame {
             Frame::Greeting => {}
             Frame::Answer { number, outcome, body } => {
-                if !self.handle.settle(number, outcome, body) {
-                    self.shared.meters.answers_unmatched.add(1);
+                self.note_settled(number, &self.handle.0.waiting.settle(number, outcome, body));
+            }
+            Frame::Part { number, body } => {
+                self.note_settled(number, &self.handle.0.waiting.settle_part(number, body));
+            }
+            Frame::Cancel { number } => {
+                let meters = &self.shared.meters;
+                if self.handle.0.open.cancel(number) {
+                    meters.queries_cancelled.add(1);
+                    // No offence, but more of it than is usual slows a session down as well.
+                    self.offences.set(self.offences.get() + 1);
+                } else {
+                    self.offended(&meters.queries_unknown, Offence::Chatter);
+                }
+            }
+            Frame::Credit { number, bytes } => {
+                if !self.handle.0.open.grant(number, bytes) {
+                    self.offended(&self.shared.meters.queries_unknown, Offence::Chatter);
                 }
             }
             Frame::Query(query) => self.handle_query(query),
             Frame::Ping { nonce } => {
+                self.offends(Offence::Chatter);
                 let pong = Frame::Pong { nonce }.encode();
                 if !pong.is_ok_and(|pong| self.handle.0.out.try_send(pong).is_ok()) {
                     self.shared.meters.pongs_dropped.add(1);
@@ -341,42 +265,61 @@ impl Session {
             }
             Frame::Pong { nonce } => {
                 if !self.handle.measuring().answered(Instant::now(), nonce) {
-                    self.shared.meters.pongs_unmatched.add(1);
+                    self.offended(&self.shared.meters.pongs_unmatched, Offence::Chatter);
                 }
             }
             Frame::GroupProof { number, group, papers } => {
-                let slot = self.slot(number);
                 let (now, who) = (Instant::now(), (self.peer, &self.handle));
                 let (outcome, body) = self.proofs.answer(now, &self.shared, who, group, papers);
-                slot.answer(outcome, body);
+                self.handle.answer(number, outcome, body, &self.shared.meters);
             }
         }
     }
 
-    fn slot(&self, number: u64) -> ReplySlot {
-        ReplySlot::new(number, self.handle.clone(), self.unanswered.clone(), self.shared.meters.clone())
+    fn note_settled(&self, number: u64, settled: &Settled) {
+        match settled {
+            Settled::Taken => {}
+            // It was late, or the answerer couldn't know yet that nobody waits.
+            Settled::Unmatched if self.handle.has_asked(number) => {
+                self.shared.meters.answers_unmatched.add(1)
+            }
+            Settled::Unmatched => self.offended(&self.shared.meters.answers_unmatched, Offence::Forged),
+            Settled::Overrun => {
+                self.offended(&self.shared.meters.answers_overrun, Offence::Garbage);
+                // Its slot is freed by who asked; a full queue leaves what comes unmatched.
+                let _ = self.handle.0.duties.try_send(Duty::Cancel { number, _slot: None });
+            }
+        }
     }
 
     fn handle_query(&self, query: QueryFrame) {
-        let meters = &self.shared.meters;
+        let (meters, number) = (&self.shared.meters, query.number);
         meters.queries_in.add(1);
-        let slot = self.slot(query.number);
-        if Arc::strong_count(&self.unanswered) > SESSION_QUERIES_MAX + 1 {
-            meters.queries_busy.add(1);
-            return slot.answer(Outcome::Busy, Bytes::new());
-        }
+        let Some(asked) = self.handle.0.open.open(Instant::now(), number, Terms::of(&query.ext)) else {
+            self.offended(&meters.queries_busy, Offence::Overdrawn);
+            return self.handle.answer(number, Outcome::Busy, Bytes::new(), meters);
+        };
+        let answering = Answering::new(number, self.handle.clone(), asked);
+        let slot = ReplySlot::remote(answering, meters.clone());
         if query.handler.len() > HANDLER_NAME_BYTES_MAX || !self.shared.lets_in(&self.peer, &query.group) {
-            meters.queries_refused.add(1);
+            self.offended(&meters.queries_refused, Offence::Refused);
             return slot.answer(Outcome::Refused(RefuseReason::NotMember), Bytes::new());
         }
         let query_for = |slot| Query::new(self.peer, query.group, query.body, slot);
-        self.shared.handlers.dispatch(&query.handler, slot, meters, query_for);
+        self.shared.handlers.dispatch((&query.group, &query.handler), slot, meters, query_for);
     }
-}
 
-fn too_large(error: WireError) -> QueryError {
-    match error {
-        WireError::TooLarge { len, max } => QueryError::TooLarge { len, max },
-        _ => QueryError::Failed,
+    /// Counts what the other side should not do.
+    fn offended(&self, meter: &Meter, offence: Offence) {
+        meter.add(1);
+        self.offends(offence);
+    }
+
+    /// One that does so too often is banned, and its session ends.
+    fn offends(&self, offence: Offence) {
+        self.offences.set(self.offences.get() + 1);
+        if self.shared.offends(self.peer, offence) {
+            self.handle.end();
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! What the event loop, the session tasks and the handles share: tables behind short locks, none on the data path.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use libp2p::identity::Keypair;
 use libp2p::swarm::ConnectionId;
@@ -9,11 +11,13 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{broadcast, watch};
 
 use super::bindings::Bindings;
+use super::gate;
 use super::groups::Groups;
+use super::propagate::Propagations;
 use super::resolver::Handlers;
 use super::resumable::Resumables;
 use super::session::SessionHandle;
-use crate::core::{Path, PeerEvent};
+use crate::core::{Conduct, NotDirect, Offence, Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
@@ -34,6 +38,12 @@ pub(crate) struct Shared {
     pub(crate) leases: watch::Sender<Leases>,
     pub(crate) addresses: Table<Vec<Multiaddr>>,
     pub(crate) groups: Groups,
+    conduct: Mutex<Conduct>,
+    pub(crate) propagations: Propagations,
+    /// Members up to which this peer sends to each itself.
+    pub(crate) propagate_direct: usize,
+    /// A session has come up or gone, or a peer has proven its place in a group.
+    pub(crate) met: watch::Sender<()>,
 }
 
 /// How the leases stand.
@@ -48,7 +58,7 @@ pub(crate) struct Leases {
 }
 
 impl Shared {
-    pub(crate) fn new(keypair: Keypair) -> Self {
+    pub(crate) fn new(keypair: Keypair, propagate_direct: usize) -> Self {
         let id = keypair.public().to_peer_id();
         Self {
             keypair,
@@ -64,7 +74,37 @@ impl Shared {
             leases: watch::Sender::default(),
             addresses: Table::default(),
             groups: Groups::default(),
+            conduct: Mutex::default(),
+            propagations: Propagations::default(),
+            propagate_direct,
+            met: watch::Sender::default(),
         }
+    }
+
+    /// Notes what a peer should not do; whether it is banned. Its connections are closed when the task that noticed
+    /// ends.
+    pub(crate) fn offends(&self, peer: PeerId, offence: Offence) -> bool {
+        let address = self.paths.of(&peer).first().and_then(|path| gate::source(&path.address));
+        let (mut conduct, now) = (self.conduct(), Instant::now());
+        if conduct.offends(now, peer, address, offence) {
+            tracing::debug!(%peer, "banned for a while");
+            self.meters.peers_banned.add(1);
+        }
+        conduct.is_banned(now, &peer)
+    }
+
+    /// Whether a peer is refused for what it did.
+    pub(crate) fn is_banned(&self, peer: &PeerId) -> bool {
+        self.conduct().is_banned(Instant::now(), peer)
+    }
+
+    /// Whether nobody may newly connect from `address`, for what peers behind it did.
+    pub(crate) fn is_closed_to(&self, address: &IpAddr) -> bool {
+        self.conduct().is_closed_to(Instant::now(), address)
+    }
+
+    fn conduct(&self) -> MutexGuard<'_, Conduct> {
+        self.conduct.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells whoever listens.
@@ -74,7 +114,7 @@ impl Shared {
     }
 }
 
-/// The live sessions of each peer, the oldest first.
+/// The live sessions of each peer: direct before relayed ones, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Table<HashMap<PeerId, Vec<SessionHandle>>>);
 
@@ -102,7 +142,8 @@ impl Sessions {
         if sessions.len() >= SESSIONS_PER_PEER_MAX {
             return None;
         }
-        sessions.push(session);
+        let place = sessions.iter().position(|known| known.is_relayed() && !session.is_relayed());
+        sessions.insert(place.unwrap_or(sessions.len()), session);
         Some(sessions.len() == 1)
     }
 
@@ -130,9 +171,27 @@ impl Paths {
         table.get(peer).into_iter().flatten().map(|(_, path)| path.clone()).collect()
     }
 
+    /// Whether this connection with `peer` goes through a relay.
+    pub(crate) fn is_relayed(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        let table = self.0.read();
+        table.get(peer).into_iter().flatten().any(|(known, path)| *known == connection && path.relayed)
+    }
+
+    /// Changes what is known of why the relayed paths to `peer` are not direct, unless a direct one stands beside
+    /// them or there is none; false then.
+    #[cfg(feature = "reach")]
+    pub(crate) fn explain(&self, peer: &PeerId, change: impl Fn(&mut NotDirect)) -> bool {
+        let mut table = self.0.write();
+        let paths = table.get_mut(peer).into_iter().flatten();
+        paths.filter_map(|(_, path)| path.not_direct.as_mut()).map(change).count() > 0
+    }
+
     /// A connection with `peer` is up.
     pub(crate) fn add(&self, peer: PeerId, connection: ConnectionId, path: Path) {
-        self.0.write().entry(peer).or_default().push((connection, path));
+        let mut table = self.0.write();
+        let paths = table.entry(peer).or_default();
+        paths.push((connection, path));
+        explain_where_all_are_relayed(paths);
     }
 
     /// A connection with `peer` is gone.
@@ -140,8 +199,20 @@ impl Paths {
         let mut table = self.0.write();
         let Some(paths) = table.get_mut(peer) else { return };
         paths.retain(|(known, _)| *known != connection);
+        explain_where_all_are_relayed(paths);
         if paths.is_empty() {
             table.remove(peer);
+        }
+    }
+}
+
+/// A relayed path needs a reason for being so only while no direct one stands beside it.
+fn explain_where_all_are_relayed(paths: &mut [(ConnectionId, Path)]) {
+    let direct = paths.iter().any(|(_, path)| !path.relayed);
+    for (_, path) in paths.iter_mut().filter(|(_, path)| path.relayed) {
+        match direct {
+            true => path.not_direct = None,
+            false => drop(path.not_direct.get_or_insert(NotDirect::NotTried)),
         }
     }
 }

@@ -16,10 +16,14 @@ use tokio::sync::mpsc;
 
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::event_loop::EventLoop;
+#[cfg(feature = "reach")]
+use super::event_loop::Reaching;
 use super::handle::Handle;
 use super::shared::Shared;
 use super::transport::transport;
 use crate::advertisement::Value;
+#[cfg(feature = "reach")]
+use crate::core::{Reach, RelayUse};
 use crate::error::SpawnError;
 use crate::limits::{
     COMMAND_QUEUE, IDLE_CONNECTION_TIMEOUT, INBOUND_QUEUE, Limits, RENDEZVOUS_MAX,
@@ -37,19 +41,49 @@ pub(crate) struct PeerConfig {
     pub(crate) attributes: BTreeMap<String, Value>,
     /// Whether peers are looked for on the local network and answered; without the feature `mdns` they are not.
     pub(crate) mdns: bool,
+    /// What this peer serves to those that can't be dialed.
+    #[cfg(feature = "reach")]
+    pub(crate) reach: Option<Reach>,
+    /// Whether relays take connections for this peer.
+    #[cfg(feature = "reach")]
+    pub(crate) relay: RelayUse,
+    /// Whether the gateway is asked for ports.
+    #[cfg(feature = "upnp")]
+    pub(crate) upnp: bool,
 }
 
-/// Starts the event loop; returns when all addresses are listened on.
+/// Starts the event loop; returns when all addresses of this machine are listened on.
 ///
 /// # Errors
 /// [`SpawnError`].
 pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
+    #[cfg(feature = "reach")]
+    let mut config = config;
     let rendezvous = rendezvous_peers(&config.rendezvous)?;
-    let shared = Arc::new(Shared::new(config.keypair.clone()));
+    let propagate_direct = config.limits.propagate_direct;
+    let shared = Arc::new(Shared::new(config.keypair.clone(), propagate_direct));
     let (accept, inbound) = mpsc::channel(INBOUND_QUEUE);
-    let mut behaviour =
-        Behaviour::new(&config.keypair, config.agent, &config.limits, accept, shared.meters.clone());
     let id = shared.id;
+    #[cfg(feature = "reach")]
+    let (relay_transport, relay_client) = libp2p::relay::client::new(id);
+    let mut behaviour = Behaviour::new(
+        &config.keypair,
+        config.agent,
+        &config.limits,
+        accept,
+        shared.clone(),
+        #[cfg(feature = "reach")]
+        relay_client,
+    );
+    #[cfg(feature = "reach")]
+    let reaching = {
+        let holders = behaviour.reach(id, config.reach.as_ref(), config.relay, &shared.meters);
+        Reaching::new(config.reach.is_some(), config.relay, holders, &mut config.listen)?
+    };
+    #[cfg(feature = "upnp")]
+    if config.upnp {
+        behaviour.ask_gateway();
+    }
     if config.mdns {
         behaviour.look_around(id);
     }
@@ -60,7 +94,12 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         .with_substream_upgrade_protocol_override(Version::V1Lazy)
         // Near before far, QUIC before TCP, IPv6 before IPv4, each a moment after the one before (RFC 8305).
         .with_smart_dial();
-    let mut swarm = Swarm::new(transport(&config.keypair)?, behaviour, id, swarm_config);
+    let transport = transport(
+        &config.keypair,
+        #[cfg(feature = "reach")]
+        relay_transport,
+    )?;
+    let mut swarm = Swarm::new(transport, behaviour, id, swarm_config);
     let (listened, early) = listen(&mut swarm, config.listen).await?;
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
     let mut event_loop = EventLoop::new(
@@ -72,6 +111,8 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         &config.limits,
         listened,
     );
+    #[cfg(feature = "reach")]
+    event_loop.reach(reaching);
     event_loop.keep_memberships(commands.downgrade());
     early.into_iter().for_each(|event| event_loop.on_swarm_event(event));
     let ended = shared.clone();

@@ -1,6 +1,6 @@
 //! The way of bytes between peers: in, a key and the features built in; out, one transport for all addresses.
 //!
-//! TCP with Noise and Yamux is always there. The features `quic`, `websocket` and `dns` add theirs. An address that
+//! TCP with Noise and Yamux is always there. The features `quic`, `websocket`, `dns` and `reach` add theirs. An address that
 //! needs one that is not built in fails like any other that can't be reached.
 
 use libp2p::core::muxing::StreamMuxerBox;
@@ -20,7 +20,10 @@ pub(crate) type Connections = Boxed<(PeerId, StreamMuxerBox)>;
 ///
 /// # Errors
 /// [`SpawnError::Transport`] for a key that Noise can't take.
-pub(crate) fn transport(keypair: &Keypair) -> Result<Connections, SpawnError> {
+pub(crate) fn transport(
+    keypair: &Keypair,
+    #[cfg(feature = "reach")] relay: libp2p::relay::client::Transport,
+) -> Result<Connections, SpawnError> {
     let noise = noise::Config::new(keypair).map_err(|error| SpawnError::Transport(error.to_string()))?;
     let numbered = || {
         let transport = secured(tcp(), noise.clone());
@@ -32,6 +35,9 @@ pub(crate) fn transport(keypair: &Keypair) -> Result<Connections, SpawnError> {
     // TCP would take the front of a WebSocket address for its own, so WebSocket is asked first.
     #[cfg(feature = "websocket")]
     let transport = either(secured(websocket(), noise.clone()), transport);
+    // An address through a relay begins with the relay's own. Its circuits are encrypted once more, end to end.
+    #[cfg(feature = "reach")]
+    let transport = either(secured(relay, noise), transport);
     Ok(TransportTimeout::new(transport, CONNECT_TIMEOUT).boxed())
 }
 
@@ -57,7 +63,7 @@ where
 }
 
 /// What takes an address, `first` before `second`.
-#[cfg(any(feature = "quic", feature = "websocket"))]
+#[cfg(any(feature = "quic", feature = "websocket", feature = "reach"))]
 fn either(first: Connections, second: Connections) -> Connections {
     first.or_transport(second).map(|connection, _| connection.into_inner()).boxed()
 }

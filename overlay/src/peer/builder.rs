@@ -7,6 +7,8 @@ use libp2p::identity::Keypair;
 
 use super::Peer;
 use crate::advertisement::Value;
+#[cfg(feature = "reach")]
+use crate::core::{Reach, RelayUse};
 use crate::error::SpawnError;
 use crate::limits::Limits;
 use crate::net::{PeerConfig, spawn};
@@ -27,6 +29,12 @@ impl PeerBuilder {
             agent: concat!("juxta/", env!("CARGO_PKG_VERSION")).to_owned(),
             attributes: BTreeMap::new(),
             mdns: false,
+            #[cfg(feature = "reach")]
+            reach: None,
+            #[cfg(feature = "reach")]
+            relay: RelayUse::Off,
+            #[cfg(feature = "upnp")]
+            upnp: false,
         };
         Self { config }
     }
@@ -39,6 +47,10 @@ impl PeerBuilder {
     }
 
     /// Listening at this address too; port 0 means any. Without any, others can't dial this peer.
+    ///
+    /// With the feature `reach`, `/…/p2p/<relay>/p2p-circuit` lets that relay take connections for this peer, as soon
+    /// as it can be reached and whenever it is back; [`PeerEvent::RelayReserved`](crate::PeerEvent::RelayReserved)
+    /// tells when. At most [`RELAYS_MAX`](crate::limits::RELAYS_MAX) relays.
     pub fn listen(mut self, address: Multiaddr) -> Self {
         self.config.listen.push(address);
         self
@@ -76,7 +88,30 @@ impl PeerBuilder {
         self
     }
 
-    /// Starts the peer; returns when all addresses are listened on. Leases come later, see
+    /// Letting rendezvous take connections for this peer as relays or not; off by default. Who comes that way moves to
+    /// a direct connection where the networks between allow it (DCUtR), see [`Peer::paths`].
+    #[cfg(feature = "reach")]
+    pub fn relay(mut self, used: RelayUse) -> Self {
+        self.config.relay = used;
+        self
+    }
+
+    /// Serving peers that can't be dialed, within these limits; by default nothing is served.
+    #[cfg(feature = "reach")]
+    pub fn serve(mut self, reach: Reach) -> Self {
+        self.config.reach = Some(reach);
+        self
+    }
+
+    /// Asking the gateway of the local network to let others in (UPnP) or not; off by default. Where there is no
+    /// gateway that listens, the log says so.
+    #[cfg(feature = "upnp")]
+    pub fn upnp(mut self, on: bool) -> Self {
+        self.config.upnp = on;
+        self
+    }
+
+    /// Starts the peer; returns when all addresses of this machine are listened on. Leases and reservations come later, see
     /// [`Peer::wait_leased`].
     ///
     /// # Errors

@@ -4,11 +4,13 @@
 mod bidirectional;
 mod byte_stream;
 mod halves;
+mod propagate;
 mod resumable;
 mod unicast;
 
 pub use bidirectional::{BidiPipe, PipeListener};
 pub use byte_stream::{PipeStream, StreamListener};
 pub use halves::{PipeReceiver, PipeSender};
+pub use propagate::{PropagatePipe, PropagateReceiver, PropagateSender, Propagated};
 pub use resumable::{ResumableListener, ResumablePipe, ResumableReceiver, ResumableSender};
 pub use unicast::{InputPipe, Message, OutputPipe};

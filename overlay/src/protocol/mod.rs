@@ -4,6 +4,7 @@ pub mod closed;
 pub mod discovery;
 pub(crate) mod membership;
 pub(crate) mod pipe;
+pub(crate) mod propagate;
 pub mod rendezvous;
 pub(crate) mod resumable;
 pub(crate) mod session;

@@ -84,13 +84,27 @@ impl Acceptance {
     /// # Errors
     /// The codec's.
     pub(crate) fn encode(self) -> Result<Vec<u8>, WireError> {
-        let code: u16 = match self {
+        encode_message(VERSION, &(self.code(), Ext::new()), PIPE_HEADER_BYTES_MAX)
+    }
+
+    /// How it travels.
+    pub(crate) fn code(self) -> u16 {
+        match self {
             Self::Ok => 0,
             Self::Busy => 1,
             Self::Refused => 2,
             Self::NoSuchPipe => 3,
-        };
-        encode_message(VERSION, &(code, Ext::new()), PIPE_HEADER_BYTES_MAX)
+        }
+    }
+
+    /// What a code means; one of a later version, refused.
+    pub(crate) fn from_code(code: u16) -> Self {
+        match code {
+            0 => Self::Ok,
+            1 => Self::Busy,
+            3 => Self::NoSuchPipe,
+            _ => Self::Refused,
+        }
     }
 
     /// The acceptance in `bytes`; a code of a later version reads as refused.
@@ -99,12 +113,7 @@ impl Acceptance {
     /// As [`WireError`] says.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let (code, _ext): (u16, Ext) = decode_message(VERSION, bytes, PIPE_HEADER_BYTES_MAX)?;
-        Ok(match code {
-            0 => Self::Ok,
-            1 => Self::Busy,
-            3 => Self::NoSuchPipe,
-            _ => Self::Refused,
-        })
+        Ok(Self::from_code(code))
     }
 
     /// What the opener is told.

@@ -1,7 +1,9 @@
-//! Frames of a session stream: greeting, resolver queries and answers (JXTA resolver protocol), pings.
+//! Frames of a session stream: greeting, resolver queries, answers, cancels and credits (JXTA resolver protocol), pings.
 //!
 //! Each frame is a version byte, a kind, and a message that ends in an [`Ext`]; frames of unknown kinds can be
 //! skipped, because the framing tells where the next begins.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,12 @@ pub(crate) enum Frame {
     Pong { nonce: u64 },
     /// What makes the sender a member of a closed group; answered by the other side's papers, or a refusal.
     GroupProof { number: u64, group: GroupId, papers: Papers },
+    /// One of several answers, to an asker that gave a window; an [`Answer`](Self::Answer) ends them.
+    Part { number: u64, body: Bytes },
+    /// The asker awaits no answer any more.
+    Cancel { number: u64 },
+    /// The asker has room for so many more bytes of answers.
+    Credit { number: u64, bytes: u32 },
 }
 
 /// A question.
@@ -39,6 +47,36 @@ pub(crate) struct QueryFrame {
     pub(crate) ext: Ext,
 }
 
+/// What a question says in its `ext`; who doesn't know the fields gives one answer and takes the time it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Terms {
+    /// The time that the asker has left.
+    pub(crate) deadline: Option<Duration>,
+    /// Bytes of answers for which the asker has room; without it, it takes one.
+    pub(crate) window: Option<u32>,
+}
+
+impl Terms {
+    /// The fields that say so.
+    pub(crate) fn ext(self) -> Ext {
+        let ms = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let deadline = self.deadline.map(|left| (DEADLINE, Bytes::copy_from_slice(&ms(left).to_le_bytes())));
+        let window = self.window.map(|bytes| (WINDOW, Bytes::copy_from_slice(&bytes.to_le_bytes())));
+        deadline.into_iter().chain(window).collect()
+    }
+
+    /// What the fields say; a field that can't be read says nothing.
+    pub(crate) fn of(ext: &Ext) -> Self {
+        let field = |key| ext.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_ref());
+        let ms = |value: &[u8]| value.try_into().ok().map(u64::from_le_bytes);
+        let bytes = |value: &[u8]| value.try_into().ok().map(u32::from_le_bytes);
+        Self {
+            deadline: field(DEADLINE).and_then(ms).map(Duration::from_millis),
+            window: field(WINDOW).and_then(bytes),
+        }
+    }
+}
+
 /// How a question ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -47,6 +85,8 @@ pub(crate) enum Outcome {
     Busy,
     Failed,
     Refused(RefuseReason),
+    /// All answers were given before.
+    Finished,
 }
 
 impl Outcome {
@@ -56,7 +96,8 @@ impl Outcome {
             Self::Answered => Ok(body),
             Self::NoHandler => Err(QueryError::NoHandler),
             Self::Busy => Err(QueryError::Busy),
-            Self::Failed => Err(QueryError::Failed),
+            // Who asks for one answer and gets none has asked in vain.
+            Self::Failed | Self::Finished => Err(QueryError::Failed),
             Self::Refused(reason) => Err(QueryError::Refused(reason)),
         }
     }
@@ -68,6 +109,7 @@ impl Outcome {
             Self::Busy => (2, 0),
             Self::Failed => (3, 0),
             Self::Refused(reason) => (4, reason.code()),
+            Self::Finished => (5, 0),
         }
     }
 
@@ -77,6 +119,7 @@ impl Outcome {
             1 => Self::NoHandler,
             2 => Self::Busy,
             4 => Self::Refused(RefuseReason::from_code(reason)),
+            5 => Self::Finished,
             _ => Self::Failed,
         }
     }
@@ -107,6 +150,15 @@ impl Frame {
                 let proof = (number, group, &papers.chain, &papers.revocations, Ext::new());
                 encode_kind(VERSION, GROUP_PROOF, &proof, SESSION_FRAME_BYTES_MAX)
             }
+            Self::Part { number, body } => {
+                encode_kind(VERSION, PART, &(number, body, Ext::new()), SESSION_FRAME_BYTES_MAX)
+            }
+            Self::Cancel { number } => {
+                encode_kind(VERSION, CANCEL, &(*number, Ext::new()), SESSION_FRAME_BYTES_MAX)
+            }
+            Self::Credit { number, bytes } => {
+                encode_kind(VERSION, CREDIT, &(*number, *bytes, Ext::new()), SESSION_FRAME_BYTES_MAX)
+            }
         }
         .map(Bytes::from)
     }
@@ -125,20 +177,29 @@ impl Frame {
                 let outcome = Outcome::from_codes(answer.outcome, answer.reason);
                 Self::Answer { number: answer.number, outcome, body: answer.body }
             }
-            PING => Self::Ping { nonce: nonce(body)? },
-            PONG => Self::Pong { nonce: nonce(body)? },
+            PING => Self::Ping { nonce: number(body)? },
+            PONG => Self::Pong { nonce: number(body)? },
             GROUP_PROOF => {
                 let (number, group, chain, revocations, _ext): (_, _, _, _, Ext) =
                     decode(body, SESSION_FRAME_BYTES_MAX)?;
                 Self::GroupProof { number, group, papers: Papers { chain, revocations } }
+            }
+            PART => {
+                let (number, body, _ext): (_, _, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
+                Self::Part { number, body }
+            }
+            CANCEL => Self::Cancel { number: number(body)? },
+            CREDIT => {
+                let (number, bytes, _ext): (_, _, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
+                Self::Credit { number, bytes }
             }
             _ => return Ok(None),
         }))
     }
 }
 
-fn nonce(body: &[u8]) -> Result<u64, WireError> {
-    decode::<(u64, Ext)>(body, SESSION_FRAME_BYTES_MAX).map(|(nonce, _)| nonce)
+fn number(body: &[u8]) -> Result<u64, WireError> {
+    decode::<(u64, Ext)>(body, SESSION_FRAME_BYTES_MAX).map(|(number, _)| number)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,73 +218,14 @@ const ANSWER: u16 = 3;
 const PING: u16 = 4;
 const PONG: u16 = 5;
 const GROUP_PROOF: u16 = 6;
+const PART: u16 = 7;
+const CANCEL: u16 = 8;
+const CREDIT: u16 = 9;
+
+/// Field of a query: milliseconds left, u64 LE.
+const DEADLINE: u16 = 1;
+/// Field of a query: bytes of answers, u32 LE.
+const WINDOW: u16 = 2;
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn frames() -> Vec<Frame> {
-        let query = QueryFrame {
-            number: 5,
-            group: GroupId::from_bytes([9; 32]),
-            handler: "h".into(),
-            body: Bytes::from_static(b"q"),
-            ext: Ext::new(),
-        };
-        let refused = Outcome::Refused(RefuseReason::Full);
-        let papers = Papers { chain: vec![Bytes::from_static(b"c")], revocations: Bytes::from_static(b"r") };
-        vec![
-            Frame::Greeting,
-            Frame::Query(query),
-            Frame::Answer { number: 5, outcome: refused, body: Bytes::new() },
-            Frame::Answer { number: 6, outcome: Outcome::Answered, body: Bytes::from_static(b"a") },
-            Frame::Ping { nonce: 7 },
-            Frame::Pong { nonce: 8 },
-            Frame::GroupProof { number: 7, group: GroupId::from_bytes([9; 32]), papers },
-        ]
-    }
-
-    #[test]
-    fn golden_bytes_guard_the_frames() {
-        let bytes: Vec<_> = frames().iter().map(|frame| frame.encode().unwrap()).collect();
-        assert_eq!(bytes[0].as_ref(), [1, 1, 0, 0]);
-        let mut query = vec![1, 2, 0, 5];
-        query.extend([9; 32]);
-        query.extend([1, b'h', 1, b'q', 0]);
-        assert_eq!(bytes[1].as_ref(), query);
-        assert_eq!(bytes[2].as_ref(), [1, 3, 0, 5, 4, 4, 0, 0]);
-        assert_eq!(bytes[3].as_ref(), [1, 3, 0, 6, 0, 0, 1, b'a', 0]);
-        assert_eq!(bytes[4].as_ref(), [1, 4, 0, 7, 0]);
-        assert_eq!(bytes[5].as_ref(), [1, 5, 0, 8, 0]);
-        let proof = [vec![1, 6, 0, 7], vec![9; 32], vec![1, 1, b'c', 1, b'r', 0]].concat();
-        assert_eq!(bytes[6].as_ref(), proof);
-    }
-
-    #[test]
-    fn every_frame_decodes_to_itself_and_no_truncation_does() {
-        for frame in frames() {
-            let bytes = frame.encode().unwrap();
-            assert_eq!(Frame::decode(&bytes), Ok(Some(frame)));
-            for len in 0..bytes.len() {
-                assert!(Frame::decode(&bytes[..len]).is_err());
-            }
-            let mut longer = bytes.to_vec();
-            longer.push(0);
-            assert!(Frame::decode(&longer).is_err());
-        }
-    }
-
-    #[test]
-    fn a_kind_of_a_later_version_is_skipped() {
-        assert_eq!(Frame::decode(&[1, 77, 0, 1, 2, 3]), Ok(None));
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_a_frame_or_an_error(bytes: Vec<u8>) {
-            let _ = Frame::decode(&bytes);
-        }
-    }
-}
+mod tests;

@@ -72,6 +72,9 @@ pub(crate) struct RunArgs {
     /// Serve /healthz, /readyz and /metrics on this loopback address; port 0 means any
     #[arg(long, value_name = "ADDR", env = "JUXTA_HTTP", hide_env_values = true)]
     pub(crate) http: Option<SocketAddr>,
+    /// Be no relay for peers that can't be dialed, and don't tell them whether they can
+    #[arg(long)]
+    pub(crate) no_relay: bool,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,7 +7,7 @@ use mgmt_service::jmx::BeanServer;
 use mgmt_service::net::ManagementAgent;
 use overlay::{Limits as PeerLimits, Multiaddr, Peer, Protocol, SpawnError};
 use rendezvous::config::Config;
-use rendezvous::limits::{FILES_RESERVED, Limits};
+use rendezvous::limits::{CONNECTS_QUOTA, FILES_RESERVED, Limits};
 use rendezvous::net::control::ControlServer;
 use rendezvous::net::http::{HttpError, HttpServer, Readiness};
 use rendezvous::net::node::Node;
@@ -17,7 +17,12 @@ use super::ready::Ready;
 use super::run::{failed_to, print};
 
 /// Serves; the first thing on stdout is where.
-pub(super) async fn serve(settings: Settings, config: Config, args: RunArgs) -> Result<ExitCode, CliError> {
+pub(super) async fn serve(
+    settings: Settings,
+    mut config: Config,
+    args: RunArgs,
+) -> Result<ExitCode, CliError> {
+    config.no_relay |= args.no_relay;
     let mut signals = Signals::install().map_err(CliError::failed)?;
     let data_dir = DataDir::open(&settings.data_dir).map_err(CliError::failed)?;
     let name = data_dir.name(settings.name.as_deref()).map_err(CliError::usage)?;
@@ -100,11 +105,15 @@ async fn start_peer(
 ) -> Result<Peer, CliError> {
     let keypair = overlay::identity::load_or_create(&data_dir.identity_file()).map_err(failed_to)?;
     let id = keypair.public().to_peer_id();
-    let limits = PeerLimits::default().connections(connections(&config.limits));
+    let limits = PeerLimits::default().connections(connections(&config.limits)).connects(CONNECTS_QUOTA);
     let mut builder = Peer::builder()
         .keypair(keypair)
         .limits(limits)
         .agent(concat!("juxta-rendezvous/", env!("CARGO_PKG_VERSION")));
+    #[cfg(feature = "reach")]
+    if !config.no_relay {
+        builder = builder.serve(config.limits.relay.reach());
+    }
     if let Some(name) = name {
         builder = builder.peer_attribute("name", name);
     }

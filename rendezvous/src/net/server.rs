@@ -274,7 +274,7 @@ impl Worker {
             Command::Ban(peer, reply) => {
                 let banned = self.service.ban(Instant::now(), peer);
                 if banned.is_ok() {
-                    self.peer.close(peer).await;
+                    self.peer.ban(peer).await;
                 }
                 let _ = reply.send(banned);
             }

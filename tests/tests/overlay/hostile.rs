@@ -133,8 +133,9 @@ async fn pongs_to_pings_that_nobody_sent_measure_nothing() {
 }
 
 #[tokio::test]
-async fn a_flood_of_pings_from_who_reads_no_pong_is_dropped_and_counted() {
+async fn who_floods_with_pings_is_banned_and_comes_back_in_vain() {
     let (victim, friend) = (peer().await, peer().await);
+    friend.dial(victim.id(), victim.addresses(), PATIENCE).await.unwrap();
     let enemy = enemy_of(&victim).await;
     let mut stream = enemy.open(victim.id(), SESSION).await;
     stream.write_all(&frame(&[1, 1, 0, 0])).await.unwrap();
@@ -142,9 +143,12 @@ async fn a_flood_of_pings_from_who_reads_no_pong_is_dropped_and_counted() {
         let pings = frame(&[1, 4, 0, 7, 0]).repeat(10_000);
         while stream.write_all(&pings).await.is_ok() {}
     });
-    meter_reaches(&victim, "pongs_dropped", 1).await;
+    meter_reaches(&victim, "peers_banned", 1).await;
+    // The victim ends it.
+    tokio::time::timeout(PATIENCE, flooding).await.unwrap().unwrap();
+    enemy.try_dial(&victim.addresses()[0]).await;
+    assert!(enemy.try_open(victim.id(), SESSION).await.is_none(), "the banned peer is let in");
     still_talk(&victim, &friend, "beside a flood of pings").await;
-    flooding.abort();
 }
 
 #[tokio::test]

@@ -72,6 +72,36 @@ async fn a_slow_reader_on_one_pipe_stalls_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_reader_that_stalls_bounds_what_its_sender_hands_over_and_then_gets_it_all() {
+    let (anne, bert) = (peer().await, peer().await);
+    let (mut near, mut far) = connect(&anne, &bert, "stalled").await;
+    let (before, block) = (anne.link_meters(bert.id()), Bytes::from(vec![7; 64 * 1024]));
+    let mut fed = 0u64;
+    // Taken for full when it takes nothing for a while; should it only have been slow, less was fed and all still holds.
+    while let Ok(done) = tokio::time::timeout(Duration::from_millis(500), near.feed(block.clone())).await {
+        done.unwrap();
+        fed += 1;
+        assert!(
+            fed * 64 < 2 * limits::PIPE_MESSAGE_BYTES_MAX as u64 / 1024,
+            "{fed} blocks of 64 KiB and no end"
+        );
+    }
+    let handed = anne.link_meters(bert.id()).bytes_out - before.bytes_out;
+    assert!(handed <= fed * (64 * 1024 + 3), "{handed} bytes counted, {fed} blocks fed");
+    let reading = tokio::spawn(async move {
+        let mut blocks = 0;
+        while let Some(block) = far.recv().await.unwrap() {
+            blocks += u64::from(block.len() == 64 * 1024);
+        }
+        blocks
+    });
+    near.close().await.unwrap();
+    assert_eq!(reading.await.unwrap(), fed);
+    let after = bert.link_meters(anne.id());
+    assert!(after.bytes_in >= fed * 64 * 1024 && after.connections == 1, "{after:?}");
+}
+
+#[tokio::test]
 async fn every_open_ends_in_a_pipe_or_a_reason() {
     let (anne, bert) = (peer().await, peer().await);
     anne.dial(bert.id(), bert.addresses(), PATIENCE).await.unwrap();

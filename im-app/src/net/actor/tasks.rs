@@ -27,7 +27,11 @@ impl Actor {
 
     pub(super) fn link_up(&mut self, pipe: BidiPipe, opened_here: bool) {
         let Some(inputs) = self.sender.upgrade() else { return };
-        let (peer, path) = (pipe.remote(), Path::Direct);
+        let peer = pipe.remote();
+        // A new pipe takes a direct connection as soon as there is one.
+        let paths = self.peer.paths(peer);
+        let relayed = !paths.is_empty() && paths.iter().all(|path| path.relayed);
+        let path = if relayed { Path::Relayed } else { Path::Direct };
         let id = LinkId(self.fresh());
         let (orders, queue) = mpsc::channel(LINK_ORDERS_MAX);
         let link = Link {

@@ -15,6 +15,8 @@ use crate::id::{AdvertisementId, GroupId};
 use crate::limits::{FOUND_KEPT_MAX, PUBLICATIONS_MAX};
 use crate::net::command::Command;
 use crate::net::lease::Way;
+#[cfg(feature = "reach")]
+use crate::net::reach::circuit_refusal;
 use crate::net::session::SessionHandle;
 use crate::net::spawn::innermost;
 use crate::net::substream::OpenError;
@@ -30,8 +32,10 @@ impl EventLoop {
                 let _ = reply.send(self.publish(advertisement, lifetime));
             }
             Command::Withdraw { group, id, reply } => {
-                // Who asked may have gone away; it is withdrawn all the same.
-                let _ = reply.send(self.withdraw(group, id));
+                // Who asked tells the rendezvous; gone away, it leaves that to this.
+                if let Err(Ok(tombstone)) = reply.send(self.withdraw(group, id)) {
+                    self.push_to_all(&[tombstone]);
+                }
             }
             Command::NotPushed { rendezvous } => self.leases.push_failed(&rendezvous),
             Command::Find { query, reply } => {
@@ -41,6 +45,15 @@ impl EventLoop {
             Command::Close { peer } => {
                 // Not connected is what was asked for.
                 let _ = self.swarm.disconnect_peer_id(peer);
+            }
+            Command::Ban { peer, banned, reply } => {
+                let list = &mut self.swarm.behaviour_mut().banned;
+                if banned {
+                    list.block_peer(peer)
+                } else {
+                    list.unblock_peer(peer)
+                };
+                let _ = reply.send(());
             }
             // Handled where the loop ends.
             Command::Shutdown { .. } => {}
@@ -67,8 +80,13 @@ impl EventLoop {
 
     /// Dials for those who came while the last connection was about to close.
     pub(super) fn redial_for_waiting(&mut self, peer: PeerId) {
-        if self.waiting.has(&peer) {
-            self.dial(peer);
+        match self.waiting.redial(&peer) {
+            None => {}
+            Some(true) => self.dial(peer),
+            Some(false) => {
+                let reason = "it closes each connection at once".to_owned();
+                self.waiting.settle(&peer, &Err(OpenError::Unreachable(reason)));
+            }
         }
     }
 
@@ -88,18 +106,19 @@ impl EventLoop {
 
     pub(super) fn on_dial_failed(&mut self, peer: PeerId, error: &DialError) {
         self.shared.meters.dials_failed.add(1);
+        #[cfg(feature = "reach")]
+        self.on_direct_try_failed(peer, error);
         if self.swarm.behaviour().substream.is_connected(&peer) {
             return;
         }
-        let reason = match error {
-            DialError::Transport(tries) => {
-                let tries: Vec<_> =
-                    tries.iter().map(|(address, error)| format!("{address}: {}", innermost(error))).collect();
-                tries.join("; ")
-            }
-            other => innermost(other),
-        };
-        self.waiting.settle(&peer, &Err(OpenError::Unreachable(reason)));
+        #[cfg(feature = "reach")]
+        if let DialError::Transport(tries) = error
+            && tries.iter().all(|(address, _)| crate::core::is_circuit(address))
+            && let Some(refusal) = tries.iter().find_map(|(_, error)| circuit_refusal(error))
+        {
+            return self.waiting.settle(&peer, &Err(OpenError::Relay(refusal)));
+        }
+        self.waiting.settle(&peer, &Err(OpenError::Unreachable(what_failed(error))));
     }
 
     fn publish(
@@ -146,5 +165,17 @@ impl EventLoop {
             Ok(_) | Err(CacheRefused::Stale) => {}
             Err(_) => self.shared.meters.advertisements_rejected.add(1),
         }
+    }
+}
+
+/// What each try of a dial ended in.
+pub(super) fn what_failed(error: &DialError) -> String {
+    match error {
+        DialError::Transport(tries) => {
+            let tries: Vec<_> =
+                tries.iter().map(|(address, error)| format!("{address}: {}", innermost(error))).collect();
+            tries.join("; ")
+        }
+        other => innermost(other),
     }
 }

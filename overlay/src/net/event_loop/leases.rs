@@ -30,6 +30,8 @@ impl EventLoop {
                 LeaseEffect::PushAll(rendezvous) => self.push_everything(now, rendezvous),
                 LeaseEffect::Granted { rendezvous, ttl } => {
                     changed = true;
+                    #[cfg(feature = "reach")]
+                    self.reserve_at_rendezvous(rendezvous);
                     self.shared.tell(PeerEvent::LeaseGranted { rendezvous, ttl });
                 }
                 LeaseEffect::Lost { rendezvous, reason } => {
@@ -47,7 +49,10 @@ impl EventLoop {
     pub(super) fn on_lease_result(&mut self, rendezvous: PeerId, result: Result<LeaseGrant, String>) {
         let (now, jitter) = (Instant::now(), random());
         match result {
-            Ok(grant) => self.leases.granted(now, rendezvous, grant, jitter),
+            Ok(grant) => {
+                self.shared.meters.leases_granted.add(1);
+                self.leases.granted(now, rendezvous, grant, jitter);
+            }
             Err(reason) => {
                 tracing::debug!(%rendezvous, %reason, "lease request failed");
                 self.shared.meters.lease_failures.add(1);
@@ -110,7 +115,7 @@ impl EventLoop {
 }
 
 /// A random number for jitter; without random bytes there is none.
-fn random() -> u32 {
+pub(super) fn random() -> u32 {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_or(0, |()| u32::from_le_bytes(bytes))
 }

@@ -29,11 +29,18 @@ pub(crate) enum Happened {
 /// Opens substreams to connected peers and passes on those that they open.
 #[derive(Debug)]
 pub(crate) struct Behaviour {
-    connections: HashMap<PeerId, Vec<ConnectionId>>,
+    /// Of each peer, direct ones before those through a relay, the oldest first.
+    connections: HashMap<PeerId, Vec<Connection>>,
     effects: VecDeque<ToSwarm<Happened, OpenRequest>>,
     accept: mpsc::Sender<Inbound>,
     meters: Arc<Meters>,
     waker: Option<Waker>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    id: ConnectionId,
+    relayed: bool,
 }
 
 impl Behaviour {
@@ -47,10 +54,10 @@ impl Behaviour {
         self.connections.contains_key(peer)
     }
 
-    /// Opens a substream on a connection to `peer`, the given one or the oldest.
+    /// Opens a substream on a connection to `peer`: the given one, else the oldest that is direct, else the oldest.
     pub(crate) fn open(&mut self, peer: PeerId, connection: Option<ConnectionId>, request: OpenRequest) {
-        let oldest = self.connections.get(&peer).and_then(|connections| connections.first().copied());
-        let Some(connection) = connection.or(oldest) else {
+        let best = self.connections.get(&peer).and_then(|connections| connections.first());
+        let Some(connection) = connection.or(best.map(|best| best.id)) else {
             let _ = request.reply.send(Err(OpenError::Closed));
             return;
         };
@@ -100,15 +107,21 @@ impl NetworkBehaviour for Behaviour {
             FromSwarm::ConnectionEstablished(established) => {
                 let peer = established.peer_id;
                 let connection = established.connection_id;
-                self.connections.entry(peer).or_default().push(connection);
-                let dialer = established.endpoint.is_dialer();
+                let relayed = established.endpoint.is_relayed();
+                let connections = self.connections.entry(peer).or_default();
+                let place = connections.iter().position(|known| known.relayed && !relayed);
+                connections
+                    .insert(place.unwrap_or(connections.len()), Connection { id: connection, relayed });
+                // Both sides dial to get past their NATs; then the one with the dialer's role is meant.
+                let role = established.endpoint.to_endpoint();
+                let dialer = role == Endpoint::Dialer;
                 let first = established.other_established == 0;
                 self.push(ToSwarm::GenerateEvent(Happened::Connected { peer, connection, dialer, first }));
             }
             FromSwarm::ConnectionClosed(closed) => {
                 let peer = closed.peer_id;
                 if let Some(connections) = self.connections.get_mut(&peer) {
-                    connections.retain(|connection| *connection != closed.connection_id);
+                    connections.retain(|connection| connection.id != closed.connection_id);
                 }
                 let last = closed.remaining_established == 0;
                 if last {

@@ -20,9 +20,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::stream::{Fuse, Substream};
 use super::upgrade::Protocols;
-use super::{PIPE, SESSION};
+use super::{PIPE, PROPAGATE, SESSION};
+#[cfg(feature = "reach")]
+use crate::error::RelayError;
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, REFUSALS_MAX, SUBSTREAMS_PER_CONNECTION_MAX};
-use crate::meters::Meters;
+use crate::meters::{Link, Meters};
 use crate::net::frame::FrameStream;
 use crate::protocol::pipe::Acceptance;
 
@@ -38,6 +40,9 @@ pub(crate) struct OpenRequest {
 pub(crate) enum OpenError {
     /// The peer can't be reached; what the dials ended in.
     Unreachable(String),
+    /// Only relays lead to the peer, and the last one tried gave no circuit.
+    #[cfg(feature = "reach")]
+    Relay(RelayError),
     /// Not in time.
     TimedOut,
     /// The remote doesn't speak the protocol, or the connection closed.
@@ -67,6 +72,7 @@ pub(crate) struct Handler {
     accept: mpsc::Sender<Inbound>,
     refusals: FuturesUnordered<BoxFuture<'static, ()>>,
     meters: Arc<Meters>,
+    link: Arc<Link>,
 }
 
 impl Handler {
@@ -77,7 +83,8 @@ impl Handler {
         meters: Arc<Meters>,
     ) -> Self {
         let (wanted, refusals) = (VecDeque::new(), FuturesUnordered::new());
-        Self { peer, connection, wanted, opening: 0, alive: Vec::new(), accept, refusals, meters }
+        let link = Arc::new(Link::new(meters.clone()));
+        Self { peer, connection, wanted, opening: 0, alive: Vec::new(), accept, refusals, meters, link }
     }
 
     /// Lets `stream` hear of the end of this connection. Signals of streams that are gone are swept when their
@@ -86,7 +93,7 @@ impl Handler {
         if self.alive.len() == self.alive.capacity() {
             self.alive.retain(Fuse::is_live);
         }
-        let (substream, alive) = Substream::new(stream);
+        let (substream, alive) = Substream::new(stream, self.link.clone());
         self.alive.push(alive);
         substream
     }
@@ -100,6 +107,7 @@ impl Handler {
     }
 
     fn accept(&mut self, stream: Stream, protocol: StreamProtocol) {
+        self.meters.substreams_in.add(1);
         let full = self.is_full();
         let (stream, peer, connection) = (self.bind(stream), self.peer, self.connection);
         let inbound = Inbound { peer, connection, protocol, stream };
@@ -134,7 +142,7 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = OpenRequest;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Protocols, ()> {
-        SubstreamProtocol::new(Protocols(vec![SESSION, PIPE]), ()).with_timeout(OPEN_TIMEOUT)
+        SubstreamProtocol::new(Protocols(vec![SESSION, PIPE, PROPAGATE]), ()).with_timeout(OPEN_TIMEOUT)
     }
 
     fn connection_keep_alive(&self) -> bool {
@@ -151,6 +159,7 @@ impl ConnectionHandler for Handler {
                 continue;
             }
             if self.is_full() {
+                self.meters.substreams_failed.add(1);
                 let _ = request.reply.send(Err(OpenError::Busy));
                 continue;
             }
@@ -174,12 +183,14 @@ impl ConnectionHandler for Handler {
             }) => self.accept(stream, protocol),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, info }) => {
                 self.opening -= 1;
+                self.meters.substreams_out.add(1);
                 // An asker that has gone away drops the stream, which resets it.
                 let stream = self.bind(protocol);
                 let _ = info.reply.send(Ok(stream));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 self.opening -= 1;
+                self.meters.substreams_failed.add(1);
                 let error = match error {
                     StreamUpgradeError::Timeout => OpenError::TimedOut,
                     _ => OpenError::Closed,
@@ -195,7 +206,7 @@ impl ConnectionHandler for Handler {
 async fn say_busy(stream: Substream) {
     let mut frames = FrameStream::new(stream, PIPE_HEADER_BYTES_MAX, 1);
     let Ok(acceptance) = Acceptance::Busy.encode() else { return };
-    if frames.writes.put(&acceptance, PIPE_HEADER_BYTES_MAX).is_ok() {
+    if frames.writes.put(&acceptance.into(), PIPE_HEADER_BYTES_MAX).is_ok() {
         let _ = frames.close().await;
     }
 }

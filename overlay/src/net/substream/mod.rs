@@ -15,5 +15,7 @@ use libp2p::StreamProtocol;
 
 /// One long-lived stream per connection: greeting, queries, answers.
 pub(crate) const SESSION: StreamProtocol = StreamProtocol::new("/juxta/session/1");
+/// One substream per member and direction of a propagate pipe.
+pub(crate) const PROPAGATE: StreamProtocol = StreamProtocol::new("/juxta/propagate/1");
 /// One substream per pipe connection.
 pub(crate) const PIPE: StreamProtocol = StreamProtocol::new("/juxta/pipe/1");

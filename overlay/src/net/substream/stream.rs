@@ -8,11 +8,14 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::io::{AsyncRead, AsyncWrite};
 use libp2p::swarm::Stream;
 use tokio::sync::oneshot;
+
+use crate::meters::Link;
 
 /// An authenticated, encrypted stream of bytes to another peer, within a connection.
 #[derive(Debug)]
@@ -21,6 +24,7 @@ pub struct Substream {
     /// Ends with the connection.
     connection: Guard,
     guard: Option<Guard>,
+    link: Arc<Link>,
 }
 
 /// Ends a substream from elsewhere: when its [`Fuse`] is dropped. Each direction may wait in a task of its own, so each
@@ -63,9 +67,15 @@ impl Fuse {
 
 impl Substream {
     /// `io`, and the fuse for the connection's handler to keep.
-    pub(super) fn new(io: Stream) -> (Self, Fuse) {
+    pub(super) fn new(io: Stream, link: Arc<Link>) -> (Self, Fuse) {
         let (connection, fuse) = Guard::new();
-        (Self { io, connection, guard: None }, fuse)
+        link.opened();
+        (Self { io, connection, guard: None, link }, fuse)
+    }
+
+    /// What is counted of its connection.
+    pub(crate) fn link(&self) -> Arc<Link> {
+        self.link.clone()
     }
 
     /// From now on it ends with the fuse of this guard too, in the middle of whatever it carries.
@@ -92,6 +102,12 @@ impl Substream {
     }
 }
 
+impl Drop for Substream {
+    fn drop(&mut self) {
+        self.link.closed();
+    }
+}
+
 impl AsyncRead for Substream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -100,6 +116,9 @@ impl AsyncRead for Substream {
     ) -> Poll<io::Result<usize>> {
         self.check_guard(cx, true)?;
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
+        if let Poll::Ready(Ok(len)) = polled {
+            self.link.read(len);
+        }
         self.unless_gone(cx, true, polled)
     }
 }
@@ -108,6 +127,9 @@ impl AsyncWrite for Substream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         self.check_guard(cx, false)?;
         let polled = Pin::new(&mut self.io).poll_write(cx, buffer);
+        if let Poll::Ready(Ok(len)) = polled {
+            self.link.wrote(len);
+        }
         self.unless_gone(cx, false, polled)
     }
 

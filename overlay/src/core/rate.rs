@@ -1,23 +1,26 @@
-//! How often one peer may ask: a token bucket per peer, in a table that cannot grow without end.
+//! How often one peer, or whoever a key stands for, may do something: a token bucket each, in a table that cannot grow
+//! without end.
 //!
 //! In: what a peer wants to spend, and `now`. Out: yes or no. Bounds: `Quota` per peer, `peers_max` buckets.
 //! A bucket is one instant, that at which it is full again (generic cell rate algorithm); a full bucket is forgotten.
 //! When the table is full, the bucket nearest to full is forgotten too: that peer gains at most one burst, which it
 //! would have by a new identity as well, and nobody is refused because others are many.
 
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use overlay::{Deadlines, PeerId};
+use libp2p::PeerId;
 
+use super::Deadlines;
 use crate::limits::Quota;
 
 /// Token buckets, one per peer that lately spent something.
 #[derive(Debug)]
-pub struct RateLimiter {
+pub struct RateLimiter<K = PeerId> {
     quota: Quota,
     peers_max: usize,
     /// When the bucket of each peer is full again.
-    full_at: Deadlines<PeerId>,
+    full_at: Deadlines<K>,
 }
 
 /// The peer spent more than its quota; it may go on when its bucket has filled again.
@@ -28,7 +31,7 @@ pub struct TooMany {
     pub wanted: u32,
 }
 
-impl RateLimiter {
+impl<K: Ord + Hash + Clone> RateLimiter<K> {
     /// Buckets of `quota` for at most `peers_max` peers at a time.
     #[must_use]
     pub fn new(quota: Quota, peers_max: usize) -> Self {
@@ -39,7 +42,7 @@ impl RateLimiter {
     ///
     /// # Errors
     /// [`TooMany`] when fewer are left; always, when `tokens` exceed the burst.
-    pub fn spend(&mut self, now: Instant, peer: PeerId, tokens: u32) -> Result<(), TooMany> {
+    pub fn spend(&mut self, now: Instant, peer: K, tokens: u32) -> Result<(), TooMany> {
         while self.full_at.pop_due(now).is_some() {}
         let token = Duration::from_secs(1) / self.quota.per_second.max(1);
         let full_at = self.full_at.get(&peer).unwrap_or(now);
@@ -66,11 +69,11 @@ impl RateLimiter {
         self.full_at.is_empty()
     }
 
-    fn make_room(&mut self, newcomer: &PeerId) {
+    fn make_room(&mut self, newcomer: &K) {
         if self.full_at.len() < self.peers_max || self.full_at.get(newcomer).is_some() {
             return;
         }
-        if let Some(nearest) = self.full_at.first().copied() {
+        if let Some(nearest) = self.full_at.first().cloned() {
             self.full_at.remove(&nearest);
         }
     }

@@ -1,0 +1,103 @@
+//! A hostile peer on propagate pipes: a stranger hears and says nothing, and nobody speaks for another.
+
+use futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::swarm::Stream;
+use overlay::{GroupId, GroupPolicy, Keypair, Peer, PeerId, PropagatePipe};
+use tests::Bare;
+
+use crate::hostile::{enemy_of, frame};
+use crate::propagate::next;
+use crate::world::{PATIENCE, group, meter, meter_reaches, peer, pipe};
+
+const PROPAGATE: &str = "/juxta/propagate/1";
+
+/// Opens a link as a member would; what is answered, and the link.
+async fn link(enemy: &Bare, victim: &Peer, group: GroupId, name: &str) -> (Vec<u8>, Stream) {
+    let mut stream = enemy.open(victim.id(), PROPAGATE).await;
+    let hello = [&[1][..], group.as_bytes(), pipe(name).as_bytes(), &[1, 0, 0, 0, 0]].concat();
+    stream.write_all(&frame(&hello)).await.unwrap();
+    stream.flush().await.unwrap();
+    let reading = async {
+        let len = unsigned_varint::aio::read_usize(&mut stream).await.unwrap();
+        let mut bytes = vec![0; len];
+        stream.read_exact(&mut bytes).await.unwrap();
+        bytes
+    };
+    (tokio::time::timeout(PATIENCE, reading).await.expect("no answer"), stream)
+}
+
+/// A parcel that says it is of `sender`.
+fn parcel(sender: PeerId, number: u8, signature: &[u8], body: &[u8]) -> Vec<u8> {
+    let id = sender.to_bytes();
+    let head = [&[id.len() as u8][..], &id, &[1, number, signature.len() as u8], signature, &[0]].concat();
+    frame(&[&[1, 1, 0, head.len() as u8][..], &head, &[(body.len() as u8) << 2 | 2], body].concat())
+}
+
+async fn says(stream: &mut Stream, bytes: &[u8]) {
+    stream.write_all(bytes).await.unwrap();
+    stream.flush().await.unwrap();
+}
+
+async fn victim_with(name: &str) -> (Peer, PropagatePipe) {
+    let victim = peer().await;
+    let bound = group(&victim).propagate_pipe(pipe(name)).unwrap();
+    (victim, bound)
+}
+
+#[tokio::test]
+async fn who_is_no_member_of_a_closed_group_is_refused_like_in_an_unknown_one() {
+    let victim = peer().await;
+    let closed = victim.create_group("target", GroupPolicy::Invite).await.unwrap();
+    let _bound = closed.propagate_pipe(pipe("vault")).unwrap();
+    let enemy = enemy_of(&victim).await;
+    let unknown = link(&enemy, &victim, GroupId::from_bytes([9; 32]), "vault").await.0;
+    assert_eq!(link(&enemy, &victim, closed.id(), "vault").await.0, unknown);
+    meter_reaches(&victim, "propagate_refused", 2).await;
+}
+
+#[tokio::test]
+async fn who_speaks_for_another_is_cut_off_with_and_without_a_signature_and_is_not_heard() {
+    for signature in [&[][..], &[7; 64][..]] {
+        let (victim, mut bound) = victim_with("speaking").await;
+        let enemy = enemy_of(&victim).await;
+        let (_, mut stream) = link(&enemy, &victim, group(&victim).id(), "speaking").await;
+        says(&mut stream, &parcel(enemy.id, 0, &[], b"as myself")).await;
+        let other = Keypair::generate_ed25519().public().to_peer_id();
+        says(&mut stream, &parcel(other, 0, signature, b"as another")).await;
+        assert_eq!(&next(&mut bound).await.body[..], b"as myself");
+        meter_reaches(&victim, "propagate_forgeries", 1).await;
+        // It is not taken back, and a friend is heard.
+        let friend = peer().await;
+        friend.dial(victim.id(), victim.addresses(), PATIENCE).await.unwrap();
+        let mut friends = group(&friend).propagate_pipe(pipe("speaking")).unwrap();
+        tokio::time::timeout(PATIENCE, friends.wait_members(1)).await.unwrap();
+        friends.send("friend").await.unwrap();
+        assert_eq!(&next(&mut bound).await.body[..], b"friend");
+        assert_eq!(meter(&victim, "task_panics"), 0);
+    }
+}
+
+#[tokio::test]
+async fn garbage_and_oversize_end_the_link_and_are_counted() {
+    let (victim, _bound) = victim_with("garbage").await;
+    let garbage = [
+        frame(&[1, 1, 0, 200]),
+        frame(&[9; 9]),
+        vec![0xff; 32],
+        frame(&vec![0; 81 * 1024]),
+        frame(&[1, 3, 0, 9]),
+    ];
+    for (count, bytes) in garbage.into_iter().enumerate() {
+        let enemy = enemy_of(&victim).await;
+        let (_, mut stream) = link(&enemy, &victim, group(&victim).id(), "garbage").await;
+        // It may be ended while it is written.
+        let _ = stream.write_all(&bytes).await;
+        let _ = stream.flush().await;
+        meter_reaches(&victim, "propagate_garbage", count as u64 + 1).await;
+    }
+    let enemy = enemy_of(&victim).await;
+    let mut stream = enemy.open(victim.id(), PROPAGATE).await;
+    says(&mut stream, &frame(&[1, 2, 3])).await;
+    meter_reaches(&victim, "propagate_garbage", 6).await;
+    assert_eq!(meter(&victim, "task_panics"), 0);
+}
