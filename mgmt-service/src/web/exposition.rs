@@ -80,3 +80,26 @@ fn in_version_0_0_4(open: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_header_is_weighed() {
+        use Exposition::{OpenMetrics, Prometheus};
+        for (accept, format) in [
+            ("", Prometheus),
+            ("*/*", Prometheus),
+            ("text/plain", Prometheus),
+            ("application/openmetrics-text", OpenMetrics),
+            ("Application/OpenMetrics-Text; version=1.0.0", OpenMetrics),
+            ("application/openmetrics-text;q=0.2, text/plain;q=0.8", Prometheus),
+            ("application/openmetrics-text;q=0", Prometheus),
+            ("application/openmetrics-text;q=much", Prometheus),
+            (";;,,q=", Prometheus),
+        ] {
+            assert_eq!(Exposition::accepted_by(accept), format, "{accept}");
+        }
+    }
+}

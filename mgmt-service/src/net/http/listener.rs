@@ -93,3 +93,26 @@ impl AsyncWrite for BoundedStream {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connection_beyond_the_bound_waits_until_one_leaves() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut bounded = BoundedListener::new(listener, 1, Duration::from_secs(60));
+        let (_first, mut second) =
+            (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+        let (accepted, _) = Listener::accept(&mut bounded).await;
+        assert!(Listener::accept(&mut bounded).now_or_never().is_none(), "the only place is taken");
+        drop(accepted);
+        let (mut accepted, _) = Listener::accept(&mut bounded).await;
+        second.write_all(b"now").await.unwrap();
+        accepted.read_exact(&mut [0; 3]).await.unwrap();
+    }
+}
