@@ -86,10 +86,16 @@ pub(super) enum Command {
     )]
     Serve {
         /// A loopback address; port 0 means any
-        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        #[arg(
+            long,
+            value_name = "ADDR",
+            default_value = "127.0.0.1:0",
+            env = "JUXTA_HTTP",
+            hide_env_values = true
+        )]
         http: SocketAddr,
         /// An OpenTelemetry collector to push metrics and traces to, peers under pseudonyms
-        #[arg(long, value_name = "URL")]
+        #[arg(long, value_name = "URL", env = "JUXTA_OTLP", hide_env_values = true)]
         otlp: Option<OtlpUrl>,
     },
     /// A completion script
