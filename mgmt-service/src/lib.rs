@@ -15,5 +15,6 @@ pub mod jmx;
 pub mod net;
 pub mod protocol;
 pub mod subscription;
+pub mod web;
 
 pub use cli_common::ManagePolicy;

@@ -86,8 +86,84 @@ pub const PLOT_POINTS_MAX: usize = 1760;
 /// Bars of a distribution plot.
 pub const PLOT_BARS_MAX: usize = 60;
 
+// ---- the manager's web face ----
+
+/// Pairs of peers whose latest transactions the dashboard keeps for its charts.
+///
+/// Reached: further pairs have no chart, and `charts_beyond` counts their records.
+pub const BOARD_CHARTS_MAX: usize = 1024;
+
+/// Latest transactions of one pair kept for its chart, 16 bytes each; the oldest is forgotten.
+pub const BOARD_PAIR_POINTS_MAX: usize = 512;
+
+/// Latest transactions over all pairs kept for the chart of all; the oldest is forgotten.
+pub const BOARD_ALL_POINTS_MAX: usize = 8192;
+
+/// Latest records that the dashboard shows; the oldest is forgotten.
+pub const BOARD_RECORDS_MAX: usize = 200;
+
+/// Pairs that the dashboard is sent each second, the slowest; it says how many there are in all.
+pub const BOARD_PAIRS_SHOWN_MAX: usize = 256;
+
+/// Agents that the dashboard lists; it says how many there are in all.
+pub const BOARD_PEERS_SHOWN_MAX: usize = 1024;
+
+/// Names of transactions that have a label of their own in the metrics; records of others count as `other`, so that
+/// agents can't make series without end.
+pub const METRIC_TRANSACTIONS_MAX: usize = 16;
+
+/// Bytes of a body posted to the manager's HTTP server; a longer one gets 413.
+pub const WEB_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Requests of one Jolokia bulk request; more get an error. They are answered one after the other.
+pub const JOLOKIA_BULK_MAX: usize = 64;
+
+/// Browsers that hold a session of the dashboard; a further one ends the oldest.
+pub const WEB_SESSIONS_MAX: usize = 16;
+
+/// Records that wait to be pushed by OTLP; further ones are dropped and counted in `otlp_dropped`.
+pub const OTLP_QUEUE_MAX: usize = 8192;
+
+/// Spans of one push; at about 400 bytes each it stays below the 4 MiB that collectors take.
+pub const OTLP_SPANS_MAX: usize = 2048;
+
+/// Bytes of a collector's answer that are read; a longer one counts as broken.
+pub const OTLP_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Open connections of the manager's HTTP server, an event stream for each viewer among them; the next one waits.
+pub const WEB_CONNECTIONS_MAX: usize = 64;
+
 // ---- command line -------------------------------------------------------------------------------------------------
 use std::time::Duration;
+
+/// How often the dashboard is told what has changed.
+pub const BOARD_PERIOD: Duration = Duration::from_secs(1);
+
+/// Time between two pushes by OTLP.
+pub const OTLP_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long one push may take; then it counts as failed and is tried again.
+pub const OTLP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause before the first retry of a push; it doubles with each, up to `OTLP_RETRY_PAUSE_MAX`.
+pub const OTLP_RETRY_PAUSE_MIN: Duration = Duration::from_millis(500);
+
+/// Longest pause between two tries of a push; a collector that asks for a longer one gets this.
+pub const OTLP_RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long one push is tried; then its spans are dropped and counted in `otlp_dropped`. Metrics are cumulative, so a
+/// later push makes up for a lost one.
+pub const OTLP_RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How long the last push may take when the manager ends.
+pub const OTLP_FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// An agent counts as reporting as long as its last record is not older.
+pub const REPORTING_WINDOW: Duration = Duration::from_secs(60);
+
+/// How long one connection of the manager's HTTP server may last, so that forgotten ones can't hold every place. A
+/// browser's event stream reconnects by itself.
+pub const WEB_CONNECTION_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// Longest duration a user may name: a year. Longer is an error, so that adding one to a clock can't overflow.
 pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);

@@ -7,7 +7,9 @@ mod get;
 mod names;
 mod output;
 mod run;
+mod serve;
 mod session;
+mod token;
 mod view;
 mod watch;
 

@@ -11,7 +11,7 @@ use mgmt_service::jmx::ObjectNamePattern;
 use super::args::{Command, Line};
 use super::output::Output;
 use super::session::Session;
-use super::{agents, collect, get, view, watch};
+use super::{agents, collect, get, serve, view, watch};
 
 /// Runs the program; an error is one sentence on stderr.
 pub(crate) fn main() -> ExitCode {
@@ -80,6 +80,7 @@ async fn manage(settings: Settings, command: Command, output: Output) -> Result<
             collect::collect(&session, duration, csv, &mut signals, output).await
         }
         Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
+        Command::Serve { http, otlp } => serve::serve(&session, http, otlp, &mut signals, output).await,
         Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
     };
     session.end().await;
