@@ -360,7 +360,7 @@ impl Keeper {
             }
         }
         let known = members.len();
-        state.relay_to(now, neighbours);
+        state.relay_to(neighbours);
         self.hub.done(state);
         self.hub.standing.send_replace(Standing { known, complete });
     }
