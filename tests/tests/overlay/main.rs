@@ -5,6 +5,7 @@ mod binders;
 mod byte_streams;
 mod closed_groups;
 mod closed_pipes;
+mod closed_propagate;
 mod corpus;
 mod floods;
 mod groups;
