@@ -187,6 +187,9 @@ pub const PROPAGATE_GRAFTS_MAX: usize = 256;
 pub const PROPAGATE_RETRY_MIN: Duration = Duration::from_millis(100);
 /// Longest time between two tries; a member that is not reached in five tries is forgotten.
 pub const PROPAGATE_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Tries to link with members that are not connected and that others only told of, or that advertise themselves. More:
+/// they wait, so that nobody can make a member dial thousands; the burst is enough to link with all that are sent to directly.
+pub const PROPAGATE_DIALS: Quota = Quota { per_second: 8, burst: 96 };
 /// Time for which nothing is taken from a member that passed on a forgery.
 pub const PROPAGATE_BAN: Duration = Duration::from_secs(60);
 /// Time between two looks for binders at the rendezvous, and after which members tell each other again of those they

@@ -109,6 +109,8 @@ meters! {
     propagate_garbage,
     /// Messages that spoke for another without its signature; each ends its link and bans who passed it on.
     propagate_forgeries,
+    /// Signed parcels whose sender had signed others under the same numbers before; what came first counts.
+    propagate_equivocations,
     /// Parcels that came twice; the second is dropped.
     propagate_duplicates,
     /// Pieces of messages reported as missed, to the application as well.

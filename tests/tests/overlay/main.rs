@@ -6,6 +6,7 @@ mod byte_streams;
 mod closed_groups;
 mod closed_pipes;
 mod closed_subscriptions;
+mod closed_propagate;
 mod corpus;
 mod finding;
 mod floods;
