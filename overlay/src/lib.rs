@@ -68,7 +68,7 @@ pub use crate::advertisement::{
 };
 pub use crate::core::{
     AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper, Path,
-    Publications, Transport,
+    Publications, Reached, Transport,
 };
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, BindError, ConnectError, CredentialError, IdentityError,

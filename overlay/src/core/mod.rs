@@ -16,7 +16,7 @@ pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
 pub use lease_keeper::{LeaseEffect, LeaseKeeper};
-pub use path::{Path, Transport};
+pub use path::{Path, Reached, Transport};
 pub use publications::{Due, Publications};
 
 pub(crate) use address_book::AddressBook;

@@ -1,6 +1,7 @@
 //! Which way the bytes of one connection go, read from its address.
 
 use std::fmt;
+use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
@@ -15,6 +16,15 @@ pub struct Path {
     pub relayed: bool,
     /// What carries it; with a relay, what carries it to the relay.
     pub transport: Transport,
+}
+
+/// What it took to reach a peer: nothing when a session was open already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reached {
+    /// Time spent on asking the rendezvous where the peer is.
+    pub lookup: Duration,
+    /// Time spent on dialing, at addresses that turned out to be old included.
+    pub dial: Duration,
 }
 
 /// What carries a connection.
