@@ -7,6 +7,8 @@ pub mod error;
 pub mod histogram;
 pub mod latency;
 pub mod limits;
+pub mod objectives;
+pub mod peaks;
 pub mod plot;
 pub mod summary;
 
@@ -15,6 +17,7 @@ pub mod cli_common;
 pub mod jmx;
 pub mod net;
 pub mod protocol;
+pub mod report;
 pub mod store;
 pub mod subscription;
 

@@ -235,3 +235,38 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two tries to commit while the disk is full; nothing is acknowledged meanwhile, so agents keep what they
 /// have, within their own bound.
 pub const SINK_RETRY: Duration = Duration::from_millis(500);
+
+// ---- reports ------------------------------------------------------------------------------------------------------
+
+/// Records that one report looks at one by one, the newest; older ones are in its sums alone.
+pub const REPORT_RECORDS_MAX: usize = 2_000_000;
+
+/// How much slower than usual a transaction must be to be a peak: what a person does not notice is none.
+pub const PEAK_EXCESS_MIN: Duration = Duration::from_millis(20);
+
+/// How many robust standard deviations above the usual a peak begins.
+pub const PEAK_SIGMAS: f64 = 8.0;
+
+/// Transactions of a pair below which nothing is usual.
+pub const PEAK_RECORDS_MIN: usize = 8;
+
+/// Usual transactions within one peak: fewer between two slow ones don't end it.
+pub const PEAK_GAP_MAX: usize = 2;
+
+/// How far the clocks of two peers may be apart for what one says to explain what the other sees.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(1);
+
+/// How much farther than the group's median a peer or link must be to be told.
+pub const DISTANT_EXCESS_MIN: Duration = Duration::from_millis(5);
+
+/// How many robust standard deviations beyond the group's median a peer or link must be to be told.
+pub const DISTANT_SIGMAS: f64 = 6.0;
+
+/// Lines of each list in a report for people; the rest is told as a number.
+pub const REPORT_LINES_MAX: usize = 40;
+
+/// Bytes of a file of objectives; a longer one is an error.
+pub const OBJECTIVES_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Links that get a figure of their own; further ones are told as a number and are in the figure of all.
+pub const PLOT_LINKS_MAX: usize = 64;

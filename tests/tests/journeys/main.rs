@@ -13,3 +13,4 @@ mod one_minute_chat;
 mod one_shot;
 mod polite_end;
 mod rendezvous_ready;
+mod store;
