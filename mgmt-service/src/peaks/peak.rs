@@ -31,7 +31,7 @@ pub struct Peak {
     pub count: u64,
     /// How long the slowest took, from when it was due to the answer.
     pub slowest_us: u64,
-    /// The median of all of the pair.
+    /// The first quartile of all of the pair.
     pub usual_us: u64,
     /// By how much which part was longer than usual, over all of them.
     pub parts: Parts,
@@ -58,7 +58,7 @@ pub fn explain(records: &[ArmRecord]) -> Vec<Peak> {
     peaks
 }
 
-/// What is usual for a pair.
+/// What is usual for a pair: the first quartiles, so that a peak may last for more than half of the time.
 struct Usual {
     total_us: u64,
     /// Beyond this an exchange is slow.
@@ -74,23 +74,29 @@ impl Usual {
         if pair.len() < PEAK_RECORDS_MIN {
             return None;
         }
-        let middle = |part: fn(&ArmRecord) -> u64| {
-            median(&mut pair.iter().map(|record| part(record)).collect::<Vec<_>>())
-        };
-        let totals: Vec<u64> = pair.iter().map(|record| total_us(record)).collect();
-        let total_us = middle(total_us)?;
-        let beyond = (spread(&totals, total_us) * PEAK_SIGMAS) as u64;
+        let usual = |part: fn(&ArmRecord) -> u64| median(&mut faster_half(pair, part));
+        let total = usual(total_us)?;
+        // Of normal times, the faster half lies half as wide about its own median as all about theirs.
+        let beyond = (spread(&faster_half(pair, total_us), total) * 2.0 * PEAK_SIGMAS) as u64;
         let least = u64::try_from(PEAK_EXCESS_MIN.as_micros()).unwrap_or(u64::MAX);
         let relayed = pair.iter().filter(|record| record.path == Path::Relayed).count();
         Some(Self {
-            total_us,
-            slow_us: total_us.saturating_add(beyond.max(least).max(total_us)),
-            queue_us: middle(|record| record.split.queue_us.unwrap_or(0))?,
-            hold_us: middle(|record| record.hold_us.unwrap_or(0))?,
-            transit_us: middle(transit_us)?,
+            total_us: total,
+            slow_us: total.saturating_add(beyond.max(least).max(total)),
+            queue_us: usual(|record| record.split.queue_us.unwrap_or(0))?,
+            hold_us: usual(|record| record.hold_us.unwrap_or(0))?,
+            transit_us: usual(transit_us)?,
             relayed: relayed * 2 > pair.len(),
         })
     }
+}
+
+/// A part of the records in the faster half of a pair's, by that part.
+fn faster_half(pair: &[&ArmRecord], part: fn(&ArmRecord) -> u64) -> Vec<u64> {
+    let mut values: Vec<u64> = pair.iter().map(|record| part(record)).collect();
+    values.sort_unstable();
+    values.truncate(values.len().div_ceil(2));
+    values
 }
 
 /// From when an exchange was due to its answer.

@@ -132,6 +132,16 @@ fn an_asker_that_stood_still_is_not_the_networks_fault() {
 }
 
 #[test]
+fn a_peak_may_last_for_more_than_half_of_the_time() {
+    let mut world = World::quiet();
+    for record in world.records.iter_mut().filter(|record| record.at_ms >= 1_200_000) {
+        slower(record, 400_000);
+    }
+    let peak = world.only_peak();
+    assert_eq!((peak.cause, peak.count, peak.since_ms), (Cause::Network, 400, 1_200_000), "{peak:?}");
+}
+
+#[test]
 fn a_relay_that_is_usual_is_no_cause() {
     let mut world = World::quiet();
     world.records.iter_mut().for_each(|record| record.path = Path::Relayed);
