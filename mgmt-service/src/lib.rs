@@ -4,8 +4,11 @@
 pub mod arm;
 pub mod csv;
 pub mod error;
+pub mod histogram;
 pub mod latency;
 pub mod limits;
+pub mod objectives;
+pub mod peaks;
 pub mod plot;
 pub mod summary;
 
@@ -14,6 +17,8 @@ pub mod cli_common;
 pub mod jmx;
 pub mod net;
 pub mod protocol;
+pub mod report;
+pub mod store;
 pub mod subscription;
 pub mod web;
 

@@ -69,7 +69,7 @@ pub use crate::advertisement::{
 };
 pub use crate::core::{
     AdvertisementCache, CacheLimits, CacheRefused, Change, Deadlines, Due, Inserted, LeaseEffect,
-    LeaseKeeper, NotDirect, Path, Publications, RateLimiter, TooMany, Transport,
+    LeaseKeeper, NotDirect, Path, Publications, RateLimiter, Reached, TooMany, Transport,
 };
 #[cfg(feature = "reach")]
 pub use crate::core::{Reach, RelayUse};

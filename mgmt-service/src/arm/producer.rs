@@ -76,6 +76,7 @@ impl Shared {
             record.hold_us = hold_us;
             record.path = if producer.with_path { ended.path } else { Path::None };
             record.reason = reason;
+            record.split = outcome.split;
         });
     }
 }

@@ -60,13 +60,13 @@ pub(super) enum Command {
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
         duration: Option<Duration>,
     },
-    /// Collects the records of every agent in a file, and says at the end what they were
+    /// Collects the records of every agent in the data directory's store, and says at the end what they were
     #[command(after_help = "Example:\n  mgmt collect --for 10m --csv records.csv")]
     Collect {
         /// How long; until Ctrl-C when not given
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
         duration: Option<Duration>,
-        /// The file; one in the data directory when not given, an existing one is overwritten
+        /// A file besides; an existing one is overwritten
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
     },
@@ -97,6 +97,33 @@ pub(super) enum Command {
         /// An OpenTelemetry collector to push metrics and traces to, peers under pseudonyms
         #[arg(long, value_name = "URL", env = "JUXTA_OTLP", hide_env_values = true)]
         otlp: Option<OtlpUrl>,
+    },
+    /// Service levels, who is distant or slow and since when, peaks and their causes, accounting; from the store
+    #[command(
+        after_help = "Examples:\n  mgmt report --since 1h\n  mgmt report --slo objectives.toml --json\n\n\
+Exit code 1 when an objective is broken. A file of objectives:\n\n  [[objective]]\n  name = \"answers are quick\"\n  \
+latency_ms = 50\n  share = 0.99\n  windows = [\"5m\", \"1h\"]\n\n  [[objective]]\n  name = \"answers come\"\n  availability = 0.999"
+    )]
+    Report {
+        /// A TOML file of objectives
+        #[arg(long, value_name = "FILE")]
+        slo: Option<PathBuf>,
+        /// How far back
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h")]
+        since: Duration,
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Figure 8 of what the store holds: the series and the distribution of response times, as SVG
+    #[command(after_help = "Example:\n  mgmt plot --out figures --since 1h")]
+    Plot {
+        /// A directory; made when missing, files in it are overwritten
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How far back
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "24h")]
+        since: Duration,
     },
     /// A completion script
     #[command(after_help = "Example:\n  mgmt completions bash > /etc/bash_completion.d/mgmt")]
@@ -155,7 +182,10 @@ mod tests {
             let sentence = CommonArgs::usage_error("mgmt", &error).unwrap().to_string();
             assert!(sentence.contains(said), "{sentence}");
         }
-        for later in ["init", "invite", "join", "set", "invoke", "report", "plot"] {
+        assert!(
+            parse(&["report"]).is_ok() && parse(&["plot", "--out", "d"]).is_ok() && parse(&["plot"]).is_err()
+        );
+        for later in ["init", "invite", "join", "set", "invoke"] {
             assert!(parse(&[later]).is_err());
         }
     }

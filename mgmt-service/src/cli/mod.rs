@@ -6,6 +6,8 @@ mod collect;
 mod get;
 mod names;
 mod output;
+mod plot;
+mod report;
 mod run;
 mod serve;
 mod session;

@@ -12,7 +12,7 @@ mod manager;
 mod otlp;
 
 pub use agent::ManagementAgent;
-pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink};
+pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume};
 pub use http::{BoundedListener, Change, ChangeError, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
 pub use otlp::{OtlpPush, OtlpUrl, OtlpUrlError};

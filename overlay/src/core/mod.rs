@@ -25,7 +25,7 @@ pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
 pub use lease_keeper::{LeaseEffect, LeaseKeeper};
-pub use path::{NotDirect, Path, Transport};
+pub use path::{NotDirect, Path, Reached, Transport};
 pub use publications::{Due, Publications};
 pub use rate::{RateLimiter, TooMany};
 #[cfg(feature = "reach")]
