@@ -18,6 +18,7 @@ pub mod jmx;
 pub mod net;
 pub mod protocol;
 pub mod report;
+pub mod sqlite;
 pub mod store;
 pub mod subscription;
 pub mod web;

@@ -315,8 +315,8 @@ pub const STORE_STEP_RECORDS: u64 = 10_000;
 /// Time between two rounds of summing up and deleting.
 pub const STORE_KEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long a writer waits for another program that holds the store.
-pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a program waits for another one that holds its database.
+pub const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two tries to commit while the disk is full; nothing is acknowledged meanwhile, so agents keep what they
 /// have, within their own bound.

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use rusqlite::{Transaction, params};
 
-use super::database::{Store, set, signed};
+use super::database::{Store, set};
 use super::error::StoreError;
 use crate::histogram::Histogram;
 use crate::limits::{
     STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_MINUTES_KEPT, STORE_RAW_KEPT, STORE_STEP_RECORDS,
 };
+use crate::sqlite::signed;
 
 /// How long what is kept, and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

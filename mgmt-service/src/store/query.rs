@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use overlay::PeerId;
 use rusqlite::{Row, params};
 
-use super::database::{Store, peer_of, signed};
+use super::database::{Store, peer_of};
 use super::error::StoreError;
 use super::keep::{DISCARDED, HOUR_MS, MINUTE_MS, MINUTES, RECORDS, SUMMED_ROW};
 use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
 use crate::histogram::Histogram;
+use crate::sqlite::signed;
 
 /// A span of time: from its first millisecond since 1970 to the one after its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
