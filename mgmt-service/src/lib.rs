@@ -4,7 +4,6 @@
 pub mod arm;
 pub mod csv;
 pub mod error;
-pub mod histogram;
 pub mod latency;
 pub mod limits;
 pub mod objectives;
