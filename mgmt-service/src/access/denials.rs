@@ -63,6 +63,7 @@ impl Denials {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
 mod tests {
     use super::*;
 

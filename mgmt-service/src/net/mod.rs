@@ -8,10 +8,12 @@ mod agent;
 mod collection;
 mod counters;
 mod manager;
+mod membership;
 
 pub use agent::ManagementAgent;
 pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink};
 pub use manager::{AgentInfo, Manager};
+pub use membership::ManagementGroup;
 
 #[cfg(test)]
 mod tests;

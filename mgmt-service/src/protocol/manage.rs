@@ -5,6 +5,7 @@
 
 use overlay::Value;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
+use serde::{Deserialize, Serialize};
 
 use super::service::{VERSION, check_len};
 use super::value::{from_wire, to_wire};
@@ -120,10 +121,32 @@ pub enum ManageAnswer {
 pub struct Described {
     /// In one line.
     pub description: String,
-    /// Each attribute: name, what it means, and, if it can be set, which values it takes and its version.
-    pub attributes: Vec<(String, String, Option<(String, u64)>)>,
-    /// Each operation: name, what it does, and each parameter's name and which values it takes.
-    pub operations: Vec<(String, String, Vec<(String, String)>)>,
+    /// Its attributes.
+    pub attributes: Vec<DescribedAttribute>,
+    /// Its operations.
+    pub operations: Vec<DescribedOperation>,
+}
+
+/// What an attribute is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedAttribute {
+    /// Its name.
+    pub name: String,
+    /// What it means, with its unit.
+    pub description: String,
+    /// If it can be set: which values it takes, in words, and its version.
+    pub set: Option<(String, u64)>,
+}
+
+/// What an operation is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedOperation {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// Each parameter's name and which values it takes, in words.
+    pub parameters: Vec<(String, String)>,
 }
 
 impl Described {
@@ -134,13 +157,15 @@ impl Described {
         let attribute = |attribute: crate::jmx::AttributeInfo| {
             let set = writable.iter().find(|set| set.name == attribute.name);
             let set = set.map(|set| (set.value_type.to_string(), set.version));
-            (attribute.name.into_owned(), attribute.description.into_owned(), set)
+            let (name, description) = (attribute.name.into_owned(), attribute.description.into_owned());
+            DescribedAttribute { name, description, set }
         };
         let operation = |operation: crate::jmx::OperationInfo| {
             let parameters = operation.parameters.into_iter();
             let parameters =
                 parameters.map(|parameter| (parameter.name.into_owned(), parameter.value_type.to_string()));
-            (operation.name.into_owned(), operation.description.into_owned(), parameters.collect())
+            let (name, description) = (operation.name.into_owned(), operation.description.into_owned());
+            DescribedOperation { name, description, parameters: parameters.collect() }
         };
         Self {
             description: info.description.into_owned(),
@@ -268,10 +293,8 @@ impl ManageAnswer {
                 Ok(Self::Done(from_wire(value)))
             }
             DESCRIBED => {
-                type Attributes = Vec<(String, String, Option<(String, u64)>)>;
-                type Operations = Vec<(String, String, Vec<(String, String)>)>;
-                let (description, attributes, operations, _ext): (String, Attributes, Operations, Ext) =
-                    decode(body, DECODE_MAX)?;
+                type Body = (String, Vec<DescribedAttribute>, Vec<DescribedOperation>, Ext);
+                let (description, attributes, operations, _ext): Body = decode(body, DECODE_MAX)?;
                 Ok(Self::Described(Described { description, attributes, operations }))
             }
             FAILED => {

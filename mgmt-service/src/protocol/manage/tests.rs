@@ -22,7 +22,7 @@ fn invoke() -> ManageRequest {
 fn golden_bytes() {
     let requests: [(ManageRequest, &[u8]); 3] = [
         (set(), b"\x01\x02\x00\x05d:a=b\x01x\x01\x015\x01\x03\x01\x00"),
-        (invoke(), b"\x01\x03\x00\x05d:a=b\x02go\x02\x02\x01\x02\x04\x01\x01\x00"),
+        (invoke(), b"\x01\x03\x00\x05d:a=b\x02go\x02\x02\x08\x01\0\0\0\0\0\0\0\x04\x01\x01\x00"),
         (ManageRequest::Describe { object: "d:a=b".parse().unwrap() }, b"\x01\x04\x00\x05d:a=b\x00"),
     ];
     for (request, bytes) in requests {
