@@ -3,7 +3,8 @@
 mod managing;
 
 pub use managing::{
-    AuditError, AuditVerifyError, InvokeError, ManageError, MembershipError, RoleError, SetError, ValueError,
+    AuditError, AuditVerifyError, FailureCode, InvokeError, ManageError, MembershipError, RoleError,
+    SetError, ValueError,
 };
 
 use std::path::PathBuf;

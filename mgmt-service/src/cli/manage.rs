@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use mgmt_service::cli_common::CliError;
-use mgmt_service::error::ManageError;
+use mgmt_service::error::{FailureCode, ManageError};
 use mgmt_service::jmx::{AttributeValue, ObjectName, SetOptions};
 use mgmt_service::net::AgentInfo;
-use mgmt_service::protocol::FailureCode;
 use overlay::QueryError;
 
 use super::output::{Output, printable};

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::protocol::FailureCode;
-
 /// A value that its type does not take.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{expected} is expected")]
@@ -62,6 +60,51 @@ pub enum InvokeError {
     /// The operation itself failed.
     #[error("{0}")]
     Failed(String),
+}
+
+/// Why nothing has changed; travels as a number, and one unknown here reads as [`FailureCode::Failed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureCode {
+    /// There is no object of that name.
+    NoObject,
+    /// It has no such attribute or operation.
+    NoMember,
+    /// The attribute can only be read.
+    ReadOnly,
+    /// A value or an argument is of another type or out of range, or there are too few or too many.
+    BadValue,
+    /// Somebody else has set it meanwhile.
+    Stale,
+    /// The object itself says no, or tried and failed.
+    Failed,
+    /// What would be done can't be written down, so it is not done.
+    NotAudited,
+}
+
+impl FailureCode {
+    pub(crate) fn number(self) -> u16 {
+        match self {
+            Self::NoObject => 1,
+            Self::NoMember => 2,
+            Self::ReadOnly => 3,
+            Self::BadValue => 4,
+            Self::Stale => 5,
+            Self::Failed => 6,
+            Self::NotAudited => 7,
+        }
+    }
+
+    pub(crate) fn of_number(number: u16) -> Self {
+        match number {
+            1 => Self::NoObject,
+            2 => Self::NoMember,
+            3 => Self::ReadOnly,
+            4 => Self::BadValue,
+            5 => Self::Stale,
+            7 => Self::NotAudited,
+            _ => Self::Failed,
+        }
+    }
 }
 
 /// A question to an agent that changed nothing there.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::service::{VERSION, check_len};
 use super::value::{from_wire, to_wire};
-use crate::error::{InvokeError, SetError};
+use crate::error::{FailureCode, InvokeError, SetError};
 use crate::jmx::{AttributeValue, Change, DynamicBean, ObjectName, SetOptions};
 use crate::limits::{ARGUMENTS_MAX, MANAGE_BYTES_MAX};
 
@@ -171,51 +171,6 @@ impl Described {
             description: info.description.into_owned(),
             attributes: info.attributes.into_iter().map(attribute).collect(),
             operations: bean.operations().into_iter().map(operation).collect(),
-        }
-    }
-}
-
-/// Why nothing has changed; travels as a number, and one unknown here reads as [`FailureCode::Failed`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureCode {
-    /// There is no object of that name.
-    NoObject,
-    /// It has no such attribute or operation.
-    NoMember,
-    /// The attribute can only be read.
-    ReadOnly,
-    /// A value or an argument is of another type or out of range, or there are too few or too many.
-    BadValue,
-    /// Somebody else has set it meanwhile.
-    Stale,
-    /// The object itself says no, or tried and failed.
-    Failed,
-    /// What would be done can't be written down, so it is not done.
-    NotAudited,
-}
-
-impl FailureCode {
-    fn number(self) -> u16 {
-        match self {
-            Self::NoObject => 1,
-            Self::NoMember => 2,
-            Self::ReadOnly => 3,
-            Self::BadValue => 4,
-            Self::Stale => 5,
-            Self::Failed => 6,
-            Self::NotAudited => 7,
-        }
-    }
-
-    fn of_number(number: u16) -> Self {
-        match number {
-            1 => Self::NoObject,
-            2 => Self::NoMember,
-            3 => Self::ReadOnly,
-            4 => Self::BadValue,
-            5 => Self::Stale,
-            7 => Self::NotAudited,
-            _ => Self::Failed,
         }
     }
 }

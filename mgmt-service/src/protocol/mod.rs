@@ -13,8 +13,6 @@ mod value;
 
 pub use batch::{BatchBuilder, RecordBatch};
 pub use get::{BeanSnapshot, GetAnswer, GetRequest};
-pub use manage::{
-    Described, DescribedAttribute, DescribedOperation, FailureCode, ManageAnswer, ManageRequest,
-};
+pub use manage::{Described, DescribedAttribute, DescribedOperation, ManageAnswer, ManageRequest};
 pub use push::{FromAgent, FromManager};
 pub use service::{HANDLER, KEY_HANDLER, pipe_id};

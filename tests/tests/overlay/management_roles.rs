@@ -10,10 +10,9 @@ use std::time::{Duration, Instant};
 use mgmt_service::ManagePolicy;
 use mgmt_service::access::{ManagementRole, verify_audit};
 use mgmt_service::arm::{Application, ArmRecord, TransactionDefinition};
-use mgmt_service::error::{GetError, ManageError, MembershipError};
+use mgmt_service::error::{FailureCode, GetError, ManageError, MembershipError};
 use mgmt_service::jmx::{AttributeValue, BeanServer, ManagedBean, ObjectName, SetOptions, ValueType};
 use mgmt_service::net::{ManagementAgent, ManagementGroup, Manager, RecordSink};
-use mgmt_service::protocol::FailureCode;
 use overlay::{JoinError, Keypair, Peer, PeerId, QueryError, RefuseReason};
 use tempfile::TempDir;
 

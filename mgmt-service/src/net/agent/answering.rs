@@ -13,10 +13,10 @@ use overlay::{Query, RefuseReason};
 use super::super::counters::AgentCounters;
 use super::guard::{Asker, Guard, entry};
 use crate::access::{AuditEntry, AuditEvent, Verb};
-use crate::error::{InvokeError, SetError};
+use crate::error::{FailureCode, InvokeError, SetError};
 use crate::jmx::{AttributeValue, BeanServer, DynamicBean, ObjectName, SetOptions};
 use crate::limits::{INVOKE_TIMEOUT, VEILED_SCAN_MAX};
-use crate::protocol::{Described, FailureCode, GetRequest, ManageAnswer, ManageRequest};
+use crate::protocol::{Described, GetRequest, ManageAnswer, ManageRequest};
 
 /// What answers questions.
 #[derive(Debug)]
