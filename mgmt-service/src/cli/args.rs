@@ -59,7 +59,7 @@ pub(super) enum Command {
         peer: String,
         /// Name of the object
         #[arg(value_name = "NAME")]
-        name: ObjectName,
+        object: ObjectName,
         /// The attribute and its value
         #[arg(value_name = "ATTR=VALUE", value_parser = parse_assignment)]
         assignment: (String, String),
@@ -80,7 +80,7 @@ pub(super) enum Command {
         peer: String,
         /// Name of the object
         #[arg(value_name = "NAME")]
-        name: ObjectName,
+        object: ObjectName,
         /// What to do; see mgmt describe
         #[arg(value_name = "OPERATION")]
         operation: String,
@@ -96,7 +96,7 @@ pub(super) enum Command {
         peer: String,
         /// Name of the object
         #[arg(value_name = "NAME")]
-        name: ObjectName,
+        object: ObjectName,
     },
     /// The audit log of an agent
     #[command(after_help = "Example:\n  mgmt audit verify audit.log")]
@@ -240,6 +240,15 @@ mod tests {
             let sentence = CommonArgs::usage_error("mgmt", &error).unwrap().to_string();
             assert!(sentence.contains(said), "{sentence}");
         }
+        // The name of an object is another thing than --name.
+        let line = parse(&["set", "alice", "a:b=c", "x=y=z", "--dry-run", "--name", "boss"]).unwrap();
+        assert!(
+            matches!(line.command, Command::Set { assignment, dry_run: true, .. } if assignment.1 == "y=z")
+        );
+        assert!(parse(&["set", "alice", "a:b=c", "x"]).is_err() && parse(&["invite", "root"]).is_err());
+        let line = parse(&["invoke", "alice", "a:b=c", "go", "-1", "x"]).unwrap();
+        assert!(matches!(line.command, Command::Invoke { arguments, .. } if arguments == ["-1", "x"]));
+        assert!(parse(&["describe", "alice", "a:b=c"]).is_ok());
         for later in ["report", "plot", "serve"] {
             assert!(parse(&[later]).is_err());
         }

@@ -92,16 +92,16 @@ async fn perform(mut settings: Settings, command: Command, output: Output) -> Re
             group::invite(&session, role, duration, &mut signals, output).await
         }
         Command::Revoke { peer } => or_signal(group::revoke(&session, peer, output), &mut signals).await,
-        Command::Set { peer, name, assignment, dry_run, version } => {
+        Command::Set { peer, object, assignment, dry_run, version } => {
             let options = SetOptions { expected: version, dry_run };
-            or_signal(manage::set(&session, &peer, &name, assignment, options, output), &mut signals).await
+            or_signal(manage::set(&session, &peer, &object, assignment, options, output), &mut signals).await
         }
-        Command::Invoke { peer, name, operation, arguments } => {
-            or_signal(manage::invoke(&session, &peer, &name, &operation, arguments, output), &mut signals)
+        Command::Invoke { peer, object, operation, arguments } => {
+            or_signal(manage::invoke(&session, &peer, &object, &operation, arguments, output), &mut signals)
                 .await
         }
-        Command::Describe { peer, name } => {
-            or_signal(manage::describe(&session, &peer, &name, output), &mut signals).await
+        Command::Describe { peer, object } => {
+            or_signal(manage::describe(&session, &peer, &object, output), &mut signals).await
         }
         Command::Audit { .. } | Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
     };

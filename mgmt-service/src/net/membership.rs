@@ -8,7 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use overlay::credential::Ticket;
@@ -38,6 +38,8 @@ struct Place {
     /// Whom to ask for the key.
     issuers: Vec<PeerId>,
     key: OnceLock<[u8; 32]>,
+    /// One at a time writes the file, and what it writes is the newest.
+    writing: Mutex<()>,
     keys_given: AtomicU64,
 }
 
@@ -178,11 +180,12 @@ impl Place {
         if let Some(key) = key {
             known.get_or_init(|| key);
         }
-        Self { group, path, issuers, key: known, keys_given: AtomicU64::new(0) }
+        Self { group, path, issuers, key: known, writing: Mutex::new(()), keys_given: AtomicU64::new(0) }
     }
 
     /// Writes the file when it would not be `kept`; what it holds then.
     fn save(&self, kept: &[u8]) -> Result<Vec<u8>, MembershipError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let saved = Bytes::from(self.group.save()?);
         let issuers: Vec<Bytes> = self.issuers.iter().map(|peer| peer.to_bytes().into()).collect();
         let file = (self.key.get(), saved, issuers, Ext::new());
