@@ -124,12 +124,14 @@ impl Keeper {
             }
             self.review();
         };
-        if let Some(reply) = politely {
+        if politely.is_some() {
             self.farewell().await;
-            // Who asked may have gone away.
-            let _ = reply.send(());
         }
         self.hub.unbind();
+        if let Some(reply) = politely {
+            // From now on it may be bound again. Who asked may have gone away.
+            let _ = reply.send(());
+        }
         let mut tasks = self.tasks;
         tasks.shutdown().await;
         self.hub
