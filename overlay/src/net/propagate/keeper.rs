@@ -241,6 +241,9 @@ impl Keeper {
         let meters = &self.hub.shared.meters;
         self.ins.remove(&peer);
         self.hub.state().unheard(Instant::now(), &peer);
+        if matches!(end, ReadEnd::Left | ReadEnd::Forged) && self.outs.get(&peer).is_some_and(Out::is_open) {
+            self.outs.insert(peer, Out::Closing);
+        }
         match end {
             ReadEnd::Closed => {}
             ReadEnd::Left => {
