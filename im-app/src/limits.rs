@@ -96,6 +96,9 @@ pub const PING_PERIOD: Duration = Duration::from_secs(10);
 /// Shortest period that may be configured; shorter is an error, since buddies have to answer each.
 pub const PING_PERIOD_MIN: Duration = Duration::from_millis(10);
 
+/// Longest period that a manager may set: a buddy that is gone is then seen offline after two hours.
+pub const PING_PERIOD_MAX: Duration = Duration::from_secs(3600);
+
 /// Unanswered PINGs in a row after which a buddy is offline.
 pub const PINGS_UNANSWERED_MAX: u32 = 2;
 

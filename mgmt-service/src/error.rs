@@ -1,5 +1,12 @@
 //! What can go wrong, one enum per operation; each message follows "failed to …".
 
+mod managing;
+
+pub use managing::{
+    AuditError, AuditVerifyError, FailureCode, InvokeError, ManageError, MembershipError, RoleError,
+    SetError, ValueError,
+};
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -126,7 +133,7 @@ pub enum DurationError {
 
 /// A policy that isn't known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("must be off or open")]
+#[error("must be off, open or the ticket of a management group")]
 pub struct PolicyError;
 
 /// Logging that can't start.
@@ -287,6 +294,12 @@ pub struct AckError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AgentError {
+    /// The place in the management group can't be taken.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// What was done can't be written down, so nothing is done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The peer answers management questions already.
     #[error(transparent)]
     Handler(#[from] overlay::AlreadyRegistered),

@@ -12,6 +12,7 @@ pub mod plot;
 pub mod summary;
 
 // ---- managed objects, service, command line -----------------------------------------------------------------------
+pub mod access;
 pub mod cli_common;
 pub mod jmx;
 pub mod net;

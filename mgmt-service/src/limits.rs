@@ -1,5 +1,9 @@
 //! Every bound of this crate: its unit, its reason, and what happens when it is reached.
 
+mod managing;
+
+pub use managing::*;
+
 // ---- Measuring: transactions, records, CSV, latency matrix, plots ----
 
 /// Transactions of one definition that may be in flight at once (objects in its pool).

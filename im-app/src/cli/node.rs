@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mgmt_service::cli_common::{CliError, DataDir, ManagePolicy, Settings, parse_duration};
-use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, Registration};
+use mgmt_service::cli_common::{CliError, DataDir, ManagePolicy, Settings, parse_duration, unmanageable};
+use mgmt_service::jmx::{BeanServer, CounterBean, DynamicBean, ObjectName, Registration};
 use mgmt_service::net::ManagementAgent;
 use overlay::{Multiaddr, Peer, identity};
 use rendezvous::limits::Limits;
@@ -109,16 +109,17 @@ impl Node {
         let counters = messenger.counters().clone();
         let bean =
             CounterBean::new("what the messenger did, refused and left out", move || counters.snapshot());
-        let mut shown = vec![show(&beans, "messenger", bean)];
+        let mut shown =
+            vec![show(&beans, "messenger", bean), show(&beans, "messenger-settings", messenger.managed())];
         if let Some(server) = &server {
             let counters = server.status();
             let bean = CounterBean::new("what the rendezvous counts", move || counters.snapshot());
             shown.push(show(&beans, "rendezvous", bean));
         }
         let application = Some(messenger.application().clone());
-        let policy = plan.settings.manage.unwrap_or(ManagePolicy::Off);
-        let agent =
-            ManagementAgent::spawn(&peer, &name, application, beans, policy).map_err(CliError::failed)?;
+        let policy = plan.settings.manage.clone().unwrap_or(ManagePolicy::Off);
+        let agent = ManagementAgent::start(&peer, &name, application, beans, &policy, data_dir.path()).await;
+        let agent = agent.map_err(|error| unmanageable(&error))?;
         let has_rendezvous = !rendezvous.is_empty();
         Ok(Self { data_dir, peer, messenger, rendezvous: server, has_rendezvous, agent, _beans: shown })
     }
@@ -143,7 +144,7 @@ impl Node {
 }
 
 /// Registers a bean for managers; a fresh server has room for it.
-fn show(beans: &BeanServer, kind: &str, bean: CounterBean) -> Option<Registration> {
+fn show(beans: &BeanServer, kind: &str, bean: impl DynamicBean + 'static) -> Option<Registration> {
     let name = ObjectName::new("juxta", [("type", kind)]).ok()?;
     beans.register(name, Arc::new(bean)).ok()
 }

@@ -121,6 +121,11 @@ impl Core {
             Input::Written { link, message_id } => self.written(link, message_id),
             Input::DialEnded { peer, reached } => self.dial_ended(at, peer, reached),
             Input::Addresses(addresses) => self.own.addresses = addresses,
+            Input::PingPeriod(period) => {
+                self.own.ping_period = period;
+                self.poller.change_period(at.now, period);
+            }
+            Input::PingNow => self.poller.hurry(at.now),
             Input::Warn { code, message } => self.push(Effect::Event(Event::Warning { code, message })),
             Input::Timeout => {}
         }

@@ -107,6 +107,10 @@ pub enum Input {
         /// For people.
         message: String,
     },
+    /// Time between two PINGs to a buddy from now on.
+    PingPeriod(Duration),
+    /// Every buddy is to be PINGed now.
+    PingNow,
     /// Time has passed.
     Timeout,
 }

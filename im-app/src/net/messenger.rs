@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use mgmt_service::arm::{Application, TransactionDefinition};
+use mgmt_service::jmx::ManagedBean;
 use overlay::{Genesis, Multiaddr, Peer, PeerId, PipeId};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::actor::{Actor, CURSOR_KEY, Inbound, Parts, buddy_pipe, wall_ms};
 use super::disk::Disk;
 use super::face::{Ended, Face};
+use super::manage::managed;
 use crate::error::StoreError;
 use crate::limits::{COMMANDS_MAX, PING_PERIOD};
 use crate::messenger::{Core, Counters, Input, Moment, Own};
@@ -68,6 +71,7 @@ pub struct Messenger {
     application: Application,
     counters: Counters,
     peer: PeerId,
+    ping_period: Arc<AtomicU64>,
 }
 
 impl Messenger {
@@ -85,6 +89,7 @@ impl Messenger {
         let application = Application::new(peer.id(), *boot_key.as_bytes());
         let transaction = application.define(TransactionDefinition::new(PING, settings.ping_timeout))?;
         let counters = Counters::default();
+        let ping_period = AtomicU64::new(u64::try_from(settings.ping_period.as_millis()).unwrap_or(u64::MAX));
         let cursor = kept.settings.get(CURSOR_KEY).and_then(|text| text.parse().ok()).unwrap_or(1);
         let own = Own {
             peer: peer.id(),
@@ -116,7 +121,8 @@ impl Messenger {
             // Reported even when nobody waits any more: the value stays in the channel.
             ending.send_replace(Some(actor.run().await));
         });
-        Ok(Self { inputs, ended, application, counters, peer: peer.id() })
+        let ping_period = Arc::new(ping_period);
+        Ok(Self { inputs, ended, application, counters, peer: peer.id(), ping_period })
     }
 
     /// Whose messenger this is.
@@ -148,6 +154,11 @@ impl Messenger {
     /// What it counts.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What of it can be set and done, as a managed object; it does not keep the messenger from ending.
+    pub fn managed(&self) -> ManagedBean {
+        managed(self.inputs.downgrade(), self.ping_period.clone())
     }
 
     /// Ends it: buddies see this peer offline, everything is on the disk. Returns when it has ended.

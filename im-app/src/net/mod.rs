@@ -10,6 +10,7 @@ mod actor;
 mod disk;
 mod face;
 mod link;
+mod manage;
 mod messenger;
 mod outlet;
 mod pinger;

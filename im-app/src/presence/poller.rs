@@ -100,6 +100,27 @@ impl Poller {
         }
     }
 
+    /// PINGs every `period` from now on: the next PINGs to all come within one.
+    pub fn change_period(&mut self, now: Instant, period: Duration) {
+        self.period = period;
+        let late: Vec<PeerId> = self.due_after(now + period);
+        for peer in late {
+            self.schedule(peer, now + period);
+        }
+    }
+
+    /// Makes every watched buddy due now.
+    pub fn hurry(&mut self, now: Instant) {
+        for peer in self.due_after(now) {
+            self.schedule(peer, now);
+        }
+    }
+
+    fn due_after(&self, at: Instant) -> Vec<PeerId> {
+        let late = |watched: &Watched| watched.next_due.is_none_or(|due| due > at);
+        self.watched.iter().filter(|(_, watched)| late(watched)).map(|(peer, _)| *peer).collect()
+    }
+
     /// What is due at `now`; call until `None`.
     pub fn pop(&mut self, now: Instant) -> Option<Tick> {
         while let Some(peer) = self.unanswered.pop_due(now) {
@@ -229,6 +250,21 @@ mod tests {
         let mut poller = Poller::new(PERIOD, PERIOD);
         poller.watch(start, peer);
         assert_eq!(ticks(&mut poller, start + PERIOD * 50), [Tick::Due { peer, due: start + PERIOD }]);
+    }
+
+    #[test]
+    fn a_new_period_counts_at_once_and_who_is_hurried_is_due_now() {
+        let (start, peer) = (Instant::now(), PeerId::random());
+        let mut poller = Poller::new(PERIOD, PERIOD);
+        poller.watch(start, peer);
+        poller.change_period(start, PERIOD / 10);
+        assert_eq!(poller.poll_timeout(), Some(start + PERIOD / 10));
+        poller.change_period(start, PERIOD * 10);
+        let due = start + PERIOD / 10;
+        assert_eq!(ticks(&mut poller, due), [Tick::Due { peer, due }]);
+        assert_eq!(poller.poll_timeout(), Some(start + PERIOD / 10 + PERIOD * 10));
+        poller.hurry(start + PERIOD);
+        assert_eq!(ticks(&mut poller, start + PERIOD), [Tick::Due { peer, due: start + PERIOD }]);
     }
 
     #[test]

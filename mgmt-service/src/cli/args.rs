@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use mgmt_service::access::ManagementRole;
 use mgmt_service::cli_common::{CommonArgs, parse_duration};
-use mgmt_service::jmx::ObjectNamePattern;
+use mgmt_service::jmx::{ObjectName, ObjectNamePattern};
 use mgmt_service::net::OtlpUrl;
+use overlay::PeerId;
 
 /// Manages the peers of an overlay: who is there, what they measure, how far apart they are
 #[derive(Debug, Parser)]
@@ -22,6 +24,88 @@ pub(super) struct Line {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Creates the management group; this data directory holds it and lets others in
+    #[command(after_help = "Example:\n  mgmt init --rendezvous /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…")]
+    Init,
+    /// Prints a ticket into the management group and waits until it was used
+    #[command(after_help = "Example:\n  mgmt invite agent --for 10m\n  im --manage juxta-group:…")]
+    Invite {
+        /// agent, reader, operator, aggregator or issuer
+        #[arg(value_name = "ROLE")]
+        role: ManagementRole,
+        /// How long to wait; until it was used or Ctrl-C when not given
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration: Option<Duration>,
+    },
+    /// Enters the management group by a ticket
+    #[command(after_help = "Example:\n  mgmt join juxta-group:…")]
+    Join {
+        /// What mgmt invite has printed
+        #[arg(value_name = "TICKET")]
+        ticket: String,
+    },
+    /// Ends the membership of a peer
+    #[command(after_help = "Example:\n  mgmt revoke 12D3KooW…")]
+    Revoke {
+        /// Its id
+        #[arg(value_name = "PEER")]
+        peer: PeerId,
+    },
+    /// Sets an attribute of a managed object
+    #[command(
+        after_help = "Example:\n  mgmt set alice juxta:type=messenger-settings ping_period_ms=5000 --dry-run"
+    )]
+    Set {
+        /// Id or name of a peer
+        #[arg(value_name = "PEER")]
+        peer: String,
+        /// Name of the object
+        #[arg(value_name = "NAME")]
+        object: ObjectName,
+        /// The attribute and its value
+        #[arg(value_name = "ATTR=VALUE", value_parser = parse_assignment)]
+        assignment: (String, String),
+        /// Only say what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Only if the attribute has this version
+        #[arg(long, value_name = "VERSION")]
+        version: Option<u64>,
+    },
+    /// Has something done by a managed object
+    #[command(
+        after_help = "Example:\n  mgmt invoke alice juxta:type=monitors add-gauge juxta:type=arm in_flight 5 50"
+    )]
+    Invoke {
+        /// Id or name of a peer
+        #[arg(value_name = "PEER")]
+        peer: String,
+        /// Name of the object
+        #[arg(value_name = "NAME")]
+        object: ObjectName,
+        /// What to do; see mgmt describe
+        #[arg(value_name = "OPERATION")]
+        operation: String,
+        /// What it takes
+        #[arg(value_name = "ARG", allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// What a managed object is, what can be set and invoked there
+    #[command(after_help = "Example:\n  mgmt describe alice juxta:type=monitors")]
+    Describe {
+        /// Id or name of a peer
+        #[arg(value_name = "PEER")]
+        peer: String,
+        /// Name of the object
+        #[arg(value_name = "NAME")]
+        object: ObjectName,
+    },
+    /// The audit log of an agent
+    #[command(after_help = "Example:\n  mgmt audit verify audit.log")]
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Who can be managed here
     #[command(after_help = "Example:\n  mgmt agents --rendezvous /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…")]
     Agents {
@@ -136,6 +220,27 @@ latency_ms = 50\n  share = 0.99\n  windows = [\"5m\", \"1h\"]\n\n  [[objective]]
     Man,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Checks the chain of hashes; says the first line that is not as it was written
+    #[command(after_help = "Example:\n  mgmt audit verify audit.log --head 5f2c…")]
+    Verify {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// A hash that a line must have, as the agent's juxta:type=audit has shown it
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+    },
+}
+
+fn parse_assignment(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("must be ATTR=VALUE"),
+    }
+}
+
 const EXAMPLES: &str = "Example:\n  mgmt collect --rendezvous /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW… --for 10m --csv records.csv\n\n\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot reach, 4 refused, 130 interrupted.";
 
@@ -185,7 +290,16 @@ mod tests {
         assert!(
             parse(&["report"]).is_ok() && parse(&["plot", "--out", "d"]).is_ok() && parse(&["plot"]).is_err()
         );
-        for later in ["init", "invite", "join", "set", "invoke"] {
+        // The name of an object is another thing than --name.
+        let line = parse(&["set", "alice", "a:b=c", "x=y=z", "--dry-run", "--name", "boss"]).unwrap();
+        assert!(
+            matches!(line.command, Command::Set { assignment, dry_run: true, .. } if assignment.1 == "y=z")
+        );
+        assert!(parse(&["set", "alice", "a:b=c", "x"]).is_err() && parse(&["invite", "root"]).is_err());
+        let line = parse(&["invoke", "alice", "a:b=c", "go", "-1", "x"]).unwrap();
+        assert!(matches!(line.command, Command::Invoke { arguments, .. } if arguments == ["-1", "x"]));
+        assert!(parse(&["describe", "alice", "a:b=c"]).is_ok());
+        for later in ["serv", "aggregate"] {
             assert!(parse(&[later]).is_err());
         }
     }

@@ -2,8 +2,11 @@
 
 mod agents;
 mod args;
+mod audit;
 mod collect;
 mod get;
+mod group;
+mod manage;
 mod names;
 mod output;
 mod plot;

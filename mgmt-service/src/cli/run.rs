@@ -6,12 +6,12 @@ use clap::{CommandFactory, Parser};
 use mgmt_service::cli_common::{
     CliError, CommonArgs, ExitCode, NoKeys, Settings, Signals, init_logging, write_completions, write_man,
 };
-use mgmt_service::jmx::ObjectNamePattern;
+use mgmt_service::jmx::{ObjectNamePattern, SetOptions};
 
-use super::args::{Command, Line};
+use super::args::{AuditCommand, Command, Line};
 use super::output::Output;
 use super::session::Session;
-use super::{agents, collect, get, plot, report, serve, view, watch};
+use super::{agents, audit, collect, get, group, manage, plot, report, serve, view, watch};
 
 /// Runs the program; an error is one sentence on stderr.
 pub(crate) fn main() -> ExitCode {
@@ -46,6 +46,9 @@ fn run() -> Result<ExitCode, CliError> {
             write_man(Line::command(), &mut text).map_err(CliError::failed)?;
             output.bytes(&text).map(|()| ExitCode::Done)
         }
+        Command::Audit { command: AuditCommand::Verify { file, head } } => {
+            audit::verify(&file, head.as_deref(), output).map(|()| ExitCode::Done)
+        }
         command => {
             let (settings, NoKeys) = Settings::layer(line.common, "mgmt", "warn")?;
             init_logging(&settings.log).map_err(CliError::usage)?;
@@ -64,7 +67,7 @@ fn run() -> Result<ExitCode, CliError> {
                 .enable_all()
                 .build()
                 .map_err(|error| CliError::failed(format_args!("failed to start: {error}")))?;
-            let code = runtime.block_on(manage(settings, command, output));
+            let code = runtime.block_on(perform(settings, command, output));
             // Everything has ended politely or was cut off; a blocked disk keeps nobody waiting.
             runtime.shutdown_background();
             code
@@ -72,10 +75,14 @@ fn run() -> Result<ExitCode, CliError> {
     }
 }
 
-async fn manage(settings: Settings, command: Command, output: Output) -> Result<ExitCode, CliError> {
+async fn perform(mut settings: Settings, command: Command, output: Output) -> Result<ExitCode, CliError> {
     let mut signals = Signals::install().map_err(CliError::failed)?;
+    let entering = group::entering(&command);
+    if entering.is_some() {
+        group::listen_somewhere(&mut settings);
+    }
     let session = tokio::select! {
-        session = Session::start(settings) => session?,
+        session = Session::start(settings, entering) => session?,
         signal = signals.recv() => return Ok(signal.exit_code()),
     };
     let done = match command {
@@ -92,9 +99,27 @@ async fn manage(settings: Settings, command: Command, output: Output) -> Result<
         }
         Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
         Command::Serve { http, otlp } => serve::serve(&session, http, otlp, &mut signals, output).await,
-        Command::Report { .. } | Command::Plot { .. } | Command::Completions { .. } | Command::Man => {
-            Ok(ExitCode::Done)
+        Command::Init | Command::Join { .. } => group::entered(&session, output).map(|()| ExitCode::Done),
+        Command::Invite { role, duration } => {
+            group::invite(&session, role, duration, &mut signals, output).await
         }
+        Command::Revoke { peer } => or_signal(group::revoke(&session, peer, output), &mut signals).await,
+        Command::Set { peer, object, assignment, dry_run, version } => {
+            let options = SetOptions { expected: version, dry_run };
+            or_signal(manage::set(&session, &peer, &object, assignment, options, output), &mut signals).await
+        }
+        Command::Invoke { peer, object, operation, arguments } => {
+            or_signal(manage::invoke(&session, &peer, &object, &operation, arguments, output), &mut signals)
+                .await
+        }
+        Command::Describe { peer, object } => {
+            or_signal(manage::describe(&session, &peer, &object, output), &mut signals).await
+        }
+        Command::Audit { .. }
+        | Command::Report { .. }
+        | Command::Plot { .. }
+        | Command::Completions { .. }
+        | Command::Man => Ok(ExitCode::Done),
     };
     session.end().await;
     done

@@ -1,19 +1,33 @@
 //! One run of a command: the data directory, the peer, its rendezvous.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use mgmt_service::cli_common::{CliError, DataDir, ManagePolicy, Settings, within_polite_end};
-use mgmt_service::error::{DataDirError, GetError};
+use mgmt_service::cli_common::{CliError, DataDir, ManagePolicy, Settings, unmanageable, within_polite_end};
+use mgmt_service::error::{AgentError, DataDirError, GetError};
 use mgmt_service::jmx::BeanServer;
-use mgmt_service::net::{AgentInfo, ManagementAgent, Manager};
+use mgmt_service::net::{AgentInfo, ManagementAgent, ManagementGroup, Manager};
 use overlay::{Peer, PeerId, QueryError, SpawnError};
+
+/// How a session comes into the management group; else by what is kept, or not at all.
+#[derive(Debug)]
+pub(super) enum Entering {
+    /// As its creator.
+    Create,
+    /// By this ticket.
+    Ticket(String),
+    /// As what is kept, which must be there.
+    Kept,
+}
 
 /// A manager that is there for others to answer.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) manager: Manager,
     pub(super) data_dir: DataDir,
+    /// The management group, for who is in it.
+    pub(super) group: Option<ManagementGroup>,
     pub(super) peer: Peer,
     /// The manager's own agent: it too can be managed, when it is asked to.
     agent: ManagementAgent,
@@ -21,7 +35,7 @@ pub(super) struct Session {
 
 impl Session {
     /// Locks the data directory, starts the peer and waits for its rendezvous.
-    pub(super) async fn start(settings: Settings) -> Result<Self, CliError> {
+    pub(super) async fn start(settings: Settings, entering: Option<Entering>) -> Result<Self, CliError> {
         if settings.rendezvous.is_empty() {
             return Err(CliError::usage("no rendezvous given; name one with --rendezvous MULTIADDR"));
         }
@@ -41,17 +55,31 @@ impl Session {
             SpawnError::RendezvousAddress { .. } => CliError::usage(format_args!("failed to {error}")),
             error => CliError::failed(format_args!("failed to {error}")),
         })?;
-        let policy = settings.manage.unwrap_or(ManagePolicy::Off);
-        let agent = ManagementAgent::spawn(&peer, name, None, BeanServer::new(), policy)
-            .map_err(|error| CliError::failed(format_args!("failed to {error}")))?;
-        let session = Self { manager: Manager::new(&peer), data_dir, peer, agent };
-        if let Err(error) = session.peer.wait_leased(LEASE_TIMEOUT).await {
-            session.end().await;
+        if let Err(error) = peer.wait_leased(LEASE_TIMEOUT).await {
+            peer.shutdown().await;
             return Err(CliError::unreachable(format_args!(
                 "failed to {error}; check that it runs and that --rendezvous is the address it prints"
             )));
         }
-        Ok(session)
+        let policy = settings.manage.unwrap_or(ManagePolicy::Off);
+        let entering = match &policy {
+            ManagePolicy::Ticket(ticket) if entering.is_none() => Some(Entering::Ticket(ticket.to_string())),
+            _ => entering,
+        };
+        let group = enter(&peer, data_dir.path(), entering).await?;
+        let (beans, dir) = (BeanServer::new(), data_dir.path());
+        let agent = match (&group, &policy) {
+            (Some(group), ManagePolicy::Ticket(_)) => {
+                ManagementAgent::start_in(group.clone(), &peer, name, None, beans, dir)
+            }
+            _ => ManagementAgent::start(&peer, name, None, beans, &policy, dir).await,
+        };
+        let agent = agent.map_err(|error| unmanageable(&error))?;
+        let manager = match &group {
+            Some(group) => Manager::in_group(&peer, group.group().clone()),
+            None => Manager::new(&peer),
+        };
+        Ok(Self { manager, data_dir, group, peer, agent })
     }
 
     /// The agents that are there now.
@@ -62,7 +90,7 @@ impl Session {
     /// Who `text` means: an id, the name of an agent, or `*` for all agents.
     pub(super) async fn whom(&self, text: &str) -> Result<Vec<AgentInfo>, CliError> {
         if let Ok(peer) = text.parse::<PeerId>() {
-            return Ok(vec![AgentInfo { peer, name: "".into(), application: "".into() }]);
+            return Ok(vec![AgentInfo { peer, name: "".into(), application: "".into(), pseudonym: None }]);
         }
         let mut agents = self.agents().await;
         if text == "*" {
@@ -94,14 +122,36 @@ impl Session {
 pub(super) fn unanswered(agent: &AgentInfo, error: &GetError) -> CliError {
     let sentence = format!("failed to {error} ({})", agent.peer);
     match error {
-        GetError::Query(QueryError::Refused(_) | QueryError::NoHandler) => {
-            CliError::refused(format_args!("{sentence}; start that peer with --manage open"))
-        }
+        GetError::Query(QueryError::Refused(_) | QueryError::NoHandler) => CliError::refused(format_args!(
+            "{sentence}; enter its management group with `mgmt join`, or start that peer with --manage open"
+        )),
         GetError::Query(QueryError::Unreachable(_) | QueryError::TimedOut { .. } | QueryError::Closed) => {
             CliError::unreachable(format_args!("{sentence}; see `mgmt agents` for who is there"))
         }
         _ => CliError::failed(sentence),
     }
+}
+
+/// The place in the management group, if there is one.
+async fn enter(
+    peer: &Peer,
+    dir: &Path,
+    entering: Option<Entering>,
+) -> Result<Option<ManagementGroup>, CliError> {
+    let entered = match entering {
+        Some(Entering::Create) => ManagementGroup::create(peer, dir).await.map(Some),
+        Some(Entering::Ticket(ticket)) => ManagementGroup::enter(peer, dir, &ticket).await.map(Some),
+        Some(Entering::Kept) => match ManagementGroup::restore(peer, dir) {
+            Ok(None) => {
+                return Err(CliError::refused(
+                    "this data directory holds no management group; run `mgmt init`",
+                ));
+            }
+            kept => kept,
+        },
+        None => ManagementGroup::restore(peer, dir),
+    };
+    entered.map_err(|error| unmanageable(&AgentError::Membership(error)))
 }
 
 fn unusable(error: DataDirError) -> CliError {

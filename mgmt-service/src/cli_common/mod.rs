@@ -13,6 +13,7 @@ mod manual;
 mod policy;
 mod settings;
 mod signals;
+mod unmanageable;
 
 pub use args::CommonArgs;
 pub use config::{CommonConfig, NoKeys, read_config};
@@ -24,3 +25,4 @@ pub use manual::{write_completions, write_man};
 pub use policy::ManagePolicy;
 pub use settings::Settings;
 pub use signals::{Signal, Signals, within_polite_end};
+pub use unmanageable::unmanageable;

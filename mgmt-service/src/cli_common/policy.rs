@@ -1,17 +1,21 @@
-//! Who may manage a peer.
+//! Who may manage a peer: nobody, anybody who only reads, or the members of a management group.
 
 use std::str::FromStr;
 
+use overlay::credential::Ticket;
+
 use crate::error::PolicyError;
 
-/// Who may read what this peer measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Who may manage this peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum ManagePolicy {
     /// Nobody: nothing is registered and nothing is published.
     #[default]
     Off,
     /// Any peer of the open net group may read; nobody may set or invoke.
     Open,
+    /// The members of the group that this ticket leads into, each as its role allows. The ticket is used at the first start.
+    Ticket(Box<str>),
 }
 
 impl FromStr for ManagePolicy {
@@ -21,7 +25,10 @@ impl FromStr for ManagePolicy {
         match text {
             "off" => Ok(Self::Off),
             "open" => Ok(Self::Open),
-            _ => Err(PolicyError),
+            ticket => match ticket.parse::<Ticket>() {
+                Ok(_) => Ok(Self::Ticket(ticket.into())),
+                Err(_) => Err(PolicyError),
+            },
         }
     }
 }

@@ -5,7 +5,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Serialize;
+
+use super::operation::{Change, OperationInfo, SetOptions, Writable};
+use crate::error::{InvokeError, SetError};
 
 /// An object that can be asked about itself.
 pub trait DynamicBean: Send + Sync {
@@ -15,6 +20,36 @@ pub trait DynamicBean: Send + Sync {
     /// The value of an attribute now; `None` when there is no such attribute or it has no value (an unanswered PING
     /// has no response time).
     fn attribute(&self, name: &str) -> Option<AttributeValue>;
+
+    /// The attributes that can be set.
+    fn writable(&self) -> Vec<Writable> {
+        Vec::new()
+    }
+
+    /// Sets an attribute, or says what it would change.
+    ///
+    /// # Errors
+    /// [`SetError`]; then nothing has changed.
+    fn set(&self, name: &str, value: AttributeValue, options: SetOptions) -> Result<Change, SetError> {
+        let _ = (value, options);
+        let known = self.info().attributes.iter().any(|attribute| attribute.name == name);
+        Err(if known { SetError::ReadOnly } else { SetError::NoAttribute })
+    }
+
+    /// What can be done with the object.
+    fn operations(&self) -> Vec<OperationInfo> {
+        Vec::new()
+    }
+
+    /// Does something with the object. Dropping the future gives it up where it waits.
+    fn invoke(
+        &self,
+        operation: &str,
+        arguments: Vec<AttributeValue>,
+    ) -> BoxFuture<'static, Result<AttributeValue, InvokeError>> {
+        let _ = (operation, arguments);
+        std::future::ready(Err(InvokeError::NoOperation)).boxed()
+    }
 }
 
 impl fmt::Debug for dyn DynamicBean {

@@ -3,31 +3,41 @@
 //! In: a policy, objects, an application that measures. Out: an advertisement by which managers find it, answers, batches.
 //! One task accepts; each subscription is a task of its own, so that a slow manager holds up nobody.
 
+mod answering;
+mod guard;
+mod links;
+mod monitors;
 mod records;
 mod subscriber;
 mod subscriptions;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use overlay::{
-    Advertisement, AdvertisementKind, Lifetime, Peer, PeerGroup, PipeListener, Queries, Query, RefuseReason,
-};
+use overlay::{Advertisement, AdvertisementKind, Events, Lifetime, Peer, PeerGroup, PipeListener, Queries};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
 
+use self::answering::Answerer;
+use self::guard::{Guard, at};
+use self::links::Links;
+use self::monitors::Monitors;
 use self::subscriptions::{Subscriptions, read_subscribe};
 use super::counters::AgentCounters;
+use super::membership::ManagementGroup;
+use crate::access::AuditFile;
 use crate::arm::{Application, Consumer, Overflow};
 use crate::cli_common::ManagePolicy;
 use crate::error::AgentError;
-use crate::jmx::{BeanServer, CounterBean, DynamicBean, ObjectName, RecordBeans, Registration};
+use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
 use crate::limits::{
-    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, RECORD_BEANS_KEPT, RECORD_BEANS_SPARE, SUBSCRIBING_MAX,
+    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, MONITOR_PERIOD, RECORD_BEANS_KEPT,
+    RECORD_BEANS_SPARE, SUBSCRIBING_MAX,
 };
-use crate::protocol::{GetRequest, HANDLER, pipe_id};
+use crate::protocol::{HANDLER, pipe_id};
 
 /// A peer's management agent. Dropping it ends it at once; [`Self::shutdown`] lets managers take the rest first.
 #[derive(Debug)]
@@ -41,18 +51,60 @@ struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     publishing: JoinHandle<()>,
+    looking: JoinHandle<()>,
     recording: Option<JoinHandle<()>>,
 }
 
 impl ManagementAgent {
-    /// Starts the agent of `peer`, shown to managers as `name`; needs a tokio runtime.
+    /// Starts the agent of `peer`, shown to managers as `name`, as `policy` says; needs a tokio runtime.
     ///
     /// With [`ManagePolicy::Off`] nothing is registered or published. With [`ManagePolicy::Open`] any peer of the net
     /// group may read: the objects of `beans` (to which the agent's own counters, the overlay's and the application's are
     /// added as `juxta:type=agent`, `=overlay`, `=arm`), and the records of `application`, the last of which become objects.
+    /// With [`ManagePolicy::Ticket`] the agent serves the members of that management group alone, each as its role allows;
+    /// the ticket is used at the first start, then the place in `dir` counts. The audit log is `audit.log` in `dir`.
     ///
     /// # Errors
-    /// [`AgentError`] when the peer has an agent already or `application` has too many consumers.
+    /// [`AgentError`] when the peer has an agent already, `application` has too many consumers, the group can't be entered or
+    /// the audit log can't be written.
+    pub async fn start(
+        peer: &Peer,
+        name: &str,
+        application: Option<Application>,
+        beans: BeanServer,
+        policy: &ManagePolicy,
+        dir: &Path,
+    ) -> Result<Self, AgentError> {
+        let place = match policy {
+            ManagePolicy::Off => return Ok(Self { running: None }),
+            ManagePolicy::Open => None,
+            ManagePolicy::Ticket(ticket) => Some(ManagementGroup::enter(peer, dir, ticket).await?),
+        };
+        let audit = AuditFile::open(dir, at())?;
+        Self::begin(peer, name, application, beans, place, Some(audit))
+    }
+
+    /// As [`start`](Self::start) in the group that `place` is in.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_in(
+        place: ManagementGroup,
+        peer: &Peer,
+        name: &str,
+        application: Option<Application>,
+        beans: BeanServer,
+        dir: &Path,
+    ) -> Result<Self, AgentError> {
+        let audit = AuditFile::open(dir, at())?;
+        Self::begin(peer, name, application, beans, Some(place), Some(audit))
+    }
+
+    /// As [`start`](Self::start), off or open and without an audit log; with a ticket it is off, since there is no directory
+    /// to keep the place in.
+    ///
+    /// # Errors
+    /// As there.
     pub fn spawn(
         peer: &Peer,
         name: &str,
@@ -60,15 +112,33 @@ impl ManagementAgent {
         beans: BeanServer,
         policy: ManagePolicy,
     ) -> Result<Self, AgentError> {
-        if policy == ManagePolicy::Off {
-            return Ok(Self { running: None });
+        match policy {
+            ManagePolicy::Open => Self::begin(peer, name, application, beans, None, None),
+            ManagePolicy::Off | ManagePolicy::Ticket(_) => Ok(Self { running: None }),
         }
-        tracing::warn!(peer = %peer.id(), "management is open: any peer may read what this one measures");
-        let group = peer.net_group();
+    }
+
+    fn begin(
+        peer: &Peer,
+        name: &str,
+        application: Option<Application>,
+        beans: BeanServer,
+        place: Option<ManagementGroup>,
+        audit: Option<AuditFile>,
+    ) -> Result<Self, AgentError> {
+        if place.is_none() {
+            tracing::warn!(peer = %peer.id(), "management is open: any peer may read what this one measures");
+        }
+        let counters = Arc::new(AgentCounters::default());
+        let guard = Arc::new(Guard::new(peer, place, audit, counters.clone()));
+        let group = guard.group().clone();
         let queries = peer.register_handler(HANDLER)?;
         let listener = group.bind(pipe_id(&group.id(), &peer.id()))?;
-        let counters = Arc::new(AgentCounters::default());
-        let registrations = register_counters(peer, application.as_ref(), &beans, &counters)?;
+        let mut registrations = register_counters(peer, application.as_ref(), &beans, &counters)?;
+        registrations.push(register_audit(&guard, &beans)?);
+        let (monitors, registered) = Monitors::new(&beans)?;
+        registrations.extend(registered);
+        let looking = tokio::spawn(look(monitors, Links::new(peer, &beans), peer.events(), guard.clone()));
         let recording = match &application {
             Some(application) => {
                 let pool = RECORD_BEANS_KEPT + RECORD_BEANS_SPARE;
@@ -79,19 +149,13 @@ impl ManagementAgent {
             None => None,
         };
         let (stop, stopped) = watch::channel(false);
-        let publishing = tokio::spawn(publish(group.clone(), advertisement(name), counters.clone()));
-        let subscriptions = Subscriptions::new(application, beans.clone(), counters.clone(), stopped.clone());
-        let agent = Serving {
-            group,
-            queries,
-            listener,
-            beans,
-            counters,
-            subscriptions,
-            _registrations: registrations,
-        };
+        let publishing = tokio::spawn(publish(group, advertisement(name, &guard), counters.clone()));
+        let subscriptions =
+            Subscriptions::new(application, beans.clone(), guard.clone(), counters.clone(), stopped.clone());
+        let answerer = Answerer { guard, beans, counters };
+        let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
-        Ok(Self { running: Some(Running { stop, serving, publishing, recording }) })
+        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording }) })
     }
 
     /// Ends the agent: subscribed managers get what there is, within a second.
@@ -103,6 +167,7 @@ impl ManagementAgent {
         // Nobody listens when the task has ended already, which is what is wanted.
         let _ = running.stop.send(true);
         running.publishing.abort();
+        running.looking.abort();
         if let Err(error) = (&mut running.serving).await
             && error.is_panic()
         {
@@ -120,6 +185,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.serving.abort();
         self.publishing.abort();
+        self.looking.abort();
         if let Some(recording) = &self.recording {
             recording.abort();
         }
@@ -128,56 +194,37 @@ impl Drop for Running {
 
 /// The accepting task.
 struct Serving {
-    group: PeerGroup,
     queries: Queries,
     listener: PipeListener,
-    beans: BeanServer,
-    counters: Arc<AgentCounters>,
+    answerer: Answerer,
     subscriptions: Subscriptions,
     _registrations: Vec<Registration>,
 }
 
 impl Serving {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) {
-        let mut subscribing = FuturesUnordered::new();
+        let (mut subscribing, mut invoking) = (FuturesUnordered::new(), FuturesUnordered::new());
         loop {
             tokio::select! {
-                query = self.queries.recv() => match query {
-                    Some(query) => self.answer(query),
+                query = self.queries.recv(), if invoking.len() < INVOKES_AT_ONCE => match query {
+                    Some(query) => invoking.extend(self.answerer.answer(query)),
                     None => break,
                 },
+                Some(()) = invoking.next() => {}
                 pipe = self.listener.accept(), if subscribing.len() < SUBSCRIBING_MAX => match pipe {
                     Some(pipe) => subscribing.push(read_subscribe(pipe)),
                     None => break,
                 },
                 Some(subscribed) = subscribing.next() => match subscribed {
                     Some(attach) => self.subscriptions.attach(attach),
-                    None => self.counters.subscribing_failed.add(1),
+                    None => self.answerer.counters.subscribing_failed.add(1),
                 },
                 () = self.subscriptions.reap() => {}
                 _ = stopped.changed() => break,
             }
         }
         self.subscriptions.join().await;
-    }
-
-    fn answer(&self, query: Query) {
-        if query.group != self.group.id() {
-            self.counters.gets_refused.add(1);
-            return query.refuse(RefuseReason::NotMember);
-        }
-        let answer = GetRequest::decode(&query.body).and_then(|request| request.answer(&self.beans).encode());
-        match answer {
-            Ok(bytes) => {
-                self.counters.gets.add(1);
-                query.reply(Bytes::from(bytes));
-            }
-            Err(error) => {
-                tracing::debug!(peer = %query.from, reason = %error, "management query refused");
-                self.counters.gets_refused.add(1);
-                query.refuse(RefuseReason::Malformed);
-            }
-        }
+        self.answerer.guard.sum_up(true);
     }
 }
 
@@ -208,15 +255,48 @@ fn register_counters(
     Ok(registrations)
 }
 
+/// Registers where the audit log stands, so that managers can keep its last hash.
+fn register_audit(guard: &Arc<Guard>, beans: &BeanServer) -> Result<Registration, AgentError> {
+    let guard = guard.clone();
+    let bean = ManagedBean::new("the audit log of this agent").shows(
+        "head",
+        "the hash of its last line; empty without a log",
+        move || guard.audit_head(),
+    );
+    Ok(beans.register(ObjectName::new(DOMAIN, [("type", "audit")])?, Arc::new(bean))?)
+}
+
+/// Looks at monitored attributes, follows links and sums up the audit log, until it is aborted.
+async fn look(monitors: Arc<Monitors>, mut links: Links, mut events: Events, guard: Arc<Guard>) {
+    let mut ticks = interval(MONITOR_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => links.hear(&event),
+                None => return,
+            },
+            _ = ticks.tick() => {
+                monitors.look();
+                guard.sum_up(false);
+            }
+        }
+    }
+}
+
 /// What managers find an agent by.
-fn advertisement(name: &str) -> Advertisement {
+fn advertisement(name: &str, guard: &Guard) -> Advertisement {
     let program = std::env::current_exe().ok();
     let program = program.as_deref().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy());
-    Advertisement::new(AdvertisementKind::Service)
+    let advertisement = Advertisement::new(AdvertisementKind::Service)
         .key(HANDLER)
         .attribute("service", SERVICE)
         .attribute("name", name)
-        .attribute("application", program.unwrap_or_default().into_owned())
+        .attribute("application", program.unwrap_or_default().into_owned());
+    match guard.pseudonym() {
+        Some(pseudonym) => advertisement.attribute("pseudonym", pseudonym.to_string()),
+        None => advertisement,
+    }
 }
 
 /// Publishes until a rendezvous has it; the overlay renews it from then on, and pushes it with each new lease.

@@ -241,9 +241,11 @@ impl Lookout {
     }
 
     fn follow(&mut self, agent: PeerId, subscription: u64) {
+        let known = self.shared.lock().known.get(&agent).and_then(|agent| agent.pseudonym);
         let collector = Collector {
-            group: self.manager.peer().net_group(),
+            group: self.manager.group().clone(),
             agent,
+            shown_as: known.filter(|_| self.manager.sees_pseudonyms()),
             subscription,
             pattern: self.pattern.clone(),
             sink: self.sink.clone(),

@@ -27,6 +27,14 @@ counters! {
         gets,
         /// Questions that could not be read, or came from another group.
         gets_refused,
+        /// Attributes set.
+        sets,
+        /// Operations done.
+        invokes,
+        /// Questions and subscriptions denied to who may not have them.
+        denied,
+        /// Lines of the audit log that could not be written.
+        audit_failed,
         /// Subscriptions served now, those whose manager is away included.
         subscriptions,
         /// Subscriptions refused because there were too many.

@@ -5,14 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use overlay::{AdvertisementKind, DiscoveryQuery, Peer, PeerId, SignedAdvertisement};
+use overlay::wire::WireError;
+use overlay::{AdvertisementKind, DiscoveryQuery, Peer, PeerGroup, PeerId, SignedAdvertisement};
 
 use super::agent::SERVICE;
 use super::collection::{Collection, RecordSink};
-use crate::error::GetError;
-use crate::jmx::ObjectNamePattern;
+use crate::access::ManagementRole;
+use crate::error::{GetError, ManageError};
+use crate::jmx::{AttributeValue, Change, ObjectName, ObjectNamePattern, SetOptions};
 use crate::limits::{AGENTS_MAX, BEANS_MAX, GET_PAGE_BEANS_MAX, GET_TIMEOUT};
-use crate::protocol::{BeanSnapshot, GetAnswer, GetRequest, HANDLER};
+use crate::protocol::{BeanSnapshot, Described, GetAnswer, GetRequest, HANDLER, ManageAnswer, ManageRequest};
 
 /// An agent as its advertisement describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,19 +25,28 @@ pub struct AgentInfo {
     pub name: Arc<str>,
     /// The program that it runs in.
     pub application: Arc<str>,
+    /// Its pseudonym in the management group, if it has one.
+    pub pseudonym: Option<PeerId>,
 }
 
 /// A manager at a peer; cheap to clone. It has no task of its own, only its collections have.
 #[derive(Debug, Clone)]
 pub struct Manager {
     peer: Peer,
+    group: PeerGroup,
 }
 
 impl Manager {
-    /// A manager that speaks as `peer`.
+    /// A manager that speaks as `peer` to agents that are open.
     #[must_use]
     pub fn new(peer: &Peer) -> Self {
-        Self { peer: peer.clone() }
+        Self::in_group(peer, peer.net_group())
+    }
+
+    /// A manager that speaks as `peer` to the agents of a management group, of which it is a member.
+    #[must_use]
+    pub fn in_group(peer: &Peer, group: PeerGroup) -> Self {
+        Self { peer: peer.clone(), group }
     }
 
     /// The agents that are advertised now, each once, at most `AGENTS_MAX`; takes at most `deadline`.
@@ -48,8 +59,7 @@ impl Manager {
             .equals("service", SERVICE)
             .threshold(AGENTS_MAX)
             .deadline(deadline);
-        let found: Vec<SignedAdvertisement> =
-            futures::StreamExt::collect(self.peer.net_group().discover(query)).await;
+        let found: Vec<SignedAdvertisement> = futures::StreamExt::collect(self.group.discover(query)).await;
         let own = self.peer.id();
         let mut agents: Vec<AgentInfo> =
             found.iter().map(AgentInfo::read).filter(|agent| agent.peer != own).collect();
@@ -80,7 +90,7 @@ impl Manager {
                 after,
                 limit: GET_PAGE_BEANS_MAX as u32,
             };
-            let group = self.peer.net_group().id();
+            let group = self.group.id();
             let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, GET_TIMEOUT).await?;
             let page = GetAnswer::decode(&answer)?;
             // An agent whose pages don't advance would be asked for ever.
@@ -95,6 +105,72 @@ impl Manager {
         }
     }
 
+    /// Sets an attribute, or says what it would change; takes at most `GET_TIMEOUT`.
+    ///
+    /// # Errors
+    /// [`ManageError`]; then nothing has changed, unless no answer came.
+    ///
+    /// # Cancel safety
+    /// The set may be done or not.
+    pub async fn set(
+        &self,
+        peer: PeerId,
+        object: &ObjectName,
+        attribute: &str,
+        value: AttributeValue,
+        options: SetOptions,
+    ) -> Result<Change, ManageError> {
+        let (object, attribute) = (object.clone(), attribute.to_owned());
+        match self.manage(peer, &ManageRequest::Set { object, attribute, value, options }).await? {
+            ManageAnswer::Changed(change) => Ok(change),
+            _ => Err(WireError::Malformed.into()),
+        }
+    }
+
+    /// Has something done; what it gave. Takes at most `GET_TIMEOUT`.
+    ///
+    /// # Errors
+    /// [`ManageError`]; when no answer came, it may be done.
+    ///
+    /// # Cancel safety
+    /// It may be done or not.
+    pub async fn invoke(
+        &self,
+        peer: PeerId,
+        object: &ObjectName,
+        operation: &str,
+        arguments: Vec<AttributeValue>,
+    ) -> Result<AttributeValue, ManageError> {
+        let (object, operation) = (object.clone(), operation.to_owned());
+        match self.manage(peer, &ManageRequest::Invoke { object, operation, arguments }).await? {
+            ManageAnswer::Done(value) => Ok(value),
+            _ => Err(WireError::Malformed.into()),
+        }
+    }
+
+    /// What an object is, what can be set and invoked there.
+    ///
+    /// # Errors
+    /// [`ManageError`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn describe(&self, peer: PeerId, object: &ObjectName) -> Result<Described, ManageError> {
+        match self.manage(peer, &ManageRequest::Describe { object: object.clone() }).await? {
+            ManageAnswer::Described(described) => Ok(described),
+            _ => Err(WireError::Malformed.into()),
+        }
+    }
+
+    async fn manage(&self, peer: PeerId, request: &ManageRequest) -> Result<ManageAnswer, ManageError> {
+        let group = self.group.id();
+        let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, GET_TIMEOUT).await?;
+        match ManageAnswer::decode(&answer)? {
+            ManageAnswer::Failed { code, reason } => Err(ManageError::Failed { code, reason }),
+            answer => Ok(answer),
+        }
+    }
+
     /// Subscribes to every agent there is, and to those that appear or come back meanwhile, for the records whose names
     /// match `pattern`; needs a tokio runtime. A record reaches `sink` at most a second after its transaction ended, and is
     /// acknowledged to its agent after the sink's commit.
@@ -103,8 +179,13 @@ impl Manager {
         Collection::start(self.clone(), pattern, Box::new(sink))
     }
 
-    pub(super) fn peer(&self) -> &Peer {
-        &self.peer
+    /// Whether agents give this manager pseudonyms instead of ids.
+    pub(super) fn sees_pseudonyms(&self) -> bool {
+        self.group.role() == Some(ManagementRole::Reader.to_overlay())
+    }
+
+    pub(super) fn group(&self) -> &PeerGroup {
+        &self.group
     }
 }
 
@@ -112,6 +193,7 @@ impl AgentInfo {
     fn read(signed: &SignedAdvertisement) -> Self {
         let advertisement = signed.advertisement();
         let text = |name| Arc::from(advertisement.text(name).unwrap_or_default());
-        Self { peer: signed.publisher(), name: text("name"), application: text("application") }
+        let pseudonym = advertisement.text("pseudonym").and_then(|text| text.parse().ok());
+        Self { peer: signed.publisher(), name: text("name"), application: text("application"), pseudonym }
     }
 }

@@ -9,12 +9,14 @@ mod collection;
 mod counters;
 mod http;
 mod manager;
+mod membership;
 mod otlp;
 
 pub use agent::ManagementAgent;
 pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume};
 pub use http::{Change, ChangeError, HttpError, HttpServer, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
+pub use membership::ManagementGroup;
 pub use otlp::{OtlpPush, OtlpUrl, OtlpUrlError};
 
 #[cfg(test)]

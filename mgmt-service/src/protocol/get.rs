@@ -9,6 +9,7 @@ use overlay::wire::{
 };
 
 use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
+use super::value;
 use crate::jmx::{AttributeValue, BeanServer, Found, ObjectName, ObjectNamePattern};
 use crate::limits::{GET_ANSWER_BYTES_MAX, GET_ATTRIBUTES_MAX, GET_PAGE_BEANS_MAX, GET_REQUEST_BYTES_MAX};
 
@@ -59,6 +60,27 @@ impl GetRequest {
         let limit = (self.limit as usize).clamp(1, GET_PAGE_BEANS_MAX);
         let found = beans.query_page(&self.pattern, self.after, limit + 1);
         GetAnswer::fitting(found.into_iter().map(|found| (found.serial, self.snapshot(&found))), limit)
+    }
+
+    /// As [`answer`](Self::answer), under other names: `name` gives the one that the pattern must match, `bean` what is shown;
+    /// none of either hides the object. Looks at no more than `scan_max` objects, and goes on behind them with the next page.
+    #[must_use]
+    pub fn answer_under(
+        &self,
+        beans: &BeanServer,
+        scan_max: usize,
+        name: impl Fn(&ObjectName) -> Option<ObjectName>,
+        bean: impl Fn(BeanSnapshot) -> Option<BeanSnapshot>,
+    ) -> GetAnswer {
+        let found = beans.query_page(&ObjectNamePattern::everything(), self.after, scan_max);
+        let seen_all = found.len() < scan_max;
+        let last = found.last().map_or(self.after, |found| found.serial);
+        let wanted = |found: &Found| name(&found.name).is_some_and(|name| self.pattern.matches(&name));
+        let matching = found.into_iter().filter(wanted);
+        let shown = matching.filter_map(|found| Some((found.serial, bean(self.snapshot(&found))?)));
+        let limit = (self.limit as usize).clamp(1, GET_PAGE_BEANS_MAX);
+        let answer = GetAnswer::fitting(shown, limit);
+        if answer.more || seen_all { answer } else { GetAnswer { next: last, more: true, ..answer } }
     }
 
     fn snapshot(&self, found: &Found) -> BeanSnapshot {
@@ -139,27 +161,14 @@ impl GetAnswer {
 type WireBean = (String, Vec<(String, Value)>, bool);
 
 fn to_wire(bean: &BeanSnapshot) -> WireBean {
-    let value = |value: &AttributeValue| match value {
-        AttributeValue::Str(text) => Value::Str(text.clone()),
-        AttributeValue::Int(number) => Value::Int(*number),
-        AttributeValue::Float(number) => Value::Float(*number),
-        AttributeValue::Bool(truth) => Value::Bool(*truth),
-    };
-    let attributes = bean.attributes.iter().map(|(name, read)| (name.clone(), value(read))).collect();
+    let attributes =
+        bean.attributes.iter().map(|(name, read)| (name.clone(), value::to_wire(read))).collect();
     (bean.name.to_string(), attributes, bean.truncated)
 }
 
 fn from_wire((name, attributes, truncated): WireBean) -> Result<BeanSnapshot, WireError> {
-    let value = |value: Value| match value {
-        Value::Str(text) => AttributeValue::Str(text),
-        Value::Int(number) => AttributeValue::Int(number),
-        Value::Float(number) => AttributeValue::Float(number),
-        Value::Bool(truth) => AttributeValue::Bool(truth),
-        // A type of a later version is shown as its bytes in hexadecimal.
-        other => AttributeValue::Str(other.to_string()),
-    };
     let name = name.parse().map_err(|_| WireError::Malformed)?;
-    let attributes = attributes.into_iter().map(|(name, sent)| (name, value(sent))).collect();
+    let attributes = attributes.into_iter().map(|(name, sent)| (name, value::from_wire(sent))).collect();
     Ok(BeanSnapshot { name, attributes, truncated })
 }
 

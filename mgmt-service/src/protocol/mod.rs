@@ -6,10 +6,13 @@
 
 mod batch;
 mod get;
+mod manage;
 mod push;
 mod service;
+mod value;
 
 pub use batch::{BatchBuilder, RecordBatch};
 pub use get::{BeanSnapshot, GetAnswer, GetRequest};
+pub use manage::{Described, DescribedAttribute, DescribedOperation, ManageAnswer, ManageRequest};
 pub use push::{FromAgent, FromManager};
-pub use service::{HANDLER, pipe_id};
+pub use service::{HANDLER, KEY_HANDLER, pipe_id};

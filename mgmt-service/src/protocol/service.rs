@@ -6,6 +6,9 @@ use overlay::{GroupId, PeerId, PipeId};
 /// Name of the resolver handler that answers questions about managed objects.
 pub const HANDLER: &str = "juxta.management";
 
+/// Name of the resolver handler at which issuers give members the key of the pseudonyms.
+pub const KEY_HANDLER: &str = "juxta.management.key";
+
 /// The pipe on which the agent of `peer` in `group` accepts subscriptions.
 #[must_use]
 pub fn pipe_id(group: &GroupId, peer: &PeerId) -> PipeId {

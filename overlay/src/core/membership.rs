@@ -120,6 +120,11 @@ impl Membership {
         &self.issuers
     }
 
+    /// What this peer is in the group.
+    pub(crate) fn role(&self) -> Role {
+        self.place.role
+    }
+
     /// Judges what `peer` shows.
     ///
     /// # Errors
@@ -298,7 +303,7 @@ impl Membership {
     fn signing(&self, role: Role) -> Result<(&Keypair, &[Bytes]), CredentialError> {
         match &self.authority {
             Some(authority) => Ok((authority, &[])),
-            None if self.place.role == Role::Issuer && role == Role::Member => {
+            None if self.place.role == Role::Issuer && role != Role::Issuer => {
                 Ok((&self.identity, &self.chain))
             }
             None => Err(CredentialError::NotAnIssuer),

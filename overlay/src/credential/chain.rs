@@ -81,7 +81,7 @@ fn check_signer(
         return Err(CredentialError::WrongIssuer);
     }
     match (issuer.claim().role, credential.claim().role) {
-        (Role::Issuer, Role::Member) => Ok(()),
+        (Role::Issuer, Role::Member | Role::Duty(_)) => Ok(()),
         _ => Err(CredentialError::NotAnIssuer),
     }
 }

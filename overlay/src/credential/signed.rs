@@ -1,5 +1,7 @@
 //! One credential: what somebody with a key says of a peer's place in a group.
 
+use std::num::NonZeroU8;
+
 use bytes::Bytes;
 use libp2p::PeerId;
 use libp2p::identity::{Keypair, PublicKey};
@@ -19,6 +21,31 @@ pub enum Role {
     Member,
     /// That, and let members in.
     Issuer,
+    /// What a member may, and whatever the group's application means by this number. To the overlay, and to versions that
+    /// don't know the number, it is a member.
+    Duty(NonZeroU8),
+}
+
+impl Role {
+    /// The role as a credential and a ticket have it: what everybody knows in the low byte, a duty in the high one.
+    pub(super) fn to_bits(self) -> u16 {
+        match self {
+            Self::Member => MEMBER,
+            Self::Issuer => MEMBER | ISSUER,
+            Self::Duty(number) => MEMBER | (u16::from(number.get()) << 8),
+        }
+    }
+
+    /// The role of these bits; none without that of a member, which all have.
+    pub(super) fn from_bits(bits: u16) -> Option<Self> {
+        let [known, duty] = bits.to_le_bytes();
+        match (u16::from(known), NonZeroU8::new(duty)) {
+            (known, _) if known & MEMBER == 0 => None,
+            (known, _) if known & ISSUER != 0 => Some(Self::Issuer),
+            (_, Some(number)) => Some(Self::Duty(number)),
+            (_, None) => Some(Self::Member),
+        }
+    }
 }
 
 /// What a credential says. Times are seconds since 1970 by the issuer's clock.
@@ -53,10 +80,7 @@ impl Credential {
     /// [`CredentialError`], for a key that can't sign.
     pub fn issue(claim: Claim, keypair: &Keypair) -> Result<Self, CredentialError> {
         let Claim { group, serial, not_before, not_after, .. } = claim;
-        let roles = match claim.role {
-            Role::Member => MEMBER,
-            Role::Issuer => MEMBER | ISSUER,
-        };
+        let roles = claim.role.to_bits();
         let subject = Bytes::from(claim.subject.to_bytes());
         let wire = Wire { group, subject, roles, serial, not_before, not_after, ext: Ext::new() };
         Ok(Self { claim, signer: keypair.public(), sealed: seal(DOMAIN, keypair, &wire)? })
@@ -69,11 +93,7 @@ impl Credential {
     pub fn from_bytes(sealed: Bytes) -> Result<Self, CredentialError> {
         let (wire, signer): (Wire, _) = unseal(DOMAIN, &sealed)?;
         let subject = PeerId::from_bytes(&wire.subject).map_err(|_| WireError::Malformed)?;
-        let role = match wire.roles {
-            roles if roles & MEMBER == 0 => return Err(WireError::UnknownKind { got: roles }.into()),
-            roles if roles & ISSUER != 0 => Role::Issuer,
-            _ => Role::Member,
-        };
+        let role = Role::from_bits(wire.roles).ok_or(WireError::UnknownKind { got: wire.roles })?;
         let Wire { group, serial, not_before, not_after, .. } = wire;
         let claim = Claim { group, subject, role, serial, not_before, not_after };
         Ok(Self { claim, signer, sealed })

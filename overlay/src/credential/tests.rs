@@ -74,6 +74,19 @@ fn the_authority_or_an_issuer_of_its_makes_a_member() {
 }
 
 #[test]
+fn a_duty_is_given_by_issuers_and_gives_no_right_to_let_anybody_in() {
+    let world = world();
+    let duty = Role::Duty(7.try_into().unwrap());
+    let chain = [world.delegated().remove(0), signed(world.claim(&world.member, duty), &world.issuer)];
+    assert_eq!(world.verdict(&chain).unwrap().role, duty);
+    let behind = [
+        signed(world.claim(&world.issuer, duty), &world.authority),
+        signed(world.claim(&world.member, Role::Member), &world.issuer),
+    ];
+    assert_eq!(world.verdict(&behind), Err(CredentialError::NotAnIssuer));
+}
+
+#[test]
 fn a_chain_ends_with_its_first_credential_that_does() {
     let world = world();
     let brief = Claim { not_after: NOW + 60, ..world.claim(&world.issuer, Role::Issuer) };
@@ -232,9 +245,10 @@ fn a_list_counts_up_forgets_who_can_have_no_credential_and_is_bounded() {
 
 proptest! {
     #[test]
-    fn a_claim_survives_its_signature(serial: u64, not_before: u64, not_after: u64, group: [u8; 32], issuer: bool) {
+    fn a_claim_survives_its_signature(serial: u64, not_before: u64, not_after: u64, group: [u8; 32], issuer: bool, duty: u8) {
         let keypair = Keypair::generate_ed25519();
-        let role = if issuer { Role::Issuer } else { Role::Member };
+        let duty = duty.try_into().map_or(Role::Member, Role::Duty);
+        let role = if issuer { Role::Issuer } else { duty };
         let group = GroupId::from_bytes(group);
         let claim = Claim { group, subject: PeerId::random(), role, serial, not_before, not_after };
         let credential = Credential::from_bytes(signed(claim, &keypair)).unwrap();

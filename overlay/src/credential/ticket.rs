@@ -1,6 +1,7 @@
 //! An invitation to a group: text that an issuer signed, good for one peer and for a while.
 
 use std::fmt;
+use std::num::NonZeroU8;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -68,7 +69,12 @@ impl TicketProof {
     ) -> Result<Self, CredentialError> {
         let TicketClaim { group, id, not_before, not_after, .. } = claim;
         let issuer = claim.role == Role::Issuer;
-        let wire = Wire { group, id, issuer, not_before, not_after, ext: Ext::new() };
+        // An issuer of a version that knows no duties makes a member of its bearer: never more than was meant.
+        let duty = match claim.role {
+            Role::Duty(number) => vec![(DUTY, Bytes::copy_from_slice(&[number.get()]))],
+            _ => Ext::new(),
+        };
+        let wire = Wire { group, id, issuer, not_before, not_after, ext: duty };
         Ok(Self { sealed: seal(DOMAIN, keypair, &wire)?, chain })
     }
 
@@ -80,8 +86,8 @@ impl TicketProof {
         revoked: &RevocationList,
     ) -> Result<TicketClaim, CredentialError> {
         let (wire, signer): (Wire, _) = unseal(DOMAIN, &self.sealed)?;
+        let role = wire.role();
         let Wire { group, id, not_before, not_after, .. } = wire;
-        let role = if wire.issuer { Role::Issuer } else { Role::Member };
         if group != genesis.id() {
             return Err(CredentialError::WrongGroup);
         }
@@ -157,6 +163,23 @@ struct Wire {
     not_after: u64,
     ext: Ext,
 }
+
+impl Wire {
+    fn role(&self) -> Role {
+        let duty = self.ext.iter().find(|(tag, _)| *tag == DUTY).and_then(|(_, number)| match **number {
+            [number] => NonZeroU8::new(number),
+            _ => None,
+        });
+        match (self.issuer, duty) {
+            (true, _) => Role::Issuer,
+            (false, Some(number)) => Role::Duty(number),
+            (false, None) => Role::Member,
+        }
+    }
+}
+
+/// The field that says which duty its bearer gets.
+const DUTY: u16 = 1;
 
 const DOMAIN: Domain = Domain { name: "juxta/ticket/1", bytes_max: CREDENTIAL_BYTES_MAX };
 const PREFIX: &str = "juxta-group:";

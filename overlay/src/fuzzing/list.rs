@@ -1,6 +1,6 @@
 //! Every decoder of this crate. A new one is one line here, with its function and its samples beside the others.
 
-use super::{Decoder, messages, signed, texts};
+use super::{Decoder, messages, pipes, signed, texts};
 
 /// The decoders.
 pub const DECODERS: &[Decoder] = &[
@@ -8,6 +8,13 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("overlay.session", messages::session, messages::session_samples),
     Decoder::new("overlay.pipe-header", messages::pipe_header, messages::pipe_header_samples),
     Decoder::new("overlay.pipe-acceptance", messages::acceptance, messages::acceptance_samples),
+    Decoder::new("overlay.propagate", pipes::propagate, pipes::propagate_samples),
+    Decoder::new("overlay.propagate-hello", pipes::propagate_hello, pipes::propagate_hello_samples),
+    Decoder::new("overlay.propagate-welcome", pipes::propagate_welcome, pipes::propagate_welcome_samples),
+    Decoder::new("overlay.resumable-hello", pipes::resumable_hello, pipes::resumable_hello_samples),
+    Decoder::new("overlay.resumable-at", pipes::resumable_at, pipes::resumable_at_samples),
+    Decoder::new("overlay.closed", pipes::closed, pipes::closed_samples),
+    Decoder::new("overlay.revocation-news", pipes::revocation_news, pipes::revocation_news_samples),
     Decoder::new("overlay.discovery", messages::discovery, messages::discovery_samples),
     Decoder::new("overlay.publish-answer", messages::publish_answer, messages::publish_answer_samples),
     Decoder::new("overlay.find-answer", messages::find_answer, messages::find_answer_samples),

@@ -5,6 +5,7 @@
 mod decoder;
 mod list;
 mod messages;
+mod pipes;
 mod signed;
 mod texts;
 

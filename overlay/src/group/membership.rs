@@ -58,6 +58,18 @@ impl PeerGroup {
         !self.is_closed() || self.handle.shared.is_member(&self.id)
     }
 
+    /// What this peer is in the group; `None` in an open group and for who is no member now.
+    pub fn role(&self) -> Option<Role> {
+        self.handle.shared.own_role(&self.id)
+    }
+
+    /// The role that `peer` has proven to this peer, as long as it counts: `None` once its credential has ended or this
+    /// peer knows it to be revoked, and in an open group. Who asks a question or opens a pipe in the group has proven it
+    /// before.
+    pub fn role_of(&self, peer: &PeerId) -> Option<Role> {
+        self.handle.shared.role_of(peer, &self.id)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.genesis.policy() != Some(Policy::Open)
     }

@@ -302,12 +302,18 @@ impl Shared {
     }
 
     /// The role that `peer` has proven in `group`.
-    pub(super) fn role_of(&self, peer: &PeerId, group: &GroupId) -> Option<Role> {
+    pub(crate) fn role_of(&self, peer: &PeerId, group: &GroupId) -> Option<Role> {
         let mut sessions = self.sessions.of_peer(peer).into_iter();
         if !self.lets_in(peer, group) {
             return None;
         }
         sessions.find_map(|session| session.proof(group, |proof| proof.place.role))
+    }
+
+    /// The role of this peer itself.
+    pub(crate) fn own_role(&self, group: &GroupId) -> Option<Role> {
+        let held = |membership: &Membership| membership.holds(now_s()).then(|| membership.role());
+        self.groups.look(group, held).flatten()
     }
 
     /// A place for this peer with the key of a closed group.

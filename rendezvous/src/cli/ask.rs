@@ -54,9 +54,10 @@ fn in_effect(settings: &Settings, config: &Config) -> Result<toml::Table, CliErr
     let texts = |addresses: &[Multiaddr]| {
         toml::Value::Array(addresses.iter().map(|address| address.to_string().into()).collect())
     };
-    let manage = match settings.manage.unwrap_or_default() {
+    let manage = match settings.manage.clone().unwrap_or_default() {
         ManagePolicy::Off => "off",
         ManagePolicy::Open => "open",
+        ManagePolicy::Ticket(_) => "a ticket",
     };
     let mut table = toml::Table::try_from(config).map_err(CliError::failed)?;
     table.insert("data-dir".to_owned(), settings.data_dir.display().to_string().into());

@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use mgmt_service::cli_common::{CliError, DataDir, ExitCode, Settings, Signals, within_polite_end};
+use mgmt_service::cli_common::{
+    CliError, DataDir, ExitCode, Settings, Signals, unmanageable, within_polite_end,
+};
 use mgmt_service::jmx::BeanServer;
 use mgmt_service::net::{HttpError, HttpServer, ManagementAgent};
 use overlay::{Limits as PeerLimits, Multiaddr, Peer, Protocol, SpawnError};
@@ -42,9 +44,11 @@ pub(super) async fn serve(
     };
     let beans = BeanServer::default();
     let _registered = node.register(&beans).map_err(CliError::failed)?;
+    let _controlled = node.register_control(&beans).map_err(CliError::failed)?;
     let shown = name.unwrap_or_else(|| "rendezvous".to_owned());
-    let agent = ManagementAgent::spawn(&peer, &shown, None, beans, settings.manage.unwrap_or_default())
-        .map_err(CliError::failed)?;
+    let policy = settings.manage.clone().unwrap_or_default();
+    let agent = ManagementAgent::start(&peer, &shown, None, beans, &policy, data_dir.path()).await;
+    let agent = agent.map_err(|error| unmanageable(&error))?;
     readiness.set(true);
     let ready = Ready::of(&peer, http.as_ref().map(HttpServer::address));
     print(if args.json { ready.json()? } else { ready.text() }.as_bytes())?;

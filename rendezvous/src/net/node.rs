@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use mgmt_service::error::{ObjectNameError, RegisterError};
-use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, Registration};
+use mgmt_service::jmx::{BeanServer, CounterBean, ManagedBean, ObjectName, Registration, ValueType};
 use overlay::Peer;
 use serde_json::{Value, json};
 
@@ -77,6 +77,30 @@ impl Node {
         Ok(beans.register(ObjectName::new("juxta", [("type", "rendezvous")])?, Arc::new(bean))?)
     }
 
+    /// Registers what can be done here as the object `juxta:type=rendezvous-control`: `ban`, which is kept over restarts.
+    ///
+    /// # Errors
+    /// [`NodeError::Register`] when another object has that name.
+    pub fn register_control(&self, beans: &BeanServer) -> Result<Registration, NodeError> {
+        let node = self.clone();
+        let peer = ValueType::Text { bytes_max: PEER_TEXT_BYTES_MAX };
+        let bean = ManagedBean::new("what a rendezvous can be told").does(
+            "ban",
+            "closes a peer's connections, ends its lease, and refuses it from now on",
+            [("peer", peer)],
+            move |arguments| {
+                let node = node.clone();
+                async move {
+                    let text = arguments.first().map(ToString::to_string).unwrap_or_default();
+                    let peer = text.parse().map_err(|error| format!("no peer id: {error}"))?;
+                    let answer = node.answer(ControlRequest::Ban { peer }).await?;
+                    Ok(answer.to_string().into())
+                }
+            },
+        );
+        Ok(beans.register(ObjectName::new("juxta", [("type", "rendezvous-control")])?, Arc::new(bean))?)
+    }
+
     /// Ends politely.
     pub async fn shutdown(&self) {
         self.server.shutdown().await;
@@ -138,3 +162,6 @@ impl Measured for Node {
         self.started.0.elapsed().as_secs_f64()
     }
 }
+
+/// Bytes of a PeerId as text; the longest have 52.
+const PEER_TEXT_BYTES_MAX: usize = 64;

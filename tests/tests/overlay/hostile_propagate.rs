@@ -132,9 +132,10 @@ async fn who_tells_of_a_thousand_members_makes_nobody_dial_them_all() {
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(2), dialing).await.is_err());
-    let allowed = f64::from(PROPAGATE_DIALS.burst)
-        + start.elapsed().as_secs_f64() * f64::from(PROPAGATE_DIALS.per_second);
-    assert!(dialed > 20 && f64::from(dialed) <= allowed + 1.0, "{dialed} dials, allowed {allowed}");
+    // A try dials where the member is said to be, and once more where it may have moved since.
+    let (burst, rate) = (f64::from(PROPAGATE_DIALS.burst), f64::from(PROPAGATE_DIALS.per_second));
+    let allowed = 2.0 * (burst + start.elapsed().as_secs_f64() * rate + 1.0);
+    assert!(dialed > 20 && f64::from(dialed) <= allowed, "{dialed} dials, allowed {allowed}");
     // Who comes by itself is linked with all the same.
     let friend = peer().await;
     friend.dial(victim.id(), victim.addresses(), PATIENCE).await.unwrap();

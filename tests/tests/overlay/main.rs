@@ -19,6 +19,7 @@ mod hostile_propagate;
 mod hostile_relay;
 mod hostile_resumes;
 mod hostile_services;
+mod management_roles;
 mod meeting;
 mod pipes;
 mod priorities;

@@ -64,7 +64,8 @@ fn number(message: &Message) -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_member_gets_what_each_other_sends_once_and_in_order() {
-    let (members, count) = (32, scaled(400));
+    // Most of the time goes into the links of each with each.
+    let (members, count) = (scaled(160).clamp(8, 32) as usize, scaled(400));
     let crowd = crowd(members, "all to all").await;
     let tasks = crowd.into_iter().map(|(peer, pipe)| {
         tokio::spawn(async move {
@@ -112,12 +113,15 @@ async fn messages_of_all_sizes_arrive_whole_and_in_order() {
         assert_eq!(too_large, Err(overlay::SendError::TooLarge { len: max + 1, max }));
         sender
     });
-    for (_, pipe) in &mut crowd {
+    // All read at once: one that waited for its turn would stall.
+    let reads = crowd.iter_mut().map(async |(_, pipe)| {
         for (number, size) in sizes.into_iter().enumerate() {
             let body = next(pipe).await.body;
-            assert_eq!((body.len(), body.iter().all(|byte| *byte == number as u8)), (size, true));
+            // Compared as a whole: byte by byte takes so long that all who share this thread stall.
+            assert!(body == vec![number as u8; size], "{size} bytes came as {}", body.len());
         }
-    }
+    });
+    futures::future::join_all(reads).await;
     drop(sending.await.unwrap());
 }
 
@@ -198,17 +202,20 @@ async fn while_one_stalls_and_one_leaves_and_comes_back_nobody_loses_what_is_wit
     for told in 0..count {
         if told == count / 4 {
             pipe_of_comer.close().await.unwrap();
+            while sender.members().contains(&comer.id()) {
+                tokio::task::yield_now().await;
+            }
             pipe_of_comer = group(&comer).propagate_pipe(pipe("within")).unwrap();
         }
         if told == count / 2 {
-            tokio::time::timeout(PATIENCE, pipe_of_comer.wait_members(3)).await.unwrap();
+            // Who comes back gets what is sent from when it is linked on.
+            tokio::time::timeout(PATIENCE, sender.wait_members(3)).await.unwrap();
         }
         sender.send(numbered(told, len)).await.unwrap();
         assert_eq!(number(&next(&mut pipe_of_well).await), told);
     }
     let mut expected = number(&next(&mut pipe_of_comer).await);
     while expected + 1 < count {
-        // From before it left it may have what it had not read; then it has what was sent since it came back.
         let came = number(&next(&mut pipe_of_comer).await);
         assert_eq!(came, expected + 1);
         expected = came;

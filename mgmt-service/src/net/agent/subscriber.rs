@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::super::counters::AgentCounters;
 use super::records::Records;
+use crate::access::Veil;
 use crate::arm::ArmRecord;
 use crate::jmx::{ObjectNamePattern, record_name};
 use crate::limits::{AGENT_FAREWELL_MAX, PUSH_SEND_TIMEOUT, SUBSCRIPTION_KEPT};
@@ -24,6 +25,8 @@ pub(super) struct Attach {
     pub(super) pattern: ObjectNamePattern,
     pub(super) resume_from: (u64, u64),
     pub(super) missed: Duration,
+    /// For a manager that may not see ids.
+    pub(super) veil: Option<Veil>,
 }
 
 /// A subscription.
@@ -31,6 +34,7 @@ pub(super) struct Subscriber {
     outbox: Outbox,
     records: Records,
     pattern: ObjectNamePattern,
+    veil: Option<Veil>,
     /// None while the manager is away.
     pipe: Option<(PipeSender, PipeReceiver)>,
     away_since: Instant,
@@ -55,10 +59,10 @@ impl Subscriber {
         stopped: watch::Receiver<bool>,
         counters: Arc<AgentCounters>,
     ) -> Self {
-        let (outbox, pattern) = (Outbox::new(boot), attach.pattern.clone());
+        let (outbox, pattern, veil) = (Outbox::new(boot), attach.pattern.clone(), attach.veil);
         let away_since = Instant::now();
         let mut subscriber =
-            Self { outbox, records, pattern, pipe: None, away_since, attaches, stopped, counters };
+            Self { outbox, records, pattern, veil, pipe: None, away_since, attaches, stopped, counters };
         subscriber.attach(attach);
         subscriber
     }
@@ -97,10 +101,10 @@ impl Subscriber {
         }
     }
 
-    fn attach(&mut self, Attach { pipe, pattern, resume_from, .. }: Attach) -> Next {
+    fn attach(&mut self, Attach { pipe, pattern, resume_from, veil, .. }: Attach) -> Next {
         tracing::debug!(peer = %pipe.remote(), ?resume_from, "manager attached");
         self.outbox.attach(resume_from);
-        self.pattern = pattern;
+        (self.pattern, self.veil) = (pattern, veil);
         self.pipe = Some(pipe.split());
         Next::Continue
     }
@@ -113,6 +117,8 @@ impl Subscriber {
     }
 
     fn take(&mut self, record: &ArmRecord) -> Next {
+        let veiled = self.veil.map(|veil| veil.record(record));
+        let record = veiled.as_ref().unwrap_or(record);
         let wanted =
             self.pattern.is_everything() || record_name(record).is_ok_and(|name| self.pattern.matches(&name));
         if wanted {

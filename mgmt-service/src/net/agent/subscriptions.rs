@@ -12,8 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::super::counters::AgentCounters;
+use super::guard::Guard;
 use super::records::Records;
 use super::subscriber::{Attach, Subscriber};
+use crate::access::Verb;
 use crate::arm::{Application, ArmRecord, Overflow};
 use crate::jmx::{BeanServer, DynamicBean, ObjectName, ObjectNamePattern, record_of};
 use crate::limits::{
@@ -36,6 +38,7 @@ pub(super) struct Subscriptions {
     application: Option<Application>,
     /// Where the last records are held as objects.
     beans: BeanServer,
+    guard: Arc<Guard>,
     counters: Arc<AgentCounters>,
     stopped: watch::Receiver<bool>,
     served: HashMap<Key, Served>,
@@ -56,15 +59,35 @@ impl Subscriptions {
     pub(super) fn new(
         application: Option<Application>,
         beans: BeanServer,
+        guard: Arc<Guard>,
         counters: Arc<AgentCounters>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let (tasks, refusals) = (JoinSet::new(), JoinSet::new());
-        Self { application, beans, counters, stopped, served: HashMap::new(), started: 0, tasks, refusals }
+        Self {
+            application,
+            beans,
+            guard,
+            counters,
+            stopped,
+            served: HashMap::new(),
+            started: 0,
+            tasks,
+            refusals,
+        }
     }
 
     /// Gives the pipe to the subscription that it continues, or starts one.
-    pub(super) fn attach(&mut self, Subscribed { key, attach }: Subscribed) {
+    pub(super) fn attach(&mut self, Subscribed { key, mut attach }: Subscribed) {
+        let asker = self.guard.asker(key.0, &self.guard.group().id());
+        let pattern = attach.pattern.to_string();
+        let veil = self.guard.check(asker, Verb::Subscribe, &pattern).and_then(|()| self.guard.veil(asker));
+        match veil {
+            Ok(veil) => attach.veil = veil,
+            // The pipe closes; the overlay has told who is no member already.
+            Err(_) => return,
+        }
+        self.guard.note_subscription(asker, &pattern);
         let attach = match self.served.get(&key) {
             Some(served) => match served.attaches.try_send(attach) {
                 Ok(()) => return,
@@ -188,7 +211,7 @@ pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
     match FromManager::decode(&first) {
         Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed }) => {
             let key = (pipe.remote(), subscription);
-            Some(Subscribed { key, attach: Attach { pipe, pattern, resume_from, missed } })
+            Some(Subscribed { key, attach: Attach { pipe, pattern, resume_from, missed, veil: None } })
         }
         _ => None,
     }

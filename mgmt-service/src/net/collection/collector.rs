@@ -22,6 +22,8 @@ use crate::subscription::Verdict;
 pub(super) struct Collector {
     pub(super) group: PeerGroup,
     pub(super) agent: PeerId,
+    /// The agent's pseudonym, for who gets those of the others: records have no id then.
+    pub(super) shown_as: Option<PeerId>,
     pub(super) subscription: u64,
     pub(super) pattern: ObjectNamePattern,
     pub(super) sink: SinkHandle,
@@ -144,6 +146,10 @@ impl Collector {
 
     /// Commits a batch and acknowledges it; why the pipe is over, when it is.
     async fn take(&self, pipe: &mut BidiPipe, batch: RecordBatch) -> Option<Over> {
+        let mut batch = batch;
+        if let Some(pseudonym) = self.shown_as {
+            batch.records.iter_mut().for_each(|record| record.peer = pseudonym);
+        }
         let (boot, seq, dropped) = (batch.boot, batch.seq, batch.dropped);
         let verdict = self.shared.lock().inboxes.entry(self.agent).or_default().judge(boot, seq);
         let counters = &self.shared.counters;

@@ -82,6 +82,18 @@ fn an_issuer_lets_members_in_and_no_issuers() {
 }
 
 #[test]
+fn a_ticket_gives_the_duty_it_was_made_for_and_no_right_to_let_anybody_in() {
+    let mut founder = founder();
+    let duty = Role::Duty(2.try_into().unwrap());
+    let (peer, operator) = let_in(&mut founder, duty);
+    assert_eq!(operator.role(), duty);
+    assert_eq!(founder.admit(&operator.papers().chain, &peer, NOW).unwrap().role, duty);
+    assert!(operator.invite(Role::Member, HOUR, NOW, Vec::new()).is_err());
+    let (_, mut issuer) = let_in(&mut founder, Role::Issuer);
+    assert_eq!(let_in(&mut issuer, duty).1.role(), duty);
+}
+
+#[test]
 fn revocation_spreads_by_the_signed_list_and_ends_everybody_behind_an_issuer() {
     let mut founder = founder();
     let (issuer_id, mut issuer) = let_in(&mut founder, Role::Issuer);

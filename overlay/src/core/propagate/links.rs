@@ -1,5 +1,6 @@
 //! The links of one member: how each begins, what it carries next, how it ends.
 
+use std::ops::Bound;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -22,12 +23,15 @@ impl Propagation {
         any
     }
 
-    /// Tells all links of all members once more, and of all that there is: somebody may have failed to reach one and
-    /// forgotten it, or not got what it asked for.
+    /// Tells one link after the other of all members once more, since somebody may have failed to reach one and
+    /// forgotten it, and each of all that there is, since it may not have got what it asked for.
     pub(crate) fn tell_again(&mut self) {
-        for link in self.links.values_mut() {
+        self.links.values_mut().for_each(|link| link.offered.clear());
+        let after = self.told_again.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.links.range((after, Bound::Unbounded)).next().or_else(|| self.links.iter().next());
+        self.told_again = next.map(|(peer, _)| *peer);
+        if let Some(link) = self.told_again.and_then(|peer| self.links.get_mut(&peer)) {
             link.told = 0;
-            link.offered.clear();
         }
         self.news = true;
     }

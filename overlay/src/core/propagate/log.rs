@@ -49,6 +49,11 @@ impl Log {
         self.next
     }
 
+    /// Whether nothing is kept.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// The number of the oldest piece that is kept.
     pub(super) fn oldest(&self) -> u64 {
         self.kept.front().map_or(self.next, |kept| kept.first)

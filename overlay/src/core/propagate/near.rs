@@ -8,38 +8,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p::PeerId;
 
-/// Those of `members` near `me`, itself not among them. Costs a few look-ups for each member.
+/// Those of `members` near `me`, itself not among them. Costs a hash for each member, and few look-ups.
 pub(crate) fn near(me: PeerId, members: &BTreeSet<PeerId>) -> BTreeSet<PeerId> {
     let mut ring: BTreeMap<u64, PeerId> = members.iter().map(|peer| (place(peer), *peer)).collect();
-    ring.insert(place(&me), me);
-    let mut near = fingers(place(&me), &ring);
-    for (at, peer) in &ring {
-        if fingers(*at, &ring).contains(&me) {
-            near.insert(*peer);
+    let at = place(&me);
+    ring.remove(&at);
+    let mut near = BTreeSet::new();
+    // Whoever has a place from `free` on, up to this member's, is looking for this member there.
+    let Some((last, _)) = ring.range(..at).next_back().or_else(|| ring.iter().next_back()) else {
+        return near;
+    };
+    let free = last.wrapping_add(1);
+    for distance in (0..u64::BITS).map(|bit| 1u64 << bit) {
+        let there = at.wrapping_add(distance);
+        near.extend(ring.range(there..).chain(&ring).next().map(|(_, peer)| *peer));
+        let (from, to) = (free.wrapping_sub(distance), at.wrapping_sub(distance));
+        if from <= to {
+            near.extend(ring.range(from..=to).map(|(_, peer)| *peer));
+        } else {
+            near.extend(ring.range(from..).chain(ring.range(..=to)).map(|(_, peer)| *peer));
         }
     }
-    near.remove(&me);
     near
 }
 
 fn place(peer: &PeerId) -> u64 {
     let hash = blake3::hash(&peer.to_bytes());
     hash.as_bytes().iter().take(8).fold(0, |place, byte| place << 8 | u64::from(*byte))
-}
-
-/// Whom the member at this place looks for.
-fn fingers(at: u64, ring: &BTreeMap<u64, PeerId>) -> BTreeSet<PeerId> {
-    let behind = |place: u64| ring.range(place..).chain(ring).next();
-    let next = behind(at.wrapping_add(1)).map(|(place, _)| *place);
-    let mut fingers = BTreeSet::new();
-    for distance in (0..u64::BITS).rev().map(|bit| 1u64 << bit) {
-        let Some((place, peer)) = behind(at.wrapping_add(distance)) else { break };
-        fingers.insert(*peer);
-        if Some(*place) == next {
-            break;
-        }
-    }
-    fingers
 }
 
 #[cfg(test)]

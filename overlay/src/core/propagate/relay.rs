@@ -133,14 +133,15 @@ impl Propagation {
         for sender in senders {
             self.ask_for(now, sender);
         }
+        let spoke: Vec<_> = self.origins.iter().filter(|(_, origin)| !origin.log.is_empty()).collect();
         for (peer, link) in self.links.iter_mut().filter(|(peer, _)| self.relay_to.contains(peer)) {
             let mut offer = Vec::new();
-            for (sender, origin) in self.origins.iter().filter(|(sender, _)| *sender != peer) {
+            for (sender, origin) in spoke.iter().filter(|(sender, _)| *sender != peer) {
                 let next = origin.log.next();
                 let told = link.offered.get(sender).copied().unwrap_or(0);
                 if !origin.log.is_read_by(peer) && next > told && offer.len() < PROPAGATE_MEMBERS_MAX {
-                    offer.push(Position { sender: *sender, epoch: origin.inbox.epoch, next });
-                    link.offered.insert(*sender, next);
+                    offer.push(Position { sender: **sender, epoch: origin.inbox.epoch, next });
+                    link.offered.insert(**sender, next);
                 }
             }
             if !offer.is_empty() {

@@ -35,6 +35,8 @@ pub(crate) struct Propagation {
     pub(super) links: BTreeMap<PeerId, Link>,
     /// Whom signed parcels are passed on to.
     pub(super) relay_to: BTreeSet<PeerId>,
+    /// Who was told last of all members once more.
+    pub(super) told_again: Option<PeerId>,
     pub(crate) roster: Roster,
     ready: VecDeque<Delivery>,
     ready_bytes: usize,
@@ -104,6 +106,7 @@ impl Propagation {
             origins: HashMap::new(),
             links: BTreeMap::new(),
             relay_to: BTreeSet::new(),
+            told_again: None,
             roster: Roster::default(),
             ready: VecDeque::new(),
             ready_bytes: 0,

@@ -124,12 +124,14 @@ impl Keeper {
             }
             self.review();
         };
-        if let Some(reply) = politely {
+        if politely.is_some() {
             self.farewell().await;
-            // Who asked may have gone away.
-            let _ = reply.send(());
         }
         self.hub.unbind();
+        if let Some(reply) = politely {
+            // From now on it may be bound again. Who asked may have gone away.
+            let _ = reply.send(());
+        }
         let mut tasks = self.tasks;
         tasks.shutdown().await;
         self.hub
@@ -239,6 +241,9 @@ impl Keeper {
         let meters = &self.hub.shared.meters;
         self.ins.remove(&peer);
         self.hub.state().unheard(Instant::now(), &peer);
+        if matches!(end, ReadEnd::Left | ReadEnd::Forged) && self.outs.get(&peer).is_some_and(Out::is_open) {
+            self.outs.insert(peer, Out::Closing);
+        }
         match end {
             ReadEnd::Closed => {}
             ReadEnd::Left => {

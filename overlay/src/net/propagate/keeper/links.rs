@@ -23,6 +23,8 @@ pub(super) enum Out {
     Open {
         since: Instant,
     },
+    /// It ends once all was sent; if the member is back, another is opened then.
+    Closing,
     /// Not a binder when it was asked; it says so itself when it becomes one.
     NoBinder,
     Waiting {
@@ -33,7 +35,7 @@ pub(super) enum Out {
 
 impl Out {
     pub(super) fn is_open(&self) -> bool {
-        matches!(self, Self::Open { .. })
+        matches!(self, Self::Open { .. } | Self::Closing)
     }
 }
 

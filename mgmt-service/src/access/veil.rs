@@ -1,0 +1,111 @@
+//! Pseudonyms of peers, for who may not see ids: a keyed hash, the same at every agent of one management group.
+//!
+//! In: ids. Out: ids that nobody has. What it protects: who has neither the key nor an agent of its own can't tell from
+//! records and objects which peer is meant, nor test a guess, since patterns are matched against pseudonyms too. What it
+//! does not: a reader that talks to an agent knows with whom it talks, and so learns the pseudonym of that agent; it learns
+//! nothing of peers that have no agent. Whoever shows the same records with ids beside them gives the pseudonyms away.
+
+use std::fmt;
+
+use overlay::PeerId;
+
+use crate::arm::ArmRecord;
+use crate::jmx::{AttributeValue, ObjectName};
+use crate::protocol::BeanSnapshot;
+
+/// The key of one group's pseudonyms.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Veil {
+    key: [u8; 32],
+}
+
+impl Veil {
+    /// The pseudonyms of this key.
+    #[must_use]
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    /// The pseudonym of a peer: an id of the form that only a hash has, so that it can't be dialed by mistake.
+    #[must_use]
+    pub fn peer(&self, peer: &PeerId) -> PeerId {
+        let hash = blake3::keyed_hash(&self.key, &peer.to_bytes());
+        let bytes = [&[SHA2_256, HASH_BYTES], hash.as_bytes().as_slice()].concat();
+        // 32 bytes under this code are an id; the id itself is never shown instead.
+        PeerId::from_bytes(&bytes).unwrap_or_else(|_| PeerId::random())
+    }
+
+    /// The record with pseudonyms.
+    #[must_use]
+    pub fn record(&self, record: &ArmRecord) -> ArmRecord {
+        ArmRecord { peer: self.peer(&record.peer), dest: self.peer(&record.dest), ..record.clone() }
+    }
+
+    /// The name with pseudonyms for each part that is an id.
+    #[must_use]
+    pub fn name(&self, name: &ObjectName) -> Option<ObjectName> {
+        let keys = name.keys().map(|(key, value)| (key, self.text(value)));
+        ObjectName::new(&self.text(name.domain()), keys).ok()
+    }
+
+    /// The object with pseudonyms for each part of its name and each value that is an id; none if it can't be named so.
+    /// Ids inside longer texts stay: objects for readers have none.
+    #[must_use]
+    pub fn snapshot(&self, bean: BeanSnapshot) -> Option<BeanSnapshot> {
+        let veiled = |value| match value {
+            AttributeValue::Str(text) => AttributeValue::Str(self.text(&text)),
+            other => other,
+        };
+        let attributes = bean.attributes.into_iter().map(|(name, value)| (name, veiled(value))).collect();
+        Some(BeanSnapshot { name: self.name(&bean.name)?, attributes, truncated: bean.truncated })
+    }
+
+    fn text(&self, text: &str) -> String {
+        // An id has 46 or 52 characters; most values are told apart by their length.
+        let id = if text.len() > 40 { text.parse::<PeerId>().ok() } else { None };
+        id.map_or_else(|| text.to_owned(), |id| self.peer(&id).to_string())
+    }
+}
+
+impl fmt::Debug for Veil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Veil(..)")
+    }
+}
+
+/// Multihash code of SHA2-256 and the length of its digest.
+const SHA2_256: u8 = 0x12;
+const HASH_BYTES: u8 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jmx::record_name;
+
+    #[test]
+    fn a_pseudonym_is_the_same_in_one_group_and_another_in_the_next() {
+        let peer = PeerId::random();
+        let (one, two) = (Veil::new([1; 32]), Veil::new([2; 32]));
+        assert_eq!(one.peer(&peer), one.peer(&peer));
+        assert_ne!(one.peer(&peer), two.peer(&peer));
+        assert_ne!(one.peer(&peer), one.peer(&PeerId::random()));
+        assert!(one.peer(&peer).to_string().starts_with("Qm"));
+        assert_eq!(format!("{one:?}"), "Veil(..)");
+    }
+
+    #[test]
+    fn nothing_of_a_record_or_its_object_shows_an_id() {
+        let veil = Veil::new([1; 32]);
+        let record = ArmRecord { dest: PeerId::random(), ..ArmRecord::empty(PeerId::random()) };
+        let veiled = veil.record(&record);
+        let name = record_name(&record).unwrap();
+        assert_eq!(veil.name(&name).unwrap(), record_name(&veiled).unwrap());
+        let attributes =
+            vec![("dest".to_owned(), record.dest.to_string().into()), ("status".to_owned(), "good".into())];
+        let shown = veil.snapshot(BeanSnapshot { name, attributes, truncated: false }).unwrap();
+        let text = format!("{shown:?}");
+        assert!(!text.contains(&record.peer.to_string()) && !text.contains(&record.dest.to_string()));
+        assert_eq!(shown.attributes[0].1, veiled.dest.to_string().into());
+        assert_eq!(shown.attributes[1].1, "good".into());
+    }
+}

@@ -1,0 +1,65 @@
+//! Bounds of changing managed objects, of the management group and of the audit log.
+
+use std::time::Duration;
+
+/// Bytes of the text that a text monitor compares with; more is no value of its attribute.
+pub const MONITOR_TEXT_BYTES_MAX: usize = 1024;
+
+/// Monitors that one agent evaluates; a further one is refused. At one look a second each, all of them cost microseconds.
+pub const MONITORS_MAX: usize = 64;
+
+/// Time between two looks of a monitor at its attribute.
+pub const MONITOR_PERIOD: Duration = Duration::from_secs(1);
+
+/// Crossings that an agent remembers as attributes of `juxta:type=notifications`; the oldest is forgotten.
+pub const NOTIFICATIONS_KEPT: usize = 64;
+
+/// Bytes of a set, an invocation or a description with what it carries; a longer one is malformed.
+pub const MANAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Arguments of one invocation; more are malformed.
+pub const ARGUMENTS_MAX: usize = 16;
+
+/// How long an operation may take before its asker is told that it failed; it is given up where it waits then.
+pub const INVOKE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Operations that run at the same time at one agent; further ones wait for them.
+pub const INVOKES_AT_ONCE: usize = 8;
+
+/// Objects that one question of a reader looks at, since no index knows pseudonyms; the next page goes on behind them.
+pub const VEILED_SCAN_MAX: usize = 8192;
+
+/// Links that an agent shows as objects; further ones are not shown.
+pub const LINK_BEANS_MAX: usize = 1024;
+
+/// Bytes of the file that keeps a place in the management group; a longer one is damaged. The overlay's part has at most
+/// 512 KiB.
+pub const MEMBERSHIP_FILE_BYTES_MAX: usize = 520 * 1024;
+
+/// Time between two looks whether the place has changed, as by a renewal, and must be kept anew. A kill in between costs
+/// nothing: the credential before is good for hours.
+pub const MEMBERSHIP_KEEP_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long the key of the pseudonyms is asked for after a ticket was answered, at each issuer.
+pub const VEIL_KEY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a ticket can be used; the overlay allows up to seven days.
+pub const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// Denials of one period that have a line of their own in the audit log; the others are one line together.
+pub const DENIALS_NOTED: u32 = 20;
+
+/// The period.
+pub const DENIALS_PERIOD: Duration = Duration::from_secs(60);
+
+/// Bytes at which a file of the audit log is full and the next begins: about 10,000 lines.
+pub const AUDIT_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Files of the audit log, the one that is written included; the oldest is removed.
+pub const AUDIT_FILES_KEPT: usize = 5;
+
+/// Bytes of one line of the audit log; the texts of a longer one are cut to an eighth of [`AUDIT_TEXT_BYTES_MAX`] characters.
+pub const AUDIT_LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What the texts of a line that would be too long are measured by, so that five of them, escaped, fit.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 8 * 1024;
