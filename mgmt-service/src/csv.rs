@@ -102,7 +102,8 @@ mod tests {
         let path = dir.path().join("records.csv");
         fs::write(&path, "old").unwrap();
         let _file = CsvFile::create(&path).unwrap();
-        let header = "at,peer,transaction,dest,dest_status,corr,status,response_us,hold_us,path,reason\n";
+        let header = "at,peer,transaction,dest,dest_status,corr,status,response_us,hold_us,path,reason,\
+                      queue_us,lookup_us,dial_us,network_us\n";
         assert_eq!(fs::read_to_string(&path).unwrap(), header);
     }
 

@@ -4,6 +4,7 @@
 pub mod arm;
 pub mod csv;
 pub mod error;
+pub mod histogram;
 pub mod latency;
 pub mod limits;
 pub mod plot;
@@ -14,6 +15,7 @@ pub mod cli_common;
 pub mod jmx;
 pub mod net;
 pub mod protocol;
+pub mod store;
 pub mod subscription;
 
 pub use cli_common::ManagePolicy;

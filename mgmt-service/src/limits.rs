@@ -199,3 +199,39 @@ pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Batches that wait for the record sink; when full, agents wait for their acknowledgements.
 pub const SINK_QUEUE: usize = 64;
+
+// ---- the manager's store ------------------------------------------------------------------------------------------
+
+/// Buckets of a histogram of response times: 64 doublings of 32 buckets each. A number beyond is unreadable.
+pub const HISTOGRAM_BUCKETS_MAX: u16 = 64 * 32;
+
+/// How long records are kept whole, unless the store's owner says otherwise; then they live on in their minute.
+pub const STORE_RAW_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long minutes are kept; then they live on in their hour.
+pub const STORE_MINUTES_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long hours are kept.
+pub const STORE_HOURS_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// Bytes of the store's file that are in use: a day of 100 records a second is about 1 GB.
+///
+/// Reached: the oldest records go before their time, then the oldest minutes and hours; counted in `discarded`. A file an
+/// eighth larger takes no record at all, as on a full disk.
+pub const STORE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Bytes that the log beside the store's file keeps after it was written back.
+pub const STORE_LOG_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Records that one transaction sums up or deletes, so that no commit waits long for it.
+pub const STORE_STEP_RECORDS: u64 = 10_000;
+
+/// Time between two rounds of summing up and deleting.
+pub const STORE_KEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a writer waits for another program that holds the store.
+pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time between two tries to commit while the disk is full; nothing is acknowledged meanwhile, so agents keep what they
+/// have, within their own bound.
+pub const SINK_RETRY: Duration = Duration::from_millis(500);

@@ -12,7 +12,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
 use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
-use crate::core::Path;
+use crate::core::{Path, Reached};
 use crate::error::{ConnectError, LeaseError};
 use crate::event::Events;
 use crate::limits::PUBLICATIONS_MAX;
@@ -129,12 +129,12 @@ impl Peer {
     }
 
     /// Makes sure that there is a session with `peer`: an open one, else by dialing what is remembered, else by
-    /// what the rendezvous know of it. Cancel-safe.
+    /// what the rendezvous know of it. Says how long each step took. Cancel-safe.
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub async fn reach(&self, peer: PeerId, deadline: Duration) -> Result<(), ConnectError> {
-        within(deadline, self.handle.reach_session(peer)).await.map(drop)
+    pub async fn reach(&self, peer: PeerId, deadline: Duration) -> Result<Reached, ConnectError> {
+        within(deadline, self.handle.reach_measured(peer)).await.map(|(_, reached)| reached)
     }
 
     /// The smoothed round trip to `peer`, measured on its session every

@@ -261,7 +261,7 @@ impl Core {
             Some(link) => {
                 self.poller.sent(at.now, &peer);
                 self.counters.count(Counter::PingsSent);
-                self.order(link, Order::Ping);
+                self.order(link, Order::Ping { due: at.now });
             }
             None => self.dial_unless_linked(&peer, REDIAL_DEADLINE),
         }

@@ -166,7 +166,7 @@ impl Effect {
     pub fn is_immediate(&self) -> bool {
         match self {
             Self::Dial { .. } | Self::Unreachable { .. } => true,
-            Self::Order { order, .. } => *order == Order::Ping,
+            Self::Order { order, .. } => matches!(order, Order::Ping { .. }),
             _ => false,
         }
     }
@@ -196,7 +196,10 @@ pub enum Order {
         told: Option<Presence>,
     },
     /// Measure and write a PING.
-    Ping,
+    Ping {
+        /// When it was to be sent.
+        due: Instant,
+    },
     /// Close as soon as nothing is outstanding, at the latest after `RETIRE_AFTER`.
     Retire,
     /// Write what is ordered, then close.

@@ -19,7 +19,7 @@ impl Core {
     pub(super) fn pass_time(&mut self, now: Instant) {
         while let Some(tick) = self.poller.pop(now) {
             match tick {
-                Tick::Due(peer) => self.ping(now, peer),
+                Tick::Due { peer, due } => self.ping(now, due, peer),
                 Tick::Silent(peer) => self.offline(now, &peer),
             }
         }
@@ -126,12 +126,12 @@ impl Core {
         self.dials.cancel(peer);
     }
 
-    fn ping(&mut self, now: Instant, peer: PeerId) {
+    fn ping(&mut self, now: Instant, due: Instant, peer: PeerId) {
         match self.links.preferred(&peer) {
             Some(link) => {
                 self.poller.sent(now, &peer);
                 self.counters.count(Counter::PingsSent);
-                self.order(link, Order::Ping);
+                self.order(link, Order::Ping { due });
             }
             None => {
                 self.counters.count(Counter::PingsUnreachable);

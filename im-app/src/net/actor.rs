@@ -18,7 +18,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use mgmt_service::arm::{Application, Transaction};
-use overlay::{BidiPipe, Peer, PeerGroup, PeerId, PipeListener};
+use overlay::{BidiPipe, Peer, PeerGroup, PeerId, PipeListener, Reached};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
@@ -80,7 +80,7 @@ struct Waiting {
 #[expect(clippy::large_enum_variant, reason = "one at a time, moved once")]
 enum Ending {
     Link,
-    Dialed { peer: PeerId, pipe: Option<BidiPipe> },
+    Dialed { peer: PeerId, pipe: Option<(BidiPipe, Reached)> },
     Asked { ticket: Ticket, answer: Result<Answer, CommandError> },
 }
 
@@ -172,7 +172,7 @@ impl Actor {
                     self.application.expire(Instant::now());
                     self.handle(Input::Timeout);
                 }
-                Some(pipe) = self.listener.accept(), if room => self.link_up(pipe, false),
+                Some(pipe) = self.listener.accept(), if room => self.link_up(pipe, None),
                 inbound = self.inputs.recv(), if room => match inbound {
                     Some(inbound) => self.inbound(inbound),
                     None => self.quitting = true,
@@ -226,7 +226,7 @@ impl Actor {
                     let until = self.next_cursor.saturating_sub(1);
                     after.push(After::Ask { ticket, question, until });
                 }
-                Effect::Order { link, order } if order == Order::Ping => self.order(link, order),
+                Effect::Order { link, order: order @ Order::Ping { .. } } => self.order(link, order),
                 Effect::Order { link, order } => after.push(After::Order { link, order }),
                 Effect::Dial { peer, addresses, deadline } => self.dial(peer, addresses, deadline),
                 Effect::Unreachable { peer } => self.transaction.unreachable(Instant::now(), wall_ms(), peer),

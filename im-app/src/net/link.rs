@@ -204,7 +204,7 @@ impl Writer<'_> {
                         self.answer(asked).await?;
                     }
                 }
-                Order::Ping => self.ping().await?,
+                Order::Ping { due } => self.ping(due).await?,
                 Order::Retire => self.retire_until = Some(Instant::now() + RETIRE_AFTER),
                 Order::Close => {
                     close = true;
@@ -224,9 +224,9 @@ impl Writer<'_> {
     }
 
     /// Starts the clock and writes a PING at once; nothing of before is measured with it.
-    async fn ping(&mut self) -> Result<(), Broken> {
+    async fn ping(&mut self, due: Instant) -> Result<(), Broken> {
         self.flush().await?;
-        let correlator = self.link.pinger.start(Instant::now(), wall_ms());
+        let correlator = self.link.pinger.start(Instant::now(), wall_ms(), due);
         self.put(&Frame::Ping { correlator }).await?;
         self.flush().await
     }

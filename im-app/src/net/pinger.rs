@@ -5,24 +5,26 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mgmt_service::arm::{Correlator, DestStatus, Outcome, Path as ArmPath, Status as ArmStatus, Transaction};
-use overlay::PeerId;
+use mgmt_service::arm::{Correlator, DestStatus, Outcome, Path, Split, Status as ArmStatus, Transaction};
+use overlay::{Peer, PeerId, Reached};
 
 use crate::limits::PINGS_OUTSTANDING_MAX;
 use crate::messenger::{Counter, Counters};
-use crate::presence::Path;
 use crate::status::Status;
 use crate::wire::Pong;
 
 /// Outstanding PINGs of one pipe.
 #[derive(Debug)]
 pub(super) struct Pinger {
+    /// Who asks: knows how it is connected.
+    own: Peer,
     peer: PeerId,
-    path: Path,
     transaction: Transaction,
     counters: Counters,
     /// Held for a few instructions by the two halves of one task.
     outstanding: Mutex<VecDeque<Outstanding>>,
+    /// What it took to open the pipe, until the first PING has told it.
+    opened: Mutex<Option<Reached>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,16 +32,30 @@ struct Outstanding {
     correlator: u64,
     started: Instant,
     measured: bool,
+    split: Split,
 }
 
 impl Pinger {
-    pub(super) fn new(peer: PeerId, path: Path, transaction: Transaction, counters: Counters) -> Self {
-        Self { peer, path, transaction, counters, outstanding: Mutex::default() }
+    pub(super) fn new(
+        own: Peer,
+        peer: PeerId,
+        transaction: Transaction,
+        counters: Counters,
+        opened: Option<Reached>,
+    ) -> Self {
+        Self { own, peer, transaction, counters, outstanding: Mutex::default(), opened: Mutex::new(opened) }
     }
 
-    /// Starts the clock; the correlator for the PING that is written next.
-    pub(super) fn start(&self, now: Instant, wall_ms: u64) -> u64 {
-        let started = self.transaction.start(now, wall_ms, self.peer, arm_path(self.path));
+    /// Starts the clock; the correlator for the PING that is written next and was to be written when it was `due`.
+    pub(super) fn start(&self, now: Instant, wall_ms: u64, due: Instant) -> u64 {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let split = Split {
+            queue_us: Some(micros(now.saturating_duration_since(due))),
+            lookup_us: opened.map(|opened| micros(opened.lookup)),
+            dial_us: opened.map(|opened| micros(opened.dial)),
+            network_us: None,
+        };
+        let started = self.transaction.start(now, wall_ms, self.peer, self.path());
         let mut outstanding = self.outstanding.lock().unwrap_or_else(PoisonError::into_inner);
         let (correlator, measured) = match started {
             Ok(correlator) => (correlator.0, true),
@@ -51,26 +67,36 @@ impl Pinger {
         if outstanding.len() >= PINGS_OUTSTANDING_MAX {
             outstanding.pop_front();
         }
-        outstanding.push_back(Outstanding { correlator, started: now, measured });
+        outstanding.push_back(Outstanding { correlator, started: now, measured, split });
         correlator
     }
 
     /// Stops the clock; the round trip when the PONG answers an outstanding PING of this pipe.
     pub(super) fn stop(&self, now: Instant, pong: &Pong) -> Option<Duration> {
-        let outcome = Outcome {
-            status: ArmStatus::Good,
-            dest_status: dest_status(pong.presence.status),
-            hold_us: Some(pong.hold_us.into()),
-        };
         let mut outstanding = self.outstanding.lock().unwrap_or_else(PoisonError::into_inner);
         let at = outstanding.iter().position(|ping| ping.correlator == pong.correlator);
         let ping = at.and_then(|at| outstanding.remove(at));
         drop(outstanding);
+        let outcome = Outcome {
+            status: ArmStatus::Good,
+            dest_status: dest_status(pong.presence.status),
+            hold_us: Some(pong.hold_us.into()),
+            split: Split {
+                network_us: self.own.round_trip(self.peer).map(micros),
+                ..ping.map(|ping| ping.split).unwrap_or_default()
+            },
+        };
         // One that is not outstanding here is still told to ARM, which counts it as late or forged.
         if ping.is_none_or(|ping| ping.measured) {
             self.transaction.stop(now, Correlator(pong.correlator), self.peer, outcome);
         }
         ping.map(|ping| now.saturating_duration_since(ping.started))
+    }
+
+    /// The way that the PING takes: a direct connection, when there is one, is preferred to one through a relay.
+    fn path(&self) -> Path {
+        let paths = self.own.paths(self.peer);
+        if !paths.is_empty() && paths.iter().all(|path| path.relayed) { Path::Relayed } else { Path::Direct }
     }
 
     /// Whether a PONG is awaited that could still come in time to be of use.
@@ -79,11 +105,9 @@ impl Pinger {
     }
 }
 
-fn arm_path(path: Path) -> ArmPath {
-    match path {
-        Path::Direct => ArmPath::Direct,
-        Path::Relayed => ArmPath::Relayed,
-    }
+/// A duration as records have it; what is longer than they can say is cut.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn dest_status(status: Status) -> DestStatus {

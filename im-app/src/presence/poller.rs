@@ -14,7 +14,12 @@ use crate::limits::PINGS_UNANSWERED_MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tick {
     /// This buddy is to be PINGed now.
-    Due(PeerId),
+    Due {
+        /// Whom.
+        peer: PeerId,
+        /// When it was to be; earlier than now when nobody asked in time.
+        due: Instant,
+    },
     /// This buddy left so many PINGs unanswered that it counts as offline; said once until it answers.
     Silent(PeerId),
 }
@@ -113,7 +118,7 @@ impl Poller {
         // Periods that were slept through are not made up for in a burst.
         let next = planned + self.period;
         self.schedule(peer, if next > now { next } else { now + self.period });
-        Some(Tick::Due(peer))
+        Some(Tick::Due { peer, due: planned })
     }
 
     /// When [`pop`](Self::pop) has something next.
@@ -154,7 +159,7 @@ mod tests {
         let mut seen = Vec::new();
         while let Some(at) = poller.poll_timeout().filter(|at| *at <= start + end) {
             for tick in ticks(poller, at) {
-                if let Tick::Due(peer) = tick {
+                if let Tick::Due { peer, .. } = tick {
                     poller.sent(at, &peer);
                 }
                 seen.push(((at - start).as_secs(), tick));
@@ -170,7 +175,7 @@ mod tests {
         poller.watch(start, peer);
         let due: Vec<u64> = run(&mut poller, start, PERIOD * 6)
             .into_iter()
-            .filter_map(|(at, tick)| (tick == Tick::Due(peer)).then_some(at))
+            .filter_map(|(at, tick)| matches!(tick, Tick::Due { .. }).then_some(at))
             .collect();
         assert_eq!(due, [10, 20, 30, 40, 50, 60]);
     }
@@ -210,7 +215,7 @@ mod tests {
         let mut poller = Poller::new(PERIOD, PERIOD);
         poller.watch(start, peer);
         poller.reached(start + second, &peer);
-        assert_eq!(ticks(&mut poller, start + second), [Tick::Due(peer)]);
+        assert_eq!(ticks(&mut poller, start + second), [Tick::Due { peer, due: start + second }]);
         poller.sent(start + second, &peer);
         poller.answered(&peer);
         poller.reached(start + second * 2, &peer);
@@ -223,7 +228,7 @@ mod tests {
         let (start, peer) = (Instant::now(), PeerId::random());
         let mut poller = Poller::new(PERIOD, PERIOD);
         poller.watch(start, peer);
-        assert_eq!(ticks(&mut poller, start + PERIOD * 50), [Tick::Due(peer)]);
+        assert_eq!(ticks(&mut poller, start + PERIOD * 50), [Tick::Due { peer, due: start + PERIOD }]);
     }
 
     #[test]

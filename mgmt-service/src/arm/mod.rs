@@ -24,6 +24,7 @@ mod pool;
 mod producer;
 mod queue;
 mod record;
+mod split;
 mod transaction;
 
 pub use application::Application;
@@ -34,4 +35,5 @@ pub use pool::{Ended, NotStopped, Started, TransactionPool};
 pub use queue::{Overflow, PooledRecord, Pushed, RecordQueue};
 pub(crate) use record::rfc3339_ms;
 pub use record::{ArmRecord, DestStatus, Path, Reason, Status};
+pub use split::Split;
 pub use transaction::{Outcome, Stopped, Transaction};

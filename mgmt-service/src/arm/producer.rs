@@ -57,6 +57,7 @@ impl Shared {
             hold_us: hold_us.map(|hold| hold.min(elapsed_us)),
             path: if with_path { ended.started.path } else { Path::None },
             reason,
+            split: outcome.split,
         });
     }
 }

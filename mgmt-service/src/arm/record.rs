@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use overlay::PeerId;
 use serde::Serialize;
 
-use super::Correlator;
+use super::{Correlator, Split};
 
 /// Declares an enum whose variants have a fixed number (for wires) and a fixed text (for people and scripts).
 macro_rules! coded_enum {
@@ -144,11 +144,13 @@ pub struct ArmRecord {
     pub path: Path,
     /// Why it did not end well.
     pub reason: Reason,
+    /// Where the time around it went.
+    pub split: Split,
 }
 
 impl ArmRecord {
-    /// The columns of a record, in the order of CSV files and of JSON lines.
-    pub const COLUMNS: [&str; 11] = [
+    /// The columns of a record, in the order of CSV files and of JSON lines; new ones come at the end.
+    pub const COLUMNS: [&str; 15] = [
         "at",
         "peer",
         "transaction",
@@ -160,6 +162,10 @@ impl ArmRecord {
         "hold_us",
         "path",
         "reason",
+        "queue_us",
+        "lookup_us",
+        "dial_us",
+        "network_us",
     ];
 
     /// An empty record, as it waits in a pool to be filled.
@@ -177,6 +183,7 @@ impl ArmRecord {
             hold_us: None,
             path: Path::None,
             reason: Reason::None,
+            split: Split::default(),
         }
     }
 
@@ -191,8 +198,9 @@ impl ArmRecord {
 
     /// The values of [`Self::COLUMNS`]; a value that was not measured is an empty text.
     #[must_use]
-    pub fn fields(&self) -> [String; 11] {
+    pub fn fields(&self) -> [String; 15] {
         let number = |value: Option<u64>| value.map_or_else(String::new, |value| value.to_string());
+        let [queue, lookup, dial, network] = self.split.values().map(number);
         [
             self.at(),
             self.peer.to_string(),
@@ -205,6 +213,10 @@ impl ArmRecord {
             number(self.hold_us),
             self.path.to_string(),
             self.reason.to_string(),
+            queue,
+            lookup,
+            dial,
+            network,
         ]
     }
 
@@ -233,6 +245,10 @@ impl ArmRecord {
             hold_us: self.hold_us,
             path: self.path.as_str(),
             reason: self.reason.as_str(),
+            queue_us: self.split.queue_us,
+            lookup_us: self.split.lookup_us,
+            dial_us: self.split.dial_us,
+            network_us: self.split.network_us,
         }
     }
 }
@@ -251,6 +267,10 @@ struct Columns<'a> {
     hold_us: Option<u64>,
     path: &'static str,
     reason: &'static str,
+    queue_us: Option<u64>,
+    lookup_us: Option<u64>,
+    dial_us: Option<u64>,
+    network_us: Option<u64>,
 }
 
 /// A time of a clock that may be wrong, as RFC 3339; what lies after the year 9999 is cut to that.
@@ -277,6 +297,7 @@ mod tests {
             response_us: Some(850),
             hold_us: None,
             path: Path::Direct,
+            split: Split { queue_us: Some(3), ..Split::default() },
             ..ArmRecord::empty(PeerId::random())
         }
     }
@@ -295,6 +316,10 @@ mod tests {
             "850".to_owned(),
             String::new(),
             "direct".to_owned(),
+            String::new(),
+            "3".to_owned(),
+            String::new(),
+            String::new(),
             String::new(),
         ];
         assert_eq!(record.fields(), expected);

@@ -15,6 +15,7 @@ use super::definition::TransactionDefinition;
 use super::pool::{Ended, NotStopped, Started};
 use super::producer::{Producer, Shared, add_one};
 use super::record::{DestStatus, Path, Reason, Status};
+use super::split::Split;
 use crate::error::PoolExhausted;
 
 /// How the application saw a transaction end.
@@ -27,19 +28,21 @@ pub struct Outcome {
     /// How long the receiver says it held the question, in microseconds; more than the whole response time
     /// is cut to that.
     pub hold_us: Option<u64>,
+    /// Where the time around it went.
+    pub split: Split,
 }
 
 impl Outcome {
     /// An outcome of which only the status is known.
     #[must_use]
     pub const fn new(status: Status) -> Self {
-        Self { status, dest_status: DestStatus::Unknown, hold_us: None }
+        Self { status, dest_status: DestStatus::Unknown, hold_us: None, split: NOT_SPLIT }
     }
 
     /// A good answer that carried the receiver's status.
     #[must_use]
     pub const fn good(dest_status: DestStatus) -> Self {
-        Self { status: Status::Good, dest_status, hold_us: None }
+        Self { status: Status::Good, dest_status, hold_us: None, split: NOT_SPLIT }
     }
 }
 
@@ -134,3 +137,5 @@ impl Transaction {
         &self.producer.definition
     }
 }
+
+const NOT_SPLIT: Split = Split::of([None; 4]);

@@ -58,13 +58,13 @@ pub(super) enum Command {
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
         duration: Option<Duration>,
     },
-    /// Collects the records of every agent in a file, and says at the end what they were
+    /// Collects the records of every agent in the data directory's store, and says at the end what they were
     #[command(after_help = "Example:\n  mgmt collect --for 10m --csv records.csv")]
     Collect {
         /// How long; until Ctrl-C when not given
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
         duration: Option<Duration>,
-        /// The file; one in the data directory when not given, an existing one is overwritten
+        /// A file besides; an existing one is overwritten
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
     },

@@ -1,14 +1,15 @@
-//! `mgmt collect`: the records of every agent in a CSV file, committed before they are acknowledged.
+//! `mgmt collect`: the records of every agent in the store (and a CSV file), committed before they are acknowledged.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mgmt_service::cli_common::{CliError, ExitCode, Signals};
 use mgmt_service::csv::CsvFile;
 use mgmt_service::jmx::ObjectNamePattern;
 use mgmt_service::latency::LatencyMatrix;
 use mgmt_service::net::{Collection, CollectionEnd};
+use mgmt_service::store::{Retention, Store, StoreSink};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::output::Output;
@@ -22,32 +23,36 @@ pub(super) async fn collect(
     signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
-    let path = csv.unwrap_or_else(|| session.data_dir.path().join(file_name(SystemTime::now())));
-    let file = CsvFile::create(&path).map_err(|error| {
-        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        CliError::failed(format_args!("failed to {error}: {source}; name a file you may write with --csv"))
-    })?;
+    let path = store_file(session.data_dir.path());
+    let store = open_store(&path)?;
+    let names = store.names();
+    let file = csv.as_deref().map(create_csv).transpose()?;
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
     let started = Instant::now();
-    let collection = session.manager.collect(ObjectNamePattern::everything(), (file, matrix.clone()));
-    let (end, code) = attend(collection, duration, signals, |_| Ok(())).await?;
+    let sink = (store, (file, matrix.clone()));
+    let collection = session.manager.collect(ObjectNamePattern::everything(), sink);
+    let (end, code) = attend(collection, duration, signals, |collection| {
+        names.learn(&collection.agents());
+        Ok(())
+    })
+    .await?;
     let CollectionEnd { summary, failure } = end;
+    let places: Vec<String> = csv.iter().chain([&path]).map(|path| path.display().to_string()).collect();
+    let places = places.join(" and ");
     if let Some(error) = failure {
         return Err(CliError::failed(format_args!(
-            "failed to keep records in {}: {error}; make room and collect into another file",
-            path.display()
+            "failed to keep records in {places}: {error}; make room and collect again: what agents still hold comes then"
         )));
     }
     let overall = matrix.lock().unwrap_or_else(PoisonError::into_inner).overall();
     let mut line = format!(
-        "{} records of {} agents in {} s: {}, {} failed; {} lost by agents; {}",
+        "{} records of {} agents in {} s: {}, {} failed; {} lost by agents; {places}",
         summary.records,
         summary.agents,
         started.elapsed().as_secs(),
         overall.response,
         overall.failed,
         summary.dropped,
-        path.display()
     );
     if summary.unflushed > 0 {
         line.push_str(&format!(" ({} agents did not flush in time)", summary.unflushed));
@@ -86,19 +91,34 @@ pub(super) async fn attend(
     Ok((collection.stop().await, code))
 }
 
-/// A name that no other run takes: `records-20260131T120000Z.csv`.
-fn file_name(now: SystemTime) -> String {
-    let at = humantime::format_rfc3339_seconds(now).to_string();
-    format!("records-{}.csv", at.replace(['-', ':'], ""))
+/// Where the store of a data directory is.
+pub(super) fn store_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(STORE_FILE)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_named_by_its_time() {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_769_860_800);
-        assert_eq!(file_name(at), "records-20260131T120000Z.csv");
-    }
+/// The store, ready to be filled; it goes on where the last run was.
+fn open_store(path: &Path) -> Result<StoreSink<fn() -> u64>, CliError> {
+    let random = getrandom::u64()
+        .map_err(|error| CliError::failed(format_args!("failed to get a random number: {error}")))?;
+    let clock: fn() -> u64 = now_ms;
+    let sink = Store::open(path).and_then(|store| StoreSink::new(store, Retention::default(), random, clock));
+    sink.map_err(|error| {
+        CliError::failed(format_args!("failed to {error}; name another directory with --data-dir"))
+    })
 }
+
+fn create_csv(path: &Path) -> Result<CsvFile, CliError> {
+    CsvFile::create(path).map_err(|error| {
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        CliError::failed(format_args!("failed to {error}: {source}; name a file you may write with --csv"))
+    })
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The store's file in the data directory.
+const STORE_FILE: &str = "records.db";

@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use super::bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
 use super::object_name::ObjectName;
 use super::server::{BeanServer, Registration};
-use crate::arm::{ArmRecord, DestStatus, Path, PooledRecord, Reason, Status};
+use crate::arm::{ArmRecord, DestStatus, Path, PooledRecord, Reason, Split, Status};
 use crate::error::{ObjectNameError, RegisterError};
 
 /// The name under which a record is managed. Both peers stand with their PeerId: names of people are not unique.
@@ -52,6 +52,7 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
         hold_us: number("hold_us"),
         path: Path::from_text(text("path").unwrap_or_default())?,
         reason: Reason::from_text(text("reason").unwrap_or_default())?,
+        split: Split::of(Split::COLUMNS.map(number)),
     })
 }
 
@@ -137,12 +138,16 @@ fn value(record: &ArmRecord, name: &str) -> Option<AttributeValue> {
         "hold_us" => record.hold_us.map(AttributeValue::from),
         "path" => text(record.path.as_str()),
         "reason" => text(record.reason.as_str()),
+        "queue_us" => record.split.queue_us.map(AttributeValue::from),
+        "lookup_us" => record.split.lookup_us.map(AttributeValue::from),
+        "dial_us" => record.split.dial_us.map(AttributeValue::from),
+        "network_us" => record.split.network_us.map(AttributeValue::from),
         _ => None,
     }
 }
 
 /// The columns of a record with what they mean.
-const ATTRIBUTES: [(&str, &str); 11] = [
+const ATTRIBUTES: [(&str, &str); 15] = [
     ("at", "when it started, RFC 3339"),
     ("peer", "who measured"),
     ("transaction", "what was measured"),
@@ -154,6 +159,10 @@ const ATTRIBUTES: [(&str, &str); 11] = [
     ("hold_us", "microseconds that the other side took to answer"),
     ("path", "direct or relayed"),
     ("reason", "why it failed"),
+    ("queue_us", "microseconds from when it was due until it was sent"),
+    ("lookup_us", "microseconds of looking for the receiver, when a pipe had to be opened"),
+    ("dial_us", "microseconds of connecting, when a pipe had to be opened"),
+    ("network_us", "microseconds of the bare connection's round trip"),
 ];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 mod collector;
 mod sink;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ use crate::jmx::ObjectNamePattern;
 use crate::limits::{AGENTS_LOOKUP_INTERVAL, AGENTS_LOOKUP_TIMEOUT, AGENTS_MAX, FLUSH_TIMEOUT};
 use crate::subscription::Inbox;
 
-pub use sink::RecordSink;
+pub use sink::{RecordSink, Resume};
 
 /// Records being collected. Dropping it ends it at once; what agents sent and was not committed, they keep for a while.
 #[derive(Debug)]
@@ -69,14 +69,24 @@ struct Agents {
     known: HashMap<PeerId, AgentInfo>,
     /// What each has delivered. Outlives its task, so that one that comes back goes on where it was.
     inboxes: HashMap<PeerId, Inbox>,
+    /// Which have delivered something to this collection.
+    delivered: HashSet<PeerId>,
+    /// Records that agents had lost before this collection began.
+    dropped_before: u64,
     /// Since when there is no pipe to each that had one.
     left_at: HashMap<PeerId, Instant>,
+}
+
+impl Agents {
+    fn dropped(&self) -> u64 {
+        self.inboxes.values().map(Inbox::dropped).sum()
+    }
 }
 
 impl Collection {
     pub(super) fn start(manager: Manager, pattern: ObjectNamePattern, sink: Box<dyn RecordSink>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let (sink, failure) = SinkHandle::start(sink);
+        let (sink, resumed, failure) = SinkHandle::start(sink);
         let shared = Arc::new(Shared::default());
         let lookout = Lookout {
             manager,
@@ -87,7 +97,7 @@ impl Collection {
             following: JoinSet::new(),
             collecting_since: Instant::now(),
         };
-        Self { shared, stop, running: tokio::spawn(lookout.run()), failure }
+        Self { shared, stop, running: tokio::spawn(lookout.run(resumed)), failure }
     }
 
     /// The agents found so far, gone ones included.
@@ -101,9 +111,9 @@ impl Collection {
     pub fn summary(&self) -> CollectionSummary {
         let agents = self.shared.lock();
         CollectionSummary {
-            agents: agents.inboxes.values().filter(|inbox| inbox.resume_from() != (0, 0)).count() as u64,
+            agents: agents.delivered.len() as u64,
             records: self.shared.counters.records.get(),
-            dropped: agents.inboxes.values().map(Inbox::dropped).sum(),
+            dropped: agents.dropped().saturating_sub(agents.dropped_before),
             unflushed: self.shared.counters.unflushed.get(),
         }
     }
@@ -166,12 +176,14 @@ struct Lookout {
 }
 
 impl Lookout {
-    async fn run(mut self) {
-        let Ok(subscription) = getrandom::u64() else {
+    async fn run(mut self, resumed: oneshot::Receiver<Option<Resume>>) {
+        // A sink that can't say what it has kept has failed, and is reported as such.
+        let Ok(resumed) = resumed.await else { return };
+        let Some(subscription) = self.go_on(resumed) else {
             tracing::error!("the operating system gives no random numbers");
             return;
         };
-        let mut followed = std::collections::HashSet::new();
+        let mut followed = HashSet::new();
         let mut looks = interval(AGENTS_LOOKUP_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -201,6 +213,20 @@ impl Lookout {
             self.following.shutdown().await;
         }
         self.sink.close().await;
+    }
+
+    /// Goes on where an earlier run was; the number of the subscription.
+    fn go_on(&self, resumed: Option<Resume>) -> Option<u64> {
+        let Some(Resume { subscription, inboxes }) = resumed else { return getrandom::u64().ok() };
+        let mut agents = self.shared.lock();
+        for (peer, inbox, away) in inboxes {
+            agents.inboxes.insert(peer, inbox);
+            if let Some(left_at) = self.collecting_since.checked_sub(away) {
+                agents.left_at.insert(peer, left_at);
+            }
+        }
+        agents.dropped_before = agents.dropped();
+        Some(subscription)
     }
 
     /// Notes what an agent says of itself; false for one beyond the bound.

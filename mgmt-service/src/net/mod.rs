@@ -10,7 +10,7 @@ mod counters;
 mod manager;
 
 pub use agent::ManagementAgent;
-pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink};
+pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume};
 pub use manager::{AgentInfo, Manager};
 
 #[cfg(test)]

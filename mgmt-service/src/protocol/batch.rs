@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use overlay::PeerId;
-use overlay::wire::{Ext, WireError, decode, encode_kind};
+use overlay::wire::{Ext, WireError, decode, encode, encode_kind};
 
 use super::push::BATCH;
 use super::service::{DECODE_BYTES_MAX, VERSION};
-use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Status};
+use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
 
 /// A batch as a manager reads it.
@@ -31,7 +31,7 @@ pub struct RecordBatch {
 impl RecordBatch {
     /// The batch in the body of a push message from `peer`, who measured everything in it.
     pub(super) fn decode(peer: PeerId, body: &[u8]) -> Result<Self, WireError> {
-        let (boot, seq, dropped, wire, _ext): (u64, u64, u64, WireRecords, Ext) =
+        let (boot, seq, dropped, wire, ext): (u64, u64, u64, WireRecords, Ext) =
             decode(body, DECODE_BYTES_MAX)?;
         let WireRecords { base_ms, peers, transactions, rows } = wire;
         if rows.len() > BATCH_RECORDS_MAX {
@@ -45,10 +45,13 @@ impl RecordBatch {
             return Err(WireError::Malformed);
         }
         let transactions: Vec<Arc<str>> = transactions.into_iter().map(Arc::from).collect();
-        let records = rows
+        let mut records: Vec<ArmRecord> = rows
             .into_iter()
             .map(|row| row.read(peer, base_ms, &peers, &transactions).ok_or(WireError::Malformed))
             .collect::<Result<_, _>>()?;
+        if let Some((_, bytes)) = ext.iter().find(|(kind, _)| *kind == EXT_SPLITS) {
+            read_splits(bytes, &mut records)?;
+        }
         Ok(Self { boot, seq, dropped, records })
     }
 }
@@ -59,6 +62,8 @@ pub struct BatchBuilder {
     wire: WireRecords,
     peer_places: HashMap<PeerId, u32>,
     transaction_places: HashMap<Arc<str>, u32>,
+    /// One for each row; sent only when one of them is not empty.
+    splits: Vec<WireSplit>,
     /// Bytes of all that is in it, at most.
     bytes: usize,
 }
@@ -89,7 +94,9 @@ impl BatchBuilder {
                 place
             }
         };
-        self.bytes += ROW_BYTES_MAX;
+        let split = record.split.values().map(|part| part.map_or(0, |part| part.saturating_add(1)));
+        self.bytes += ROW_BYTES_MAX + split.map(varint_bytes_max).iter().sum::<usize>();
+        self.splits.push(split);
         self.wire.rows.push(Row::write(record, self.wire.base_ms, dest, transaction));
     }
 
@@ -116,8 +123,12 @@ impl BatchBuilder {
     /// # Errors
     /// None for a builder that was closed when full.
     pub fn close(&mut self, boot: u64, seq: u64, dropped: u64) -> Result<Bytes, WireError> {
-        let Self { wire, .. } = std::mem::take(self);
-        encode_kind(VERSION, BATCH, &(boot, seq, dropped, wire, Ext::new()), PUSH_BYTES_MAX).map(Bytes::from)
+        let Self { wire, splits, .. } = std::mem::take(self);
+        let mut ext = Ext::new();
+        if splits.iter().any(|split| *split != WireSplit::default()) {
+            ext.push((EXT_SPLITS, encode(&splits, PUSH_BYTES_MAX)?.into()));
+        }
+        encode_kind(VERSION, BATCH, &(boot, seq, dropped, wire, ext), PUSH_BYTES_MAX).map(Bytes::from)
     }
 }
 
@@ -186,9 +197,38 @@ impl Row {
             hold_us: self.hold.checked_sub(1),
             path: Path::from_code(code(2))?,
             reason: Reason::from_code(code(1))?,
+            split: Split::default(),
         })
     }
 }
+
+/// The parts of one row's [`Split`], each microseconds + 1; 0 for none.
+type WireSplit = [u64; 4];
+
+/// Puts the splits into their records; a reader that does not know them leaves them out.
+fn read_splits(bytes: &[u8], records: &mut [ArmRecord]) -> Result<(), WireError> {
+    let splits: Vec<WireSplit> = decode(bytes, DECODE_BYTES_MAX)?;
+    if splits.len() != records.len() {
+        return Err(WireError::Malformed);
+    }
+    for (record, split) in records.iter_mut().zip(splits) {
+        record.split = Split::of(split.map(|part| part.checked_sub(1)));
+    }
+    Ok(())
+}
+
+/// Bytes that a number takes on the wire.
+const fn varint_bytes_max(number: u64) -> usize {
+    match number {
+        0..=250 => 1,
+        251..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
+/// The number under which a batch carries the splits of its rows.
+const EXT_SPLITS: u16 = 1;
 
 /// Bytes of a row at its longest: five varints of 9, 5, 5, 9 and 9 bytes, the codes, the correlator.
 const ROW_BYTES_MAX: usize = 48;

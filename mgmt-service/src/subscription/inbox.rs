@@ -26,6 +26,18 @@ pub enum Verdict {
 }
 
 impl Inbox {
+    /// An inbox as it was kept: its present boot and number, what was lost within that boot and before it.
+    #[must_use]
+    pub fn kept(boot: u64, seq: u64, dropped: u64, dropped_before: u64) -> Self {
+        Self { boot, seq, dropped, dropped_before }
+    }
+
+    /// What was lost within the present boot, and before it.
+    #[must_use]
+    pub fn losses(&self) -> (u64, u64) {
+        (self.dropped, self.dropped_before)
+    }
+
     /// What the batch `seq` of `boot` is.
     #[must_use]
     pub fn judge(&self, boot: u64, seq: u64) -> Verdict {

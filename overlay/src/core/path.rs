@@ -1,6 +1,7 @@
 //! Which way the bytes of one connection go, read from its address.
 
 use std::fmt;
+use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::core::ConnectedPoint;
@@ -41,6 +42,15 @@ pub enum NotDirect {
         /// What the last one ended in.
         reason: String,
     },
+}
+
+/// What it took to reach a peer: nothing when a session was open already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reached {
+    /// Time spent on asking the rendezvous where the peer is.
+    pub lookup: Duration,
+    /// Time spent on dialing, at addresses that turned out to be old included.
+    pub dial: Duration,
 }
 
 /// What carries a connection.

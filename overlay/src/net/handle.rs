@@ -14,6 +14,7 @@ use super::pipe_stream::open_error;
 use super::session::SessionHandle;
 use super::shared::Shared;
 use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisement};
+use crate::core::Reached;
 use crate::error::{ConnectError, QueryError};
 use crate::id::GroupId;
 use crate::limits::{NEIGHBOUR_TIMEOUT, QUERY_DEADLINE_MAX};
@@ -37,18 +38,35 @@ impl Handle {
     /// # Errors
     /// [`ConnectError`].
     pub(crate) async fn reach_session(&self, to: PeerId) -> Result<SessionHandle, ConnectError> {
+        self.reach_measured(to).await.map(|(session, _)| session)
+    }
+
+    /// As [`reach_session`](Self::reach_session), with the time that each step took.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub(crate) async fn reach_measured(&self, to: PeerId) -> Result<(SessionHandle, Reached), ConnectError> {
+        let mut reached = Reached::default();
         if let Some(session) = self.shared.sessions.of(&to) {
-            return Ok(session);
+            return Ok((session, reached));
         }
-        let unreachable = match self.session(to, Vec::new()).await {
+        let dialing = Instant::now();
+        let first = self.session(to, Vec::new()).await;
+        reached.dial = dialing.elapsed();
+        let unreachable = match first {
             Err(error @ (ConnectError::Unreachable { .. } | ConnectError::Relay(_))) => error,
-            other => return other,
+            other => return other.map(|session| (session, reached)),
         };
+        let looking = Instant::now();
         let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
         if self.find_remotely(&query).await.is_empty() {
             return Err(unreachable);
         }
-        self.session(to, Vec::new()).await
+        reached.lookup = looking.elapsed();
+        let dialing = Instant::now();
+        let session = self.session(to, Vec::new()).await?;
+        reached.dial += dialing.elapsed();
+        Ok((session, reached))
     }
 
     /// A session with `peer`, dialing it at `addresses` and those remembered.

@@ -324,7 +324,7 @@ impl World {
                     self.frames.push_back((link, other, Frame::Status(presence)));
                 }
             }
-            Order::Ping => {
+            Order::Ping { .. } => {
                 self.nodes[who].pings += 1;
                 let answers = self.nodes[other].shared_with.contains(&link) && !self.deaf.contains(&other);
                 if answers {

@@ -1,9 +1,9 @@
 //! The tasks of the messenger: one for each pipe, one for each dial.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use overlay::{BidiPipe, Multiaddr, PeerGroup, PeerId, PipeId};
+use overlay::{BidiPipe, ConnectError, Multiaddr, PeerGroup, PeerId, PipeId, Reached};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError};
 use tokio::time::timeout;
@@ -25,7 +25,8 @@ impl Actor {
         }
     }
 
-    pub(super) fn link_up(&mut self, pipe: BidiPipe, opened_here: bool) {
+    /// A pipe is there; `opened`: what it took this side to open it.
+    pub(super) fn link_up(&mut self, pipe: BidiPipe, opened: Option<Reached>) {
         let Some(inputs) = self.sender.upgrade() else { return };
         let peer = pipe.remote();
         // A new pipe takes a direct connection as soon as there is one.
@@ -39,7 +40,13 @@ impl Actor {
             orders: queue,
             inputs,
             own: self.own.subscribe(),
-            pinger: Arc::new(Pinger::new(peer, path, self.transaction.clone(), self.counters.clone())),
+            pinger: Arc::new(Pinger::new(
+                self.peer.clone(),
+                peer,
+                self.transaction.clone(),
+                self.counters.clone(),
+                opened,
+            )),
         };
         let task = self.tasks.spawn(async move {
             link.run(pipe).await;
@@ -47,7 +54,7 @@ impl Actor {
         });
         self.links.insert(id, orders);
         self.links_by_task.insert(task.id(), id);
-        self.handle(Input::LinkUp { link: id, peer, opened_here, path });
+        self.handle(Input::LinkUp { link: id, peer, opened_here: opened.is_some(), path });
     }
 
     pub(super) fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, deadline: Duration) {
@@ -57,7 +64,11 @@ impl Actor {
                 for address in addresses {
                     own.add_address(peer, address).await;
                 }
-                group.connect(peer, buddy_pipe(&group, &peer)).await
+                let mut reached = own.reach(peer, deadline).await?;
+                let opening = Instant::now();
+                let pipe = group.connect(peer, buddy_pipe(&group, &peer)).await?;
+                reached.dial += opening.elapsed();
+                Ok::<_, ConnectError>((pipe, reached))
             };
             let pipe = match timeout(deadline, dial).await {
                 Ok(Ok(pipe)) => Some(pipe),
@@ -76,8 +87,8 @@ impl Actor {
             Ok((id, Ending::Link)) => drop(self.links_by_task.remove(&id)),
             Ok((_, Ending::Dialed { peer, pipe })) => {
                 let reached = pipe.is_some();
-                if let Some(pipe) = pipe {
-                    self.link_up(pipe, true);
+                if let Some((pipe, opened)) = pipe {
+                    self.link_up(pipe, Some(opened));
                 }
                 self.handle(Input::DialEnded { peer, reached });
             }

@@ -50,7 +50,7 @@ impl World {
 fn an_answered_ping_is_one_good_record_with_every_metric() {
     let world = World::new();
     let correlator = world.start();
-    let outcome = Outcome { status: Status::Good, dest_status: DestStatus::Busy, hold_us: Some(40) };
+    let outcome = Outcome { hold_us: Some(40), ..Outcome::good(DestStatus::Busy) };
     let stopped = world.ping.stop(world.now + Duration::from_micros(850), correlator, world.buddy, outcome);
 
     assert_eq!(stopped, Stopped::Recorded);
@@ -66,6 +66,7 @@ fn an_answered_ping_is_one_good_record_with_every_metric() {
         hold_us: Some(40),
         path: Path::Direct,
         reason: Reason::None,
+        split: Default::default(),
     };
     assert_eq!(world.records(), [expected]);
 }

@@ -144,18 +144,21 @@ impl Collector {
 
     /// Commits a batch and acknowledges it; why the pipe is over, when it is.
     async fn take(&self, pipe: &mut BidiPipe, batch: RecordBatch) -> Option<Over> {
-        let RecordBatch { boot, seq, dropped, records } = batch;
+        let (boot, seq, dropped) = (batch.boot, batch.seq, batch.dropped);
         let verdict = self.shared.lock().inboxes.entry(self.agent).or_default().judge(boot, seq);
         let counters = &self.shared.counters;
         match verdict {
             Verdict::Gap => return Some(Over::Broken),
             Verdict::Duplicate => counters.batches_again.add(1),
             Verdict::New => {
-                let count = records.len() as u64;
-                if !self.sink.commit(records).await {
+                let count = batch.records.len() as u64;
+                if !self.sink.commit(self.agent, batch).await {
                     return Some(Over::SinkFailed);
                 }
-                self.shared.lock().inboxes.entry(self.agent).or_default().committed(boot, seq, dropped);
+                let mut agents = self.shared.lock();
+                agents.inboxes.entry(self.agent).or_default().committed(boot, seq, dropped);
+                agents.delivered.insert(self.agent);
+                drop(agents);
                 counters.records.add(count);
                 counters.batches.add(1);
             }

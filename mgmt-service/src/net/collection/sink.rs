@@ -5,13 +5,26 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use overlay::PeerId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::arm::ArmRecord;
 use crate::latency::LatencyMatrix;
-use crate::limits::SINK_QUEUE;
+use crate::limits::{SINK_QUEUE, SINK_RETRY};
+use crate::protocol::RecordBatch;
+use crate::subscription::Inbox;
+
+/// What a sink kept of an earlier run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// The number of the subscription; the agents know it, if they still keep something for it.
+    pub subscription: u64,
+    /// What each agent has delivered, and for how long nobody has listened to it.
+    pub inboxes: Vec<(PeerId, Inbox, Duration)>,
+}
 
 /// A place for records. Called on a thread where blocking is allowed.
 pub trait RecordSink: Send + 'static {
@@ -21,11 +34,37 @@ pub trait RecordSink: Send + 'static {
     /// When they can't be taken; the collection then ends.
     fn write(&mut self, records: &[ArmRecord]) -> io::Result<()>;
 
+    /// Takes a batch of `peer`; a sink that knows numbers keeps each number once.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn write_batch(&mut self, peer: PeerId, batch: &RecordBatch) -> io::Result<()> {
+        let _ = peer;
+        self.write(&batch.records)
+    }
+
     /// Makes what was written durable, in the sense that the sink has; agents then forget it.
     ///
     /// # Errors
-    /// When it can't be; the collection then ends.
+    /// When it can't be; the collection then ends. After an error of kind `StorageFull` it is called again every
+    /// `SINK_RETRY` until there is room: what was written must not be lost by it.
     fn commit(&mut self) -> io::Result<()>;
+
+    /// What earlier runs kept, for a collection that goes on where they were; called once, before all else.
+    ///
+    /// # Errors
+    /// When it can't be read; the collection then ends.
+    fn resume(&mut self) -> io::Result<Option<Resume>> {
+        Ok(None)
+    }
+
+    /// Everything is committed, and no more will come.
+    ///
+    /// # Errors
+    /// When this can't be noted.
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl RecordSink for crate::csv::CsvFile {
@@ -58,9 +97,24 @@ impl<A: RecordSink, B: RecordSink> RecordSink for (A, B) {
         self.1.write(records)
     }
 
+    fn write_batch(&mut self, peer: PeerId, batch: &RecordBatch) -> io::Result<()> {
+        self.0.write_batch(peer, batch)?;
+        self.1.write_batch(peer, batch)
+    }
+
     fn commit(&mut self) -> io::Result<()> {
         self.0.commit()?;
         self.1.commit()
+    }
+
+    fn resume(&mut self) -> io::Result<Option<Resume>> {
+        let (first, second) = (self.0.resume()?, self.1.resume()?);
+        Ok(first.or(second))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.0.end()?;
+        self.1.end()
     }
 }
 
@@ -70,8 +124,20 @@ impl<S: RecordSink> RecordSink for Option<S> {
         self.as_mut().map_or(Ok(()), |sink| sink.write(records))
     }
 
+    fn write_batch(&mut self, peer: PeerId, batch: &RecordBatch) -> io::Result<()> {
+        self.as_mut().map_or(Ok(()), |sink| sink.write_batch(peer, batch))
+    }
+
     fn commit(&mut self) -> io::Result<()> {
         self.as_mut().map_or(Ok(()), RecordSink::commit)
+    }
+
+    fn resume(&mut self) -> io::Result<Option<Resume>> {
+        self.as_mut().map_or(Ok(None), RecordSink::resume)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.as_mut().map_or(Ok(()), RecordSink::end)
     }
 }
 
@@ -87,7 +153,8 @@ impl<F: FnMut(&[ArmRecord]) -> io::Result<()> + Send + 'static> RecordSink for F
 }
 
 struct Commit {
-    records: Vec<ArmRecord>,
+    peer: PeerId,
+    batch: RecordBatch,
     committed: oneshot::Sender<()>,
 }
 
@@ -105,22 +172,26 @@ impl Clone for SinkHandle {
     }
 }
 
+/// A handle, what the sink kept of an earlier run, and what it fails with.
+type Started = (SinkHandle, oneshot::Receiver<Option<Resume>>, oneshot::Receiver<io::Error>);
+
 impl SinkHandle {
-    /// Starts the thread; the receiver answers when the sink fails.
-    pub(super) fn start(sink: Box<dyn RecordSink>) -> (Self, oneshot::Receiver<io::Error>) {
+    /// Starts the thread; the first receiver answers with what the sink kept, the second when the sink fails.
+    pub(super) fn start(sink: Box<dyn RecordSink>) -> Started {
         let (commits, queue) = mpsc::channel(SINK_QUEUE);
         let (failed, failure) = oneshot::channel();
-        let writing = tokio::task::spawn_blocking(move || write(sink, queue, failed));
-        (Self { commits, writing: Some(writing) }, failure)
+        let (resume, resumed) = oneshot::channel();
+        let writing = tokio::task::spawn_blocking(move || write(sink, queue, resume, failed));
+        (Self { commits, writing: Some(writing) }, resumed, failure)
     }
 
-    /// Commits records; false when the sink has failed.
+    /// Commits a batch; false when the sink has failed.
     ///
     /// # Cancel safety
     /// The records may be committed or not; nobody learns which.
-    pub(super) async fn commit(&self, records: Vec<ArmRecord>) -> bool {
+    pub(super) async fn commit(&self, peer: PeerId, batch: RecordBatch) -> bool {
         let (committed, done) = oneshot::channel();
-        self.commits.send(Commit { records, committed }).await.is_ok() && done.await.is_ok()
+        self.commits.send(Commit { peer, batch, committed }).await.is_ok() && done.await.is_ok()
     }
 
     /// Waits until all that was sent is committed; no other handle may be left.
@@ -138,8 +209,14 @@ impl SinkHandle {
 fn write(
     mut sink: Box<dyn RecordSink>,
     mut queue: mpsc::Receiver<Commit>,
+    resume: oneshot::Sender<Option<Resume>>,
     failed: oneshot::Sender<io::Error>,
 ) {
+    match sink.resume() {
+        // A collection that was dropped meanwhile does not listen; its queue is closed too.
+        Ok(resumed) => drop(resume.send(resumed)),
+        Err(error) => return drop(failed.send(error)),
+    }
     while let Some(first) = queue.blocking_recv() {
         let mut together = vec![first];
         while together.len() < SINK_QUEUE
@@ -147,8 +224,8 @@ fn write(
         {
             together.push(next);
         }
-        let written = together.iter().try_for_each(|commit| sink.write(&commit.records));
-        if let Err(error) = written.and_then(|()| sink.commit()) {
+        let written = together.iter().try_for_each(|commit| sink.write_batch(commit.peer, &commit.batch));
+        if let Err(error) = written.and_then(|()| commit(sink.as_mut(), &queue)) {
             // Nobody may be left to hear it; the collection is then over anyway.
             let _ = failed.send(error);
             return;
@@ -156,6 +233,25 @@ fn write(
         for commit in together {
             // The agent's task may have ended meanwhile; the agent sends again, and the numbers tell.
             let _ = commit.committed.send(());
+        }
+    }
+    if let Err(error) = sink.end() {
+        let _ = failed.send(error);
+    }
+}
+
+/// Commits; while there is no room on the disk, again and again until somebody makes some or the collection ends.
+fn commit(sink: &mut dyn RecordSink, queue: &mpsc::Receiver<Commit>) -> io::Result<()> {
+    let mut told = false;
+    loop {
+        match sink.commit() {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && !queue.is_closed() => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(reason = %error, "no room for records: agents keep them until there is");
+                }
+                std::thread::sleep(SINK_RETRY);
+            }
+            other => return other,
         }
     }
 }

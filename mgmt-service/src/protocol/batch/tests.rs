@@ -23,6 +23,7 @@ fn record(n: u64) -> ArmRecord {
         hold_us: None,
         path: Path::Direct,
         reason: Reason::None,
+        split: Split::default(),
     }
 }
 
@@ -77,6 +78,7 @@ fn a_batch_is_full_by_count_and_by_bytes_and_still_fits_a_message() {
             dest: PeerId::random(),
             response_us: Some(u64::MAX - 1),
             hold_us: Some(u64::MAX - 1),
+            split: Split::of([Some(u64::MAX - 1); 4]),
             ..record(n)
         };
         builder.push(&worst);
@@ -92,6 +94,22 @@ fn a_reporter_cannot_speak_for_another_peer() {
     let mut foreign = record(0);
     foreign.peer = peer(9);
     assert_eq!(read(&batch(&[foreign])).unwrap().records[0].peer, peer(1));
+}
+
+#[test]
+fn splits_are_an_extension_that_old_readers_skip_and_old_batches_lack() {
+    let split = Split { queue_us: Some(5), dial_us: Some(0), ..Split::default() };
+    let bytes = batch(&[ArmRecord { split, ..record(0) }]);
+    let old = batch(&[record(0)]);
+    assert_eq!(bytes[..old.len() - 1], old[..old.len() - 1], "the extension comes behind everything else");
+    assert_eq!(bytes[old.len() - 1..], [1, 1, 5, 1, 6, 0, 1, 0], "one extension, number 1, five bytes");
+    assert_eq!(read(&bytes).unwrap().records[0].split, split);
+    // Splits of other rows than there are.
+    let mut wrong = bytes.to_vec();
+    wrong[old.len() + 2] = 0;
+    wrong.truncate(old.len() + 3);
+    wrong[old.len() + 1] = 1;
+    assert_eq!(read(&wrong), Err(WireError::Malformed));
 }
 
 #[test]
@@ -115,6 +133,7 @@ proptest! {
         at in proptest::collection::vec(any::<u64>(), 0..20),
         response in proptest::option::of(0..u64::MAX),
         hold in proptest::option::of(0..u64::MAX),
+        split in proptest::array::uniform4(proptest::option::of(0..u64::MAX)),
         codes in (0usize..4, 0usize..4, 0usize..3, 0usize..5),
     ) {
         let records: Vec<_> = at
@@ -129,6 +148,7 @@ proptest! {
                 reason: Reason::ALL[codes.1],
                 path: Path::ALL[codes.2],
                 dest_status: DestStatus::ALL[codes.3],
+                split: Split::of(split),
                 ..record(n as u64)
             })
             .collect();

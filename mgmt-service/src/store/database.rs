@@ -1,0 +1,318 @@
+//! The open store: batches go in, many to one flush of the disk, each with its number or not at all.
+//!
+//! In: batches. Out: which were new. What [`Store::commit`] answered is on the disk (`synchronous=FULL`).
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use overlay::PeerId;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+
+use super::error::StoreError;
+use super::schema::MIGRATIONS;
+use crate::arm::ArmRecord;
+use crate::limits::{STORE_BUSY_TIMEOUT, STORE_LOG_BYTES_MAX};
+use crate::protocol::RecordBatch;
+use crate::subscription::{Inbox, Verdict};
+
+/// A manager's store. One program writes it at a time, others may read it meanwhile.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) connection: Connection,
+    /// Rows of peers and of transaction names that are known to be there.
+    ids: Ids,
+}
+
+/// A batch and the agent that it came from.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// Who measured.
+    pub peer: PeerId,
+    /// What it sent.
+    pub batch: RecordBatch,
+}
+
+/// What one commit has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Records that are new.
+    pub records: u64,
+    /// Batches and records that were kept before.
+    pub again: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Ids {
+    peers: HashMap<PeerId, i64>,
+    kinds: HashMap<Arc<str>, i64>,
+}
+
+impl Store {
+    /// Opens the file, makes it (mode 0600) where it is missing, and brings its tables to this version's form.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing is ever deleted because of one.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        make_private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(STORE_BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", signed(STORE_LOG_BYTES_MAX))?;
+        MIGRATIONS
+            .to_latest(&mut connection)
+            .map_err(|error| StoreError::Migration { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { connection, ids: Ids::default() })
+    }
+
+    /// Opens an existing store for reading, whoever writes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when there is none.
+    pub fn read(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(STORE_BUSY_TIMEOUT)?;
+        let stale = || StoreError::Migration {
+            path: path.to_owned(),
+            reason: "it is of another version; run `mgmt collect` once".to_owned(),
+        };
+        match MIGRATIONS.pending_migrations(&connection) {
+            Ok(0) => Ok(Self { connection, ids: Ids::default() }),
+            _ => Err(stale()),
+        }
+    }
+
+    /// Keeps all `batches` in one transaction, each once. On an error none of them is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] when there is no room.
+    pub fn commit(&mut self, batches: &[Delivered], now_ms: u64) -> Result<Committed, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let (mut ids, mut done) = (self.ids.clone(), Committed::default());
+        for Delivered { peer, batch } in batches {
+            let id = ids.peer(&transaction, peer)?;
+            let mut inbox = inbox_of(&transaction, id)?;
+            if inbox.judge(batch.boot, batch.seq) == Verdict::Duplicate {
+                done.again += 1;
+                continue;
+            }
+            for record in &batch.records {
+                match insert(&transaction, &mut ids, id, record)? {
+                    true => done.records += 1,
+                    false => done.again += 1,
+                }
+            }
+            inbox.committed(batch.boot, batch.seq, batch.dropped);
+            keep_inbox(&transaction, id, &inbox, now_ms)?;
+        }
+        transaction.commit()?;
+        // Only now are the rows of new peers certain.
+        self.ids = ids;
+        Ok(done)
+    }
+
+    /// How far each agent's batches are kept, and how long ago the last one came.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn inboxes(&self, now_ms: u64) -> Result<Vec<(PeerId, Inbox, Duration)>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT peer.peer, boot, seq, dropped, dropped_before, at_ms
+             FROM delivery JOIN peer ON peer.id = delivery.peer",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut inboxes = Vec::new();
+        while let Some(row) = rows.next()? {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            let inbox = Inbox::kept(number(1)?, number(2)?, number(3)?, number(4)?);
+            let away = Duration::from_millis(now_ms.saturating_sub(number(5)?));
+            inboxes.push((peer_of(&row.get::<_, String>(0)?, "peer")?, inbox, away));
+        }
+        Ok(inboxes)
+    }
+
+    /// Shows peers by these names and applications from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn name_peers<'a>(
+        &mut self,
+        peers: impl IntoIterator<Item = (&'a PeerId, &'a str, &'a str)>,
+    ) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for (peer, name, application) in peers {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO peer (peer, name, application) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (peer) DO UPDATE SET name = ?2, application = ?3
+                     WHERE name <> ?2 OR application <> ?3",
+                )?
+                .execute(params![peer.to_string(), name, application])?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// A number that is kept under `key`; none when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn setting(&self, key: &str) -> Result<Option<u64>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT value FROM setting WHERE key = ?1")?;
+        let value: Option<i64> = statement.query_row([key], |row| row.get(0)).optional()?;
+        Ok(value.map(i64::cast_unsigned))
+    }
+
+    /// Keeps a number under `key`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set(&self, key: &str, value: u64) -> Result<(), StoreError> {
+        set(&self.connection, key, value)
+    }
+}
+
+impl Ids {
+    fn peer(&mut self, transaction: &Transaction<'_>, peer: &PeerId) -> Result<i64, StoreError> {
+        if let Some(id) = self.peers.get(peer) {
+            return Ok(*id);
+        }
+        let id = id_in(
+            transaction,
+            "SELECT id FROM peer WHERE peer = ?1",
+            "INSERT INTO peer (peer) VALUES (?1)",
+            &peer.to_string(),
+        )?;
+        self.peers.insert(*peer, id);
+        Ok(id)
+    }
+
+    fn kind(&mut self, transaction: &Transaction<'_>, name: &Arc<str>) -> Result<i64, StoreError> {
+        if let Some(id) = self.kinds.get(name) {
+            return Ok(*id);
+        }
+        let id = id_in(
+            transaction,
+            "SELECT id FROM kind WHERE name = ?1",
+            "INSERT INTO kind (name) VALUES (?1)",
+            name,
+        )?;
+        self.kinds.insert(Arc::clone(name), id);
+        Ok(id)
+    }
+}
+
+fn id_in(transaction: &Transaction<'_>, select: &str, insert: &str, text: &str) -> Result<i64, StoreError> {
+    let known = transaction.prepare_cached(select)?.query_row([text], |row| row.get(0)).optional()?;
+    match known {
+        Some(id) => Ok(id),
+        None => Ok(transaction.prepare_cached(insert)?.insert([text])?),
+    }
+}
+
+/// Keeps one record; false when it was kept before.
+fn insert(
+    transaction: &Transaction<'_>,
+    ids: &mut Ids,
+    peer: i64,
+    record: &ArmRecord,
+) -> Result<bool, StoreError> {
+    let (kind, dest) = (ids.kind(transaction, &record.transaction)?, ids.peer(transaction, &record.dest)?);
+    let [queue, lookup, dial, network] = record.split.values().map(|part| part.map(signed));
+    let added = transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO record (at_ms, peer, kind, dest, dest_status, corr, status, response_us, hold_us,
+                path, reason, queue_us, lookup_us, dial_us, network_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?
+        .execute(params![
+            signed(record.at_ms),
+            peer,
+            kind,
+            dest,
+            record.dest_status.as_str(),
+            record.correlator.0.cast_signed(),
+            record.status.as_str(),
+            record.response_us.map(signed),
+            record.hold_us.map(signed),
+            record.path.as_str(),
+            record.reason.as_str(),
+            queue,
+            lookup,
+            dial,
+            network,
+        ])?;
+    Ok(added == 1)
+}
+
+fn inbox_of(transaction: &Transaction<'_>, peer: i64) -> Result<Inbox, StoreError> {
+    let kept = transaction
+        .prepare_cached("SELECT boot, seq, dropped, dropped_before FROM delivery WHERE peer = ?1")?
+        .query_row([peer], |row| {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            Ok(Inbox::kept(number(0)?, number(1)?, number(2)?, number(3)?))
+        })
+        .optional()?;
+    Ok(kept.unwrap_or_default())
+}
+
+fn keep_inbox(
+    transaction: &Transaction<'_>,
+    peer: i64,
+    inbox: &Inbox,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let ((boot, seq), (dropped, before)) = (inbox.resume_from(), inbox.losses());
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO delivery (peer, boot, seq, dropped, dropped_before, at_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            peer,
+            boot.cast_signed(),
+            seq.cast_signed(),
+            dropped.cast_signed(),
+            before.cast_signed(),
+            signed(now_ms)
+        ])?;
+    Ok(())
+}
+
+pub(super) fn set(connection: &Connection, key: &str, value: u64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO setting (key, value) VALUES (?1, ?2)")?
+        .execute(params![key, value.cast_signed()])?;
+    Ok(())
+}
+
+/// Makes the file before SQLite does, so that it and the files beside it are for the owner alone.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    drop(file);
+    Ok(())
+}
+
+pub(super) fn peer_of(text: &str, table: &'static str) -> Result<PeerId, StoreError> {
+    text.parse().map_err(|_| StoreError::Row { table })
+}
+
+/// SQLite's integers are signed; what an agent sends beyond their range is kept at its end.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

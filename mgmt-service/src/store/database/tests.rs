@@ -1,0 +1,151 @@
+//! The store's promises: each record once, nothing without room, sums that outlive their records.
+
+use std::time::Duration;
+
+use super::*;
+use crate::arm::{Correlator, Path as ArmPath, Reason, Split, Status};
+use crate::net::RecordSink;
+use crate::store::{Retention, Selection, StoreSink};
+
+const EVER: Selection = Selection { since_ms: 0, until_ms: u64::MAX };
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn record(peer: PeerId, number: u64) -> ArmRecord {
+    ArmRecord {
+        at_ms: 1_000_000 + number * 1_000,
+        transaction: "presence.ping".into(),
+        correlator: Correlator(u64::MAX - number),
+        status: Status::Good,
+        response_us: Some(800 + number),
+        hold_us: Some(7),
+        path: ArmPath::Direct,
+        split: Split { queue_us: Some(3), ..Split::default() },
+        ..ArmRecord::empty(peer)
+    }
+}
+
+fn batch(peer: PeerId, seq: u64, records: std::ops::Range<u64>) -> Delivered {
+    let records = records.map(|number| record(peer, number)).collect();
+    Delivered { peer, batch: RecordBatch { boot: u64::MAX - 5, seq, dropped: 2, records } }
+}
+
+fn stored(store: &Store) -> Vec<ArmRecord> {
+    let mut records = Vec::new();
+    store.for_each_record(EVER, |record| records.push(record)).unwrap();
+    records
+}
+
+#[test]
+fn what_was_committed_reads_back_after_the_process_and_comes_once() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let path = dir.path().join("records.db");
+    let mut store = Store::open(&path).unwrap();
+    let done = store.commit(&[batch(peer, 1, 0..3), batch(peer, 2, 3..5)], 50).unwrap();
+    assert_eq!(done, Committed { records: 5, again: 0 });
+    // Dropped without a word, as by SIGKILL; the agent did not hear that its second batch is kept.
+    drop(store);
+    let mut store = Store::open(&path).unwrap();
+    let done = store.commit(&[batch(peer, 2, 3..5), batch(peer, 3, 5..6)], 60).unwrap();
+    assert_eq!(done, Committed { records: 1, again: 1 });
+    // An agent that no longer knows the subscription numbers anew and may send what it still holds.
+    let mut anew = batch(peer, 1, 4..8);
+    anew.batch.boot = 9;
+    assert_eq!(store.commit(&[anew], 70).unwrap(), Committed { records: 2, again: 2 });
+    assert_eq!(stored(&store), (0..8).map(|number| record(peer, number)).collect::<Vec<_>>());
+    let [(who, inbox, away)] = store.inboxes(100).unwrap().try_into().unwrap();
+    assert_eq!((who, inbox.resume_from(), inbox.dropped()), (peer, (9, 1), 4));
+    assert_eq!(away, Duration::from_millis(30));
+}
+
+#[test]
+fn a_full_store_keeps_nothing_of_a_batch_and_goes_on_when_there_is_room() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let path = dir.path().join("records.db");
+    let mut sink = StoreSink::new(Store::open(&path).unwrap(), Retention::default(), 7, || 5).unwrap();
+    let write = |sink: &mut StoreSink<_>, delivered: Delivered| {
+        sink.write_batch(delivered.peer, &delivered.batch).unwrap();
+    };
+    write(&mut sink, batch(peer, 1, 0..10));
+    sink.commit().unwrap();
+    // What the system says when the disk is full is what SQLite says at its largest size.
+    sink.limit_size_for_test(1);
+    write(&mut sink, batch(peer, 2, 10..5_000));
+    for _ in 0..3 {
+        assert_eq!(sink.commit().unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
+    let reader = Store::read(&path).unwrap();
+    assert_eq!(stored(&reader).len(), 10);
+    sink.limit_size_for_test(1 << 30);
+    sink.commit().unwrap();
+    assert_eq!(stored(&reader).len(), 5_000);
+    let resume = sink.resume().unwrap().unwrap();
+    assert_eq!((resume.subscription, resume.inboxes[0].1.resume_from().1), (7, 2));
+}
+
+#[test]
+fn sums_outlive_their_records_and_say_the_same() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+    let failed = ArmRecord {
+        response_us: None,
+        status: Status::Failed,
+        reason: Reason::Timeout,
+        ..record(peer, 7_000)
+    };
+    let mut delivered = batch(peer, 1, 0..7_000);
+    delivered.batch.records.push(failed);
+    store.commit(&[delivered], 0).unwrap();
+    let before = store.levels(EVER).unwrap();
+    assert_eq!(before.iter().map(|level| level.count).collect::<Vec<_>>(), [7_000, 1]);
+    let retention = Retention::default();
+    assert_eq!(store.keep(0, &retention).unwrap().summed, 7_001);
+    assert_eq!(store.keep(0, &retention).unwrap().summed, 0);
+    for (now, minutes) in [(HOUR * 24 + HOUR * 3, 118), (HOUR * 24 * 8, 180)] {
+        let round = store.keep(now.as_millis() as u64, &retention).unwrap();
+        assert!(round.expired > 0, "{round:?}");
+        assert!(stored(&store).is_empty());
+        let after = store.levels(EVER).unwrap();
+        assert_eq!(after[0].times.quantile_us(0.9), before[0].times.quantile_us(0.9));
+        assert_eq!((after[0].count, after[1].count, after[1].reason), (7_000, 1, Reason::Timeout));
+        assert_eq!(after[0].minutes, minutes);
+    }
+    // Records that come later have new rows, and are summed up too.
+    store.commit(&[batch(peer, 2, 8_000..8_010)], 0).unwrap();
+    assert_eq!(store.keep(0, &retention).unwrap().summed, 10);
+}
+
+#[test]
+fn a_file_that_is_too_large_gives_its_oldest_records_and_counts_them() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+    store.commit(&[batch(peer, 1, 0..30_000)], 0).unwrap();
+    let retention = Retention { bytes_max: store.bytes_used().unwrap() / 2, ..Retention::default() };
+    let round = store.keep(0, &retention).unwrap();
+    assert!(store.bytes_used().unwrap() <= retention.bytes_max);
+    assert_eq!((round.summed, store.losses().unwrap()), (30_000, (2, round.discarded)));
+    let left = stored(&store);
+    assert_eq!(left.len() as u64, 30_000 - round.discarded);
+    assert_eq!(left[0], record(peer, round.discarded), "the newest stay");
+    assert_eq!(store.levels(EVER).unwrap()[0].count, 30_000, "and all are counted");
+}
+
+#[test]
+fn a_reader_sees_names_and_needs_a_store() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let path = dir.path().join("records.db");
+    let missing = Store::read(&path).unwrap_err();
+    assert!(missing.to_string().contains("run `mgmt collect` first"), "{missing}");
+    let mut store = Store::open(&path).unwrap();
+    store.name_peers([(&peer, "alice", "im")]).unwrap();
+    store.commit(&[batch(peer, 1, 0..1)], 0).unwrap();
+    let reader = Store::read(&path).unwrap();
+    assert_eq!(reader.peers().unwrap()[&peer].name, "alice");
+    // As a user would look, with SQLite's own shell.
+    let seen: (String, String, String) = reader
+        .connection
+        .query_row("SELECT at, \"transaction\", corr FROM records", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!(seen, ("1970-01-01T00:16:40.000Z".into(), "presence.ping".into(), "ffffffffffffffff".into()));
+}

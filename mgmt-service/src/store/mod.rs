@@ -1,0 +1,18 @@
+//! What a manager has collected, in SQLite: records, then their minutes, then their hours, each for its time.
+//!
+//! In: batches of agents. Out: records and sums of them for reports and figures. A batch is kept with its number in one
+//! transaction, so that one that comes again after a crash is kept once. Any program that reads SQLite may look at the
+//! file meanwhile; the view `records` has the columns of the CSV.
+
+mod database;
+mod error;
+mod keep;
+mod query;
+mod schema;
+mod sink;
+
+pub use database::{Committed, Delivered, Store};
+pub use error::StoreError;
+pub use keep::{KeptRound, Retention};
+pub use query::{Level, Selection, StoredPeer};
+pub use sink::{StoreNames, StoreSink};
