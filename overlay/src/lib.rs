@@ -68,13 +68,8 @@ pub use crate::advertisement::{
     SignedAdvertisement, Value,
 };
 pub use crate::core::{
-<<<<<<< HEAD
     AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper,
-    NotDirect, Path, Publications, RateLimiter, TooMany, Transport,
-=======
-    AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper, Path,
-    Publications, Reached, Transport,
->>>>>>> h-store
+    NotDirect, Path, Publications, RateLimiter, Reached, TooMany, Transport,
 };
 #[cfg(feature = "reach")]
 pub use crate::core::{Reach, RelayUse};

@@ -17,7 +17,7 @@ use crate::jmx::{AttributeValue, BeanServer, ObjectNamePattern};
 use crate::limits::{
     BATCH_RECORDS_MAX, BATCHES_IN_FLIGHT_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
 };
-use crate::protocol::{BeanSnapshot, FromAgent, FromManager, pipe_id};
+use crate::protocol::{BeanSnapshot, DictionaryReader, FromAgent, FromManager, pipe_id};
 
 fn key() -> Keypair {
     Keypair::generate_ed25519()
@@ -284,7 +284,8 @@ async fn subscriptions_are_bounded_and_one_too_many_is_told_so() {
     let last = Peer::builder().spawn().await.unwrap();
     let mut refused = subscribed(&last, &anne, 1).await;
     let answer = timeout(PATIENCE, refused.recv()).await.unwrap().unwrap().unwrap();
-    assert_eq!(FromAgent::decode(anne.peer.id(), &answer), Ok(FromAgent::Full));
+    let said = FromAgent::decode(anne.peer.id(), &mut DictionaryReader::default(), &answer);
+    assert_eq!(said, Ok(FromAgent::Full));
     assert_eq!(counter(&Manager::new(&last), &anne, "subscriptions_refused").await, 1);
 }
 

@@ -9,7 +9,7 @@ mod get;
 mod push;
 mod service;
 
-pub use batch::{BatchBuilder, RecordBatch};
+pub use batch::{BatchBuilder, DictionaryReader, DictionaryWriter, RecordBatch, SealedBatch};
 pub use get::{BeanSnapshot, GetAnswer, GetRequest};
 pub use push::{FromAgent, FromManager};
 pub use service::{HANDLER, pipe_id};

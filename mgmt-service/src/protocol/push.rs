@@ -8,7 +8,7 @@ use bytes::Bytes;
 use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
-use super::batch::RecordBatch;
+use super::batch::{DictionaryReader, RecordBatch};
 use super::service::{VERSION, check_len};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::PUSH_BYTES_MAX;
@@ -115,15 +115,19 @@ impl FromAgent {
         encode_kind(VERSION, FULL, &Ext::new(), PUSH_BYTES_MAX).map(Bytes::from)
     }
 
-    /// The message in `bytes`, which came from `peer`.
+    /// The message in `bytes`, which came from `peer` on the pipe that `dictionary` belongs to.
     ///
     /// # Errors
-    /// As [`WireError`] says.
-    pub fn decode(peer: PeerId, bytes: &[u8]) -> Result<Self, WireError> {
+    /// As [`WireError`] says; the pipe can't be read further then.
+    pub fn decode(
+        peer: PeerId,
+        dictionary: &mut DictionaryReader,
+        bytes: &[u8],
+    ) -> Result<Self, WireError> {
         check_len(bytes, PUSH_BYTES_MAX)?;
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
-            BATCH => RecordBatch::decode(peer, body).map(Self::Batch),
+            BATCH => RecordBatch::decode(peer, dictionary, body).map(Self::Batch),
             FLUSHED => {
                 let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
                 Ok(Self::Flushed { seq })
@@ -136,7 +140,8 @@ impl FromAgent {
 
 const SUBSCRIBE: u16 = 1;
 const ACK: u16 = 2;
-pub(super) const BATCH: u16 = 3;
+/// 3 were batches row by row.
+pub(super) const BATCH: u16 = 8;
 const FLUSH: u16 = 4;
 const FLUSHED: u16 = 5;
 const FULL: u16 = 6;
@@ -147,6 +152,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn decode(peer: PeerId, bytes: &[u8]) -> Result<FromAgent, WireError> {
+        FromAgent::decode(peer, &mut DictionaryReader::default(), bytes)
+    }
 
     fn subscribe() -> FromManager {
         let (pattern, missed) = ("*:*".parse().unwrap(), Duration::from_millis(5));
@@ -171,9 +180,9 @@ mod tests {
     fn golden_bytes_of_what_an_agent_says() {
         let peer = PeerId::random();
         assert_eq!(FromAgent::encode_flushed(9).unwrap(), &[1, 5, 0, 9, 0][..]);
-        assert_eq!(FromAgent::decode(peer, &[1, 5, 0, 9, 0]), Ok(FromAgent::Flushed { seq: 9 }));
+        assert_eq!(decode(peer, &[1, 5, 0, 9, 0]), Ok(FromAgent::Flushed { seq: 9 }));
         assert_eq!(FromAgent::encode_full().unwrap(), &[1, 6, 0, 0][..]);
-        assert_eq!(FromAgent::decode(peer, &[1, 6, 0, 0]), Ok(FromAgent::Full));
+        assert_eq!(decode(peer, &[1, 6, 0, 0]), Ok(FromAgent::Full));
     }
 
     #[test]
@@ -190,8 +199,8 @@ mod tests {
         long.resize(PUSH_BYTES_MAX + 4, 0);
         assert!(matches!(FromManager::decode(&long), Err(WireError::TooLarge { .. })));
         let peer = PeerId::random();
-        assert_eq!(FromAgent::decode(peer, &[1, 1, 0]), Err(WireError::UnknownKind { got: 1 }));
-        assert_eq!(FromAgent::decode(peer, &[]), Err(WireError::Truncated));
+        assert_eq!(decode(peer, &[1, 1, 0]), Err(WireError::UnknownKind { got: 1 }));
+        assert_eq!(decode(peer, &[]), Err(WireError::Truncated));
     }
 
     proptest! {
@@ -206,18 +215,18 @@ mod tests {
             }
             for bytes in [FromAgent::encode_flushed(9).unwrap(), FromAgent::encode_full().unwrap()] {
                 let peer = PeerId::random();
-                prop_assert!(FromAgent::decode(peer, &bytes[..cut.min(bytes.len() - 1)]).is_err());
+                prop_assert!(decode(peer, &bytes[..cut.min(bytes.len() - 1)]).is_err());
                 let mut bytes = bytes.to_vec();
                 bytes.extend(vec![0; tail]);
-                prop_assert!(FromAgent::decode(peer, &bytes).is_err());
+                prop_assert!(decode(peer, &bytes).is_err());
             }
         }
 
         #[test]
-        fn any_bytes_are_a_message_or_an_error(kind in 0u8..8, noise: Vec<u8>) {
+        fn any_bytes_are_a_message_or_an_error(kind in 0u8..9, noise: Vec<u8>) {
             let mut bytes = vec![VERSION, kind, 0];
             bytes.extend(noise);
-            let _ = (FromManager::decode(&bytes), FromAgent::decode(PeerId::random(), &bytes));
+            let _ = (FromManager::decode(&bytes), decode(PeerId::random(), &bytes));
         }
     }
 }

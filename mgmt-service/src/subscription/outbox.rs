@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::arm::ArmRecord;
 use crate::error::AckError;
 use crate::limits::{BATCH_AGE_MAX, BATCHES_IN_FLIGHT_MAX};
-use crate::protocol::{BatchBuilder, FromAgent};
+use crate::protocol::{BatchBuilder, DictionaryWriter, FromAgent, SealedBatch};
 
 /// What a subscription has yet to send, and what it may have to send again.
 #[derive(Debug)]
@@ -24,18 +24,12 @@ pub struct Outbox {
     /// When the first record came into the open batch.
     opened_at: Option<Instant>,
     /// Closed and not acknowledged, in the order of their numbers.
-    kept: VecDeque<Kept>,
+    kept: VecDeque<SealedBatch>,
     /// How many of `kept` went out on the present pipe.
     sent: usize,
+    /// Peers that the present pipe has named.
+    dictionary: DictionaryWriter,
     flush: Flush,
-}
-
-/// A closed batch.
-#[derive(Debug)]
-struct Kept {
-    seq: u64,
-    records: usize,
-    bytes: Bytes,
 }
 
 /// How far a manager's wish to have everything now has come.
@@ -59,6 +53,7 @@ impl Outbox {
             opened_at: None,
             kept: VecDeque::with_capacity(BATCHES_IN_FLIGHT_MAX),
             sent: 0,
+            dictionary: DictionaryWriter::default(),
             flush: Flush::No,
         }
     }
@@ -70,6 +65,7 @@ impl Outbox {
             self.forget(seq);
         }
         self.sent = 0;
+        self.dictionary = DictionaryWriter::default();
         self.flush = Flush::No;
     }
 
@@ -109,7 +105,7 @@ impl Outbox {
     /// # Errors
     /// [`AckError`] for a number that was not sent on this pipe.
     pub fn ack(&mut self, seq: u64) -> Result<(), AckError> {
-        let sent = self.sent.checked_sub(1).and_then(|last| self.kept.get(last)).map(|kept| kept.seq);
+        let sent = self.sent.checked_sub(1).and_then(|last| self.kept.get(last)).map(SealedBatch::seq);
         if sent.is_none_or(|sent| seq > sent) && seq > self.acknowledged() {
             return Err(AckError { seq });
         }
@@ -122,7 +118,9 @@ impl Outbox {
         self.close_if_due(now, dropped);
         if let Some(kept) = self.kept.get(self.sent) {
             self.sent += 1;
-            return Some(kept.bytes.clone());
+            let message = kept.message(&mut self.dictionary);
+            debug_assert!(message.is_ok(), "a batch that closes when full fits its message");
+            return message.ok();
         }
         if self.flush == Flush::Closing && self.open.is_empty() {
             self.flush = Flush::No;
@@ -141,7 +139,7 @@ impl Outbox {
     /// Records that are in batches and not acknowledged.
     #[must_use]
     pub fn unacknowledged_records(&self) -> usize {
-        self.open.len() + self.kept.iter().map(|kept| kept.records).sum::<usize>()
+        self.open.len() + self.kept.iter().map(SealedBatch::len).sum::<usize>()
     }
 
     /// Whether nothing is left that a manager should have.
@@ -152,7 +150,7 @@ impl Outbox {
 
     /// The highest number that is acknowledged.
     fn acknowledged(&self) -> u64 {
-        self.kept.front().map_or(self.last_seq, |kept| kept.seq.saturating_sub(1))
+        self.kept.front().map_or(self.last_seq, |kept| kept.seq().saturating_sub(1))
     }
 
     fn close_if_due(&mut self, now: Instant, dropped: u64) {
@@ -163,16 +161,13 @@ impl Outbox {
         }
         self.last_seq += 1;
         self.opened_at = None;
-        let records = self.open.len();
         let closed = self.open.close(self.boot, self.last_seq, dropped);
-        debug_assert!(closed.is_ok(), "a batch that closes when full fits its message");
-        if let Ok(bytes) = closed {
-            self.kept.push_back(Kept { seq: self.last_seq, records, bytes });
-        }
+        debug_assert!(closed.is_ok(), "a batch that closes when full fits its columns");
+        self.kept.extend(closed);
     }
 
     fn forget(&mut self, seq: u64) {
-        while self.kept.front().is_some_and(|kept| kept.seq <= seq) {
+        while self.kept.front().is_some_and(|kept| kept.seq() <= seq) {
             self.kept.pop_front();
             self.sent = self.sent.saturating_sub(1);
         }

@@ -23,11 +23,7 @@ pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
 pub use event::PeerEvent;
 pub use lease_keeper::{LeaseEffect, LeaseKeeper};
-<<<<<<< HEAD
-pub use path::{NotDirect, Path, Transport};
-=======
-pub use path::{Path, Reached, Transport};
->>>>>>> h-store
+pub use path::{NotDirect, Path, Reached, Transport};
 pub use publications::{Due, Publications};
 pub use rate::{RateLimiter, TooMany};
 #[cfg(feature = "reach")]

@@ -15,7 +15,7 @@ use crate::jmx::ObjectNamePattern;
 use crate::limits::{
     AGENT_GIVEN_UP_AFTER, GET_TIMEOUT, OPEN_AT_STOP_MAX, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
 };
-use crate::protocol::{FromAgent, FromManager, RecordBatch, pipe_id};
+use crate::protocol::{DictionaryReader, FromAgent, FromManager, RecordBatch, pipe_id};
 use crate::subscription::Verdict;
 
 /// What follows one agent.
@@ -106,7 +106,7 @@ impl Collector {
 
     /// Commits what comes until the pipe is over.
     async fn receive(&self, mut pipe: BidiPipe, stopped: &mut watch::Receiver<bool>) -> Over {
-        let mut flushing = *stopped.borrow();
+        let (mut flushing, mut dictionary) = (*stopped.borrow(), DictionaryReader::default());
         if flushing && self.say(&mut pipe, &FromManager::Flush).await.is_none() {
             return Over::Broken;
         }
@@ -122,7 +122,7 @@ impl Collector {
                 }
             };
             let Ok(Some(bytes)) = received else { return Over::Broken };
-            match FromAgent::decode(self.agent, &bytes) {
+            match FromAgent::decode(self.agent, &mut dictionary, &bytes) {
                 Ok(FromAgent::Batch(batch)) => {
                     if let Some(over) = self.take(&mut pipe, batch).await {
                         return over;

@@ -7,21 +7,28 @@ use overlay::PeerId;
 
 use super::*;
 use crate::limits::BATCH_RECORDS_MAX;
-use crate::protocol::RecordBatch;
+use crate::protocol::{DictionaryReader, RecordBatch};
 
 struct World {
     outbox: Outbox,
     now: Instant,
     peer: PeerId,
     pushed: u64,
+    /// The manager's end of the present pipe.
+    dictionary: DictionaryReader,
 }
 
 impl World {
     fn new() -> Self {
-        let mut world =
-            Self { outbox: Outbox::new(7), now: Instant::now(), peer: PeerId::random(), pushed: 0 };
-        world.outbox.attach((0, 0));
+        let (outbox, dictionary) = (Outbox::new(7), DictionaryReader::default());
+        let mut world = Self { outbox, now: Instant::now(), peer: PeerId::random(), pushed: 0, dictionary };
+        world.attach((0, 0));
         world
+    }
+
+    fn attach(&mut self, resume_from: (u64, u64)) {
+        self.dictionary = DictionaryReader::default();
+        self.outbox.attach(resume_from);
     }
 
     /// Offers records until `count` are taken or no more are wanted; the number taken.
@@ -39,7 +46,7 @@ impl World {
 
     fn sent(&mut self) -> Option<FromAgent> {
         let bytes = self.outbox.poll_send(self.now, 3)?;
-        Some(FromAgent::decode(self.peer, &bytes).unwrap())
+        Some(FromAgent::decode(self.peer, &mut self.dictionary, &bytes).unwrap())
     }
 
     fn batch(&mut self) -> RecordBatch {
@@ -99,12 +106,12 @@ fn a_manager_that_comes_back_gets_what_it_has_not_committed() {
     world.outbox.ack(1).unwrap();
     assert_eq!(world.outbox.unacknowledged_records(), 2 * BATCH_RECORDS_MAX);
     // The pipe broke after the manager had committed 2, before its acknowledgement arrived.
-    world.outbox.attach((7, 2));
+    world.attach((7, 2));
     let batch = world.batch();
     assert_eq!((batch.seq, batch.records[0].at_ms), (3, 2 * BATCH_RECORDS_MAX as u64));
     assert_eq!(world.sent(), None);
     // Another boot's number says nothing about this one.
-    world.outbox.attach((8, 99));
+    world.attach((8, 99));
     assert_eq!(world.batch().seq, 3);
 }
 
