@@ -15,6 +15,7 @@ pub mod cli_common;
 pub mod jmx;
 pub mod net;
 pub mod protocol;
+pub mod spool;
 pub mod store;
 pub mod subscription;
 

@@ -137,6 +137,29 @@ pub const DICTIONARY_PEERS_MAX: usize = 1024;
 /// way and the commit.
 pub const BATCH_AGE_MAX: Duration = Duration::from_millis(750);
 
+/// How long a record waits in an open batch of a standing subscription: a minute compresses well.
+pub const STANDING_BATCH_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Standing subscriptions of one agent that have a spool; a further one is served without.
+pub const SPOOLS_MAX: usize = 2;
+
+/// Bytes of one spool: 1.5 million records. Reached: the oldest segment goes, and the next batches say how many records
+/// that lost.
+pub const SPOOL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// How long a spool keeps a batch that nobody takes, and how long a standing subscription outlives its manager.
+pub const SPOOL_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Bytes at which a segment of a spool is followed by the next; space is freed segment by segment.
+pub const SPOOL_SEGMENT_BYTES: u64 = 1024 * 1024;
+
+/// Batches in one spool, about 64 bytes of memory each; beyond, the oldest segment goes as if its bytes were too many.
+pub const SPOOL_BATCHES_MAX: usize = 16 * 1024;
+
+/// Time between two batches that are replayed from a spool, on average: a day of minutes takes two and a half minutes,
+/// and a thousand agents together stay below what one manager commits. Up to twice as long, at random.
+pub const SPOOL_REPLAY_INTERVAL: Duration = Duration::from_millis(100);
+
 /// Batches of one subscription that are not acknowledged yet, kept to be sent again. While there are so many, further
 /// records wait in the consumer's queue.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;

@@ -4,9 +4,11 @@
 //! One task accepts; each subscription is a task of its own, so that a slow manager holds up nobody.
 
 mod records;
+mod spooling;
 mod subscriber;
 mod subscriptions;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -60,6 +62,22 @@ impl ManagementAgent {
         beans: BeanServer,
         policy: ManagePolicy,
     ) -> Result<Self, AgentError> {
+        Self::spawn_spooled(peer, name, application, beans, policy, None)
+    }
+
+    /// As [`Self::spawn`], with a directory in which the records of standing subscriptions are kept while their managers
+    /// are away, also from one run to the next; at most `SPOOLS_MAX` times `SPOOL_BYTES_MAX` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_spooled(
+        peer: &Peer,
+        name: &str,
+        application: Option<Application>,
+        beans: BeanServer,
+        policy: ManagePolicy,
+        spools: Option<PathBuf>,
+    ) -> Result<Self, AgentError> {
         if policy == ManagePolicy::Off {
             return Ok(Self { running: None });
         }
@@ -80,7 +98,10 @@ impl ManagementAgent {
         };
         let (stop, stopped) = watch::channel(false);
         let publishing = tokio::spawn(publish(group.clone(), advertisement(name), counters.clone()));
-        let subscriptions = Subscriptions::new(application, beans.clone(), counters.clone(), stopped.clone());
+        let place = (peer.id(), spools);
+        let mut subscriptions =
+            Subscriptions::new(place, application, beans.clone(), counters.clone(), stopped.clone());
+        subscriptions.resume();
         let agent = Serving {
             group,
             queries,

@@ -1,5 +1,6 @@
 //! Agent and manager over real sockets on loopback.
 
+mod standing;
 mod world;
 
 use std::io;
@@ -242,6 +243,7 @@ async fn a_peer_that_sends_garbage_is_counted_and_the_agent_goes_on() {
         pattern: pattern("*:*"),
         resume_from: (9, u64::MAX),
         missed: Duration::ZERO,
+        standing: false,
     };
     let mut lying = group.connect(anne.peer.id(), pipe).await.unwrap();
     lying.send(subscribe.encode().unwrap()).await.unwrap();
@@ -265,6 +267,7 @@ async fn subscribed(manager: &Peer, agent: &Measured, subscription: u64) -> Bidi
         pattern: pattern("*:*"),
         resume_from: (0, 0),
         missed: Duration::ZERO,
+        standing: false,
     };
     let first = Some(subscribe.encode().unwrap());
     group.connect_with(agent.peer.id(), pipe, first, PATIENCE).await.unwrap()

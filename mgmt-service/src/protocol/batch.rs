@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use overlay::PeerId;
-use overlay::wire::{Ext, WireError, decode, encode_kind};
+use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
 use self::columns::{PLAIN_BYTES, Packed, Row, pack, unpack};
 use super::push::BATCH;
-use super::service::{DECODE_BYTES_MAX, VERSION};
+use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
 use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
 
@@ -42,11 +42,7 @@ impl RecordBatch {
         body: &[u8],
     ) -> Result<Self, WireError> {
         let sealed = SealedBatch::decode(dictionary, body)?;
-        let transactions: Vec<Arc<str>> = sealed.transactions.iter().map(|name| Arc::from(&**name)).collect();
-        let records: Vec<ArmRecord> = unpack(&sealed.rows)?
-            .into_iter()
-            .map(|row| read(&row, peer, &sealed.peers, &transactions).ok_or(WireError::Malformed))
-            .collect::<Result<_, _>>()?;
+        let records = sealed.records(peer)?;
         Ok(Self { boot: sealed.boot, seq: sealed.seq, dropped: sealed.dropped, records })
     }
 }
@@ -79,6 +75,39 @@ impl SealedBatch {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Says it anew: of this boot, and with what was lost by now.
+    pub fn relabel(&mut self, boot: u64, dropped: u64) {
+        (self.boot, self.dropped) = (boot, dropped);
+    }
+
+    /// Records that were lost before it was closed.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Its records, which `peer` measured.
+    ///
+    /// # Errors
+    /// [`WireError`] when it can't have been closed by a [`BatchBuilder`].
+    pub fn records(&self, peer: PeerId) -> Result<Vec<ArmRecord>, WireError> {
+        let transactions: Vec<Arc<str>> = self.transactions.iter().map(|name| Arc::from(&**name)).collect();
+        let rows = unpack(&self.rows)?.into_iter();
+        rows.map(|row| read(&row, peer, &self.peers, &transactions).ok_or(WireError::Malformed)).collect()
+    }
+
+    /// The batch in a message that was made for a pipe that had said nothing.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub fn from_message(bytes: &[u8]) -> Result<Self, WireError> {
+        check_len(bytes, PUSH_BYTES_MAX)?;
+        match split_kind(VERSION, bytes)? {
+            (BATCH, body) => Self::decode(&mut DictionaryReader::default(), body),
+            (got, _) => Err(WireError::UnknownKind { got }),
+        }
     }
 
     /// The whole message, for a pipe that has said what is in `dictionary`.

@@ -27,6 +27,10 @@ pub enum FromManager {
         /// For how long the manager has wanted this agent's records without a pipe to it, in whole milliseconds. An
         /// agent that knows nothing of the subscription begins with what it measured meanwhile and still holds.
         missed: Duration,
+        /// Whether the manager wants the records also of times when it is away: the agent then keeps them on its disk,
+        /// if it has a place there, and closes batches after a minute. An agent that does not know of this serves it as
+        /// any subscription.
+        standing: bool,
     },
     /// Every batch up to this number is committed.
     Ack {
@@ -46,9 +50,10 @@ impl FromManager {
     /// None for patterns within their bound.
     pub fn encode(&self) -> Result<Bytes, WireError> {
         match self {
-            Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed } => {
+            Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed, standing } => {
+                let ext = if *standing { vec![(EXT_STANDING, Bytes::new())] } else { Ext::new() };
                 let missed_ms = u64::try_from(missed.as_millis()).unwrap_or(u64::MAX);
-                let body = (*subscription, pattern.to_string(), *boot, *seq, missed_ms, Ext::new());
+                let body = (*subscription, pattern.to_string(), *boot, *seq, missed_ms, ext);
                 encode_kind(VERSION, SUBSCRIBE, &body, PUSH_BYTES_MAX)
             }
             Self::Ack { seq } => encode_kind(VERSION, ACK, &(*seq, Ext::new()), PUSH_BYTES_MAX),
@@ -67,11 +72,12 @@ impl FromManager {
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
             SUBSCRIBE => {
-                let (subscription, pattern, boot, seq, missed_ms, _ext): (u64, String, u64, u64, u64, Ext) =
+                let (subscription, pattern, boot, seq, missed_ms, ext): (u64, String, u64, u64, u64, Ext) =
                     decode(body, PUSH_BYTES_MAX)?;
                 let pattern = pattern.parse().map_err(|_| WireError::Malformed)?;
                 let missed = Duration::from_millis(missed_ms);
-                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed })
+                let standing = ext.iter().any(|(kind, _)| *kind == EXT_STANDING);
+                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed, standing })
             }
             ACK => {
                 let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
@@ -119,11 +125,7 @@ impl FromAgent {
     ///
     /// # Errors
     /// As [`WireError`] says; the pipe can't be read further then.
-    pub fn decode(
-        peer: PeerId,
-        dictionary: &mut DictionaryReader,
-        bytes: &[u8],
-    ) -> Result<Self, WireError> {
+    pub fn decode(peer: PeerId, dictionary: &mut DictionaryReader, bytes: &[u8]) -> Result<Self, WireError> {
         check_len(bytes, PUSH_BYTES_MAX)?;
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
@@ -137,6 +139,9 @@ impl FromAgent {
         }
     }
 }
+
+/// The number under which a subscription says that it is a standing one.
+const EXT_STANDING: u16 = 1;
 
 const SUBSCRIBE: u16 = 1;
 const ACK: u16 = 2;
@@ -159,7 +164,7 @@ mod tests {
 
     fn subscribe() -> FromManager {
         let (pattern, missed) = ("*:*".parse().unwrap(), Duration::from_millis(5));
-        FromManager::Subscribe { subscription: 300, pattern, resume_from: (2, 3), missed }
+        FromManager::Subscribe { subscription: 300, pattern, resume_from: (2, 3), missed, standing: false }
     }
 
     #[test]
@@ -174,6 +179,17 @@ mod tests {
             assert_eq!(message.encode().unwrap(), bytes);
             assert_eq!(FromManager::decode(bytes), Ok(message));
         }
+    }
+
+    #[test]
+    fn a_standing_subscription_says_so_at_its_end() {
+        let FromManager::Subscribe { subscription, pattern, resume_from, missed, .. } = subscribe() else {
+            panic!()
+        };
+        let standing = FromManager::Subscribe { subscription, pattern, resume_from, missed, standing: true };
+        let bytes = standing.encode().unwrap();
+        assert_eq!(bytes, [1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 5, 1, 1, 0][..]);
+        assert_eq!(FromManager::decode(&bytes), Ok(standing));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) struct Collector {
     pub(super) stopped: watch::Receiver<bool>,
     pub(super) shared: Arc<Shared>,
     pub(super) collecting_since: Instant,
+    pub(super) standing: bool,
 }
 
 /// Why a pipe is over.
@@ -92,7 +93,8 @@ impl Collector {
         };
         let (subscription, pattern) = (self.subscription, self.pattern.clone());
         let missed = left_at.unwrap_or(self.collecting_since).elapsed();
-        let subscribe = FromManager::Subscribe { subscription, pattern, resume_from, missed };
+        let standing = self.standing;
+        let subscribe = FromManager::Subscribe { subscription, pattern, resume_from, missed, standing };
         let first = subscribe.encode().ok()?;
         let pipe = pipe_id(&self.group.id(), &self.agent);
         match self.group.connect_with(self.agent, pipe, Some(first), GET_TIMEOUT).await {
@@ -145,7 +147,8 @@ impl Collector {
     /// Commits a batch and acknowledges it; why the pipe is over, when it is.
     async fn take(&self, pipe: &mut BidiPipe, batch: RecordBatch) -> Option<Over> {
         let (boot, seq, dropped) = (batch.boot, batch.seq, batch.dropped);
-        let verdict = self.shared.lock().inboxes.entry(self.agent).or_default().judge(boot, seq);
+        let verdict =
+            self.shared.lock().inboxes.entry(self.agent).or_default().judge_lossy(boot, seq, dropped);
         let counters = &self.shared.counters;
         match verdict {
             Verdict::Gap => return Some(Over::Broken),

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::FromAgent;
-use crate::limits::{COLUMNS_BYTES_MAX, DICTIONARY_PEERS_MAX};
 use super::*;
+use crate::limits::{COLUMNS_BYTES_MAX, DICTIONARY_PEERS_MAX};
 
 fn peer(n: u8) -> PeerId {
     let key = overlay::Keypair::ed25519_from_bytes([n; 32]).unwrap();
@@ -72,7 +72,9 @@ fn a_peer_is_named_once_on_a_pipe_and_again_on_the_next() {
     let short = second.message(&mut writer).unwrap();
     assert_eq!(long.len() - short.len(), 38 + 1, "the second batch says a place");
     for (bytes, number) in [(&long, 1), (&short, 2)] {
-        let FromAgent::Batch(batch) = FromAgent::decode(peer(1), &mut reader, bytes).unwrap() else { panic!() };
+        let FromAgent::Batch(batch) = FromAgent::decode(peer(1), &mut reader, bytes).unwrap() else {
+            panic!()
+        };
         assert_eq!(batch.records, [record(number)]);
     }
     assert_eq!(read(&short), Err(WireError::Malformed), "a new pipe knows nobody");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use overlay::PeerId;
 
 use super::*;
-use crate::limits::BATCH_RECORDS_MAX;
+use crate::limits::{BATCH_AGE_MAX, BATCH_RECORDS_MAX};
 use crate::protocol::{DictionaryReader, RecordBatch};
 
 struct World {
@@ -20,7 +20,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let (outbox, dictionary) = (Outbox::new(7), DictionaryReader::default());
+        let (outbox, dictionary) = (Outbox::new(7, BATCH_AGE_MAX), DictionaryReader::default());
         let mut world = Self { outbox, now: Instant::now(), peer: PeerId::random(), pushed: 0, dictionary };
         world.attach((0, 0));
         world
@@ -146,6 +146,34 @@ fn flush_waits_for_the_window_and_loses_nothing() {
     let last = world.batch();
     assert_eq!(last.records.len(), 1);
     assert_eq!(world.sent(), Some(FromAgent::Flushed { seq: last.seq }));
+}
+
+#[test]
+fn behind_a_spool_batches_close_without_a_manager_and_come_back_when_there_is_room() {
+    let mut world = World::new();
+    world.outbox = Outbox::spooled(7, Duration::from_secs(60), 3);
+    world.attach((7, 2));
+    assert_eq!(world.outbox.wants_after(), Some(2), "number 3 is in the spool alone");
+    let mut spool = Vec::new();
+    for _ in 0..2 * BATCHES_IN_FLIGHT_MAX {
+        assert_eq!(world.push(BATCH_RECORDS_MAX), BATCH_RECORDS_MAX);
+        spool.push(world.outbox.poll_closed(world.now, 0).unwrap());
+    }
+    assert_eq!((spool[0].seq(), world.sent()), (4, None));
+    world.outbox.caught_up();
+    assert_eq!(world.outbox.wants_after(), None);
+    // A manager that has numbers which are lost here is given none of them anew.
+    assert!(world.outbox.is_behind((7, 99)) && !world.outbox.is_behind((8, 99)));
+    world.outbox.reboot(9);
+    world.outbox = Outbox { queued: 3, ..world.outbox };
+    for batch in spool {
+        if world.outbox.wants_after().is_some() {
+            world.outbox.keep(batch);
+        }
+    }
+    assert_eq!((world.batch().boot, world.outbox.wants_after()), (9, None));
+    world.outbox.ack(4).unwrap();
+    assert_eq!(world.outbox.wants_after(), Some(3 + BATCHES_IN_FLIGHT_MAX as u64));
 }
 
 #[test]
