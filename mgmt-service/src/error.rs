@@ -40,6 +40,12 @@ pub enum DefineError {
         /// Longest name, in bytes.
         max: usize,
     },
+    /// It has more typed metrics than a transaction may carry.
+    #[error("define a transaction with more than {max} typed metrics")]
+    TooManyValues {
+        /// The bound.
+        max: usize,
+    },
     /// The timeout is zero or longer than a transaction may last.
     #[error(
         "define a transaction with a timeout of {timeout:?}, since it must be above 0 s and at most {max:?}"
@@ -51,6 +57,12 @@ pub enum DefineError {
         max: Duration,
     },
 }
+
+/// Why a text is not a `traceparent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("read a traceparent, which is version, trace, span and flags in hexadecimal digits, joined by '-'")]
+#[non_exhaustive]
+pub struct TraceparentError;
 
 /// Why a consumer was refused: the application feeds as many as it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

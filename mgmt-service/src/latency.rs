@@ -93,6 +93,18 @@ impl LatencyMatrix {
         self.pairs.iter().map(|((peer, dest), tally)| (*peer, *dest, tally.latency()))
     }
 
+    /// How many pairs there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there is no pair yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
     /// What is known over all pairs, those without room included.
     #[must_use]
     pub fn overall(&self) -> Latency {

@@ -7,6 +7,8 @@ pub mod error;
 pub mod histogram;
 pub mod latency;
 pub mod limits;
+pub mod objectives;
+pub mod peaks;
 pub mod plot;
 pub mod summary;
 
@@ -15,8 +17,10 @@ pub mod cli_common;
 pub mod jmx;
 pub mod net;
 pub mod protocol;
+pub mod report;
 pub mod spool;
 pub mod store;
 pub mod subscription;
+pub mod web;
 
 pub use cli_common::ManagePolicy;

@@ -26,6 +26,16 @@ pub const TRANSACTION_NAME_BYTES_MAX: usize = 64;
 /// Exceeded: [`DefineError::BadTimeout`](crate::error::DefineError::BadTimeout).
 pub const TRANSACTION_TIMEOUT_S_MAX: u64 = 3600;
 
+/// Typed metrics of one definition: as many as ARM 4 has slots for.
+///
+/// Exceeded: [`DefineError::TooManyValues`](crate::error::DefineError::TooManyValues).
+pub const VALUES_MAX: usize = 7;
+
+/// Bytes of a typed metric that is a text; ARM's longer form has so many.
+///
+/// Exceeded: the value is left out and counted as `values_refused`.
+pub const VALUE_TEXT_BYTES_MAX: usize = 128;
+
 /// Consumers subscribed to one application at a time.
 ///
 /// Each costs one copy per record. Reached: [`SubscribeError`](crate::error::SubscribeError).
@@ -76,8 +86,84 @@ pub const PLOT_POINTS_MAX: usize = 1760;
 /// Bars of a distribution plot.
 pub const PLOT_BARS_MAX: usize = 60;
 
+// ---- the manager's web face ----
+
+/// Pairs of peers whose latest transactions the dashboard keeps for its charts.
+///
+/// Reached: further pairs have no chart, and `charts_beyond` counts their records.
+pub const BOARD_CHARTS_MAX: usize = 1024;
+
+/// Latest transactions of one pair kept for its chart, 16 bytes each; the oldest is forgotten.
+pub const BOARD_PAIR_POINTS_MAX: usize = 512;
+
+/// Latest transactions over all pairs kept for the chart of all; the oldest is forgotten.
+pub const BOARD_ALL_POINTS_MAX: usize = 8192;
+
+/// Latest records that the dashboard shows; the oldest is forgotten.
+pub const BOARD_RECORDS_MAX: usize = 200;
+
+/// Pairs that the dashboard is sent each second, the slowest; it says how many there are in all.
+pub const BOARD_PAIRS_SHOWN_MAX: usize = 256;
+
+/// Agents that the dashboard lists; it says how many there are in all.
+pub const BOARD_PEERS_SHOWN_MAX: usize = 1024;
+
+/// Names of transactions that have a label of their own in the metrics; records of others count as `other`, so that
+/// agents can't make series without end.
+pub const METRIC_TRANSACTIONS_MAX: usize = 16;
+
+/// Bytes of a body posted to the manager's HTTP server; a longer one gets 413.
+pub const WEB_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Requests of one Jolokia bulk request; more get an error. They are answered one after the other.
+pub const JOLOKIA_BULK_MAX: usize = 64;
+
+/// Browsers that hold a session of the dashboard; a further one ends the oldest.
+pub const WEB_SESSIONS_MAX: usize = 16;
+
+/// Records that wait to be pushed by OTLP; further ones are dropped and counted in `otlp_dropped`.
+pub const OTLP_QUEUE_MAX: usize = 8192;
+
+/// Spans of one push; at about 400 bytes each it stays below the 4 MiB that collectors take.
+pub const OTLP_SPANS_MAX: usize = 2048;
+
+/// Bytes of a collector's answer that are read; a longer one counts as broken.
+pub const OTLP_ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Open connections of the manager's HTTP server, an event stream for each viewer among them; the next one waits.
+pub const WEB_CONNECTIONS_MAX: usize = 64;
+
 // ---- command line -------------------------------------------------------------------------------------------------
 use std::time::Duration;
+
+/// How often the dashboard is told what has changed.
+pub const BOARD_PERIOD: Duration = Duration::from_secs(1);
+
+/// Time between two pushes by OTLP.
+pub const OTLP_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long one push may take; then it counts as failed and is tried again.
+pub const OTLP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause before the first retry of a push; it doubles with each, up to `OTLP_RETRY_PAUSE_MAX`.
+pub const OTLP_RETRY_PAUSE_MIN: Duration = Duration::from_millis(500);
+
+/// Longest pause between two tries of a push; a collector that asks for a longer one gets this.
+pub const OTLP_RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long one push is tried; then its spans are dropped and counted in `otlp_dropped`. Metrics are cumulative, so a
+/// later push makes up for a lost one.
+pub const OTLP_RETRY_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How long the last push may take when the manager ends.
+pub const OTLP_FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// An agent counts as reporting as long as its last record is not older.
+pub const REPORTING_WINDOW: Duration = Duration::from_secs(60);
+
+/// How long one connection of the manager's HTTP server may last, so that forgotten ones can't hold every place. A
+/// browser's event stream reconnects by itself.
+pub const WEB_CONNECTION_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// Longest duration a user may name: a year. Longer is an error, so that adding one to a clock can't overflow.
 pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -159,6 +245,17 @@ pub const SPOOL_BATCHES_MAX: usize = 16 * 1024;
 /// Time between two batches that are replayed from a spool, on average: a day of minutes takes two and a half minutes,
 /// and a thousand agents together stay below what one manager commits. Up to twice as long, at random.
 pub const SPOOL_REPLAY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Bytes of one report to an aggregator: a sketch with all its buckets, nine bytes each.
+pub const REPORT_BYTES_MAX: usize = 32 * 1024;
+
+/// Children of one aggregator; a further one is told to try the next. Fan-in is 32 to 64, with room for those of one
+/// that died.
+pub const AGGREGATOR_CHILDREN_MAX: usize = 64;
+
+/// Reports of one child that wait for the end of their intervals: three intervals of one that was restarted once in
+/// each. A further one is refused, and its peers are missing in `reporting`.
+pub const REPORTS_PER_CHILD_MAX: usize = 6;
 
 /// Batches of one subscription that are not acknowledged yet, kept to be sent again. While there are so many, further
 /// records wait in the consumer's queue.
@@ -269,3 +366,38 @@ pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two tries to commit while the disk is full; nothing is acknowledged meanwhile, so agents keep what they
 /// have, within their own bound.
 pub const SINK_RETRY: Duration = Duration::from_millis(500);
+
+// ---- reports ------------------------------------------------------------------------------------------------------
+
+/// Records that one report looks at one by one, the newest; older ones are in its sums alone.
+pub const REPORT_RECORDS_MAX: usize = 2_000_000;
+
+/// How much slower than usual a transaction must be to be a peak: what a person does not notice is none.
+pub const PEAK_EXCESS_MIN: Duration = Duration::from_millis(20);
+
+/// How many robust standard deviations above the usual a peak begins.
+pub const PEAK_SIGMAS: f64 = 8.0;
+
+/// Transactions of a pair below which nothing is usual.
+pub const PEAK_RECORDS_MIN: usize = 8;
+
+/// Usual transactions within one peak: fewer between two slow ones don't end it.
+pub const PEAK_GAP_MAX: usize = 2;
+
+/// How far the clocks of two peers may be apart for what one says to explain what the other sees.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(1);
+
+/// How much farther than the group's median a peer or link must be to be told.
+pub const DISTANT_EXCESS_MIN: Duration = Duration::from_millis(5);
+
+/// How many robust standard deviations beyond the group's median a peer or link must be to be told.
+pub const DISTANT_SIGMAS: f64 = 6.0;
+
+/// Lines of each list in a report for people; the rest is told as a number.
+pub const REPORT_LINES_MAX: usize = 40;
+
+/// Bytes of a file of objectives; a longer one is an error.
+pub const OBJECTIVES_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Links that get a figure of their own; further ones are told as a number and are in the figure of all.
+pub const PLOT_LINKS_MAX: usize = 64;

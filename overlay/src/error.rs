@@ -16,7 +16,7 @@ use crate::wire::WireError;
 
 pub use membership::{CredentialError, JoinError};
 pub use pipe::{BindError, ConnectError, RecvError, SendError};
-pub use publish::{PublishError, WithdrawError};
+pub use publish::{PublishError, SubscribeError, WithdrawError};
 pub use refuse::RefuseReason;
 pub use relay::RelayError;
 pub use resolver::{AlreadyRegistered, AnswerError, QueryError, ServeError};
@@ -155,6 +155,14 @@ pub enum SpawnError {
     RendezvousAddress {
         /// The address.
         address: libp2p::Multiaddr,
+    },
+    /// The directory for the cache can't be made or read.
+    #[error("use the cache directory {path}: {reason}")]
+    CacheDir {
+        /// The directory.
+        path: std::path::PathBuf,
+        /// What the system said.
+        reason: String,
     },
     /// The transport could not be made.
     #[error("set up the transport: {0}")]

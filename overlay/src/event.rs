@@ -1,11 +1,11 @@
 //! Listening to what happens to a peer.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use futures::Stream;
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 pub use crate::core::PeerEvent;
@@ -15,30 +15,27 @@ use crate::meters::Meters;
 ///
 /// A reader that lags by more than [`EVENT_QUEUE`](crate::limits::EVENT_QUEUE) misses the oldest; how many is in
 /// [`missed`](Self::missed) and in the meter `events_missed`.
-#[derive(Debug)]
 pub struct Events {
-    receiver: broadcast::Receiver<PeerEvent>,
+    /// News, or how many were missed. One future lives on between two polls: a new one each time would take the place in
+    /// the line of those to be woken along.
+    news: BoxStream<'static, Result<PeerEvent, u64>>,
     meters: Arc<Meters>,
     missed: u64,
 }
 
 impl Events {
     pub(crate) fn new(receiver: broadcast::Receiver<PeerEvent>, meters: Arc<Meters>) -> Self {
-        Self { receiver, meters, missed: 0 }
+        let news = stream::unfold(receiver, async |mut receiver| match receiver.recv().await {
+            Ok(event) => Some((Ok(event), receiver)),
+            Err(RecvError::Lagged(count)) => Some((Err(count), receiver)),
+            Err(RecvError::Closed) => None,
+        });
+        Self { news: news.boxed(), meters, missed: 0 }
     }
 
     /// The next event; `None` when the peer has ended. Cancel-safe.
     pub async fn recv(&mut self) -> Option<PeerEvent> {
-        loop {
-            match self.receiver.recv().await {
-                Ok(event) => return Some(event),
-                Err(RecvError::Closed) => return None,
-                Err(RecvError::Lagged(count)) => {
-                    self.missed += count;
-                    self.meters.events_missed.add(count);
-                }
-            }
-        }
+        self.next().await
     }
 
     /// Events that this reader was too slow for.
@@ -51,8 +48,21 @@ impl Stream for Events {
     type Item = PeerEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<PeerEvent>> {
-        let next = self.recv();
-        futures::pin_mut!(next);
-        next.poll(cx)
+        loop {
+            match ready!(self.news.poll_next_unpin(cx)) {
+                Some(Ok(event)) => return Poll::Ready(Some(event)),
+                Some(Err(count)) => {
+                    self.missed += count;
+                    self.meters.events_missed.add(count);
+                }
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("missed", &self.missed).finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ mod nested;
 mod pipes;
 mod propagate;
 mod resolver;
+mod subscription;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::net::Handle;
 pub use advertisements::{Discovery, Published};
 pub use binders::FollowingPipe;
 pub use resolver::{GroupAnswers, QueryOptions, Served};
+pub use subscription::Subscription;
 
 /// One peer's view of a group. Clones are the same view.
 #[derive(Debug, Clone)]

@@ -68,19 +68,20 @@ pub use crate::advertisement::{
     SignedAdvertisement, Value,
 };
 pub use crate::core::{
-    AdvertisementCache, CacheLimits, CacheRefused, Deadlines, Due, Inserted, LeaseEffect, LeaseKeeper,
-    NotDirect, Path, Publications, RateLimiter, Reached, TooMany, Transport,
+    AdvertisementCache, CacheLimits, CacheRefused, Change, Deadlines, Due, Inserted, LeaseEffect,
+    LeaseKeeper, NotDirect, Path, Publications, RateLimiter, Reached, TooMany, Transport,
 };
 #[cfg(feature = "reach")]
 pub use crate::core::{Reach, RelayUse};
 pub use crate::error::{
     AdvertisementError, AlreadyRegistered, AnswerError, BindError, ConnectError, CredentialError,
     IdentityError, JoinError, LeaseError, ParseIdError, ParseQueryError, PublishError, QueryError, RecvError,
-    RefuseReason, RelayError, SendError, ServeError, SpawnError, WithdrawError,
+    RefuseReason, RelayError, SendError, ServeError, SpawnError, SubscribeError, WithdrawError,
 };
 pub use crate::event::{Events, PeerEvent};
 pub use crate::group::{
     Discovery, FollowingPipe, GroupAnswers, GroupPolicy, PeerGroup, Published, QueryOptions, Served,
+    Subscription,
 };
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;

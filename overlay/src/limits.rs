@@ -1,8 +1,12 @@
 //! Every bound of the overlay: value, unit, reason, and what happens when it is reached.
 
+mod discovery;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use discovery::*;
 
 /// Bytes of one frame on a session stream. Longer: the peer is refused and its connection closed.
 pub const SESSION_FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -183,6 +187,9 @@ pub const PROPAGATE_GRAFTS_MAX: usize = 256;
 pub const PROPAGATE_RETRY_MIN: Duration = Duration::from_millis(100);
 /// Longest time between two tries; a member that is not reached in five tries is forgotten.
 pub const PROPAGATE_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Tries to link with members that are not connected and that others only told of, or that advertise themselves. More:
+/// they wait, so that nobody can make a member dial thousands; the burst is enough to link with all that are sent to directly.
+pub const PROPAGATE_DIALS: Quota = Quota { per_second: 8, burst: 96 };
 /// Time for which nothing is taken from a member that passed on a forgery.
 pub const PROPAGATE_BAN: Duration = Duration::from_secs(60);
 /// Time between two looks for binders at the rendezvous, and after which members tell each other again of those they
@@ -244,6 +251,9 @@ pub const NEIGHBOURS_MAX: usize = 32;
 pub const MDNS_ADDRESSES_MAX: usize = 1024;
 /// Time in which a neighbour must answer a question of discovery; a stalled one must not hold up the others' answers.
 pub const NEIGHBOUR_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between two looks of a subscription at what neighbours publish; well below the half minute for which an answer of
+/// theirs is believed.
+pub const NEIGHBOUR_LOOK_PERIOD: Duration = Duration::from_secs(10);
 /// Lease that is asked for. A rendezvous may grant less.
 pub const LEASE_WANTED: Duration = Duration::from_secs(120);
 /// Longest time between two tries at a rendezvous that doesn't answer.

@@ -109,6 +109,8 @@ meters! {
     propagate_garbage,
     /// Messages that spoke for another without its signature; each ends its link and bans who passed it on.
     propagate_forgeries,
+    /// Signed parcels whose sender had signed others under the same numbers before; what came first counts.
+    propagate_equivocations,
     /// Parcels that came twice; the second is dropped.
     propagate_duplicates,
     /// Pieces of messages reported as missed, to the application as well.
@@ -135,12 +137,22 @@ meters! {
     advertisements_rejected,
     /// Advertisements taken out of the cache early to make room.
     advertisements_evicted,
+    /// Advertisements that were not saved to the cache's directory, and writes of it that failed; tried with the next.
+    cache_saves_failed,
+    /// Parts of the cache's file that could not be read or verified at start; the rest was.
+    cache_records_skipped,
     /// Publications that no rendezvous took; tried again with the next lease or renewal.
     publications_failed,
     /// Lookups at rendezvous and neighbours, whatever was found.
     lookups,
     /// Lookups at a rendezvous that it refused or did not answer, and those of queries beyond a bound, which are not sent.
     lookups_failed,
+    /// Notifications of subscriptions that this peer has not made with their sender, or that can't be read; refused.
+    notifications_rejected,
+    /// Subscriptions that a rendezvous refused or did not answer; tried again.
+    subscriptions_failed,
+    /// Editions that a subscription's reader missed because a newer one came before it looked.
+    changes_merged,
     /// Peers on the local network that were ignored because there are enough.
     neighbours_ignored,
     /// Times that mDNS was turned off because too many addresses were told.

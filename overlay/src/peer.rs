@@ -7,6 +7,7 @@ mod resolver;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{Stream, stream};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
@@ -76,6 +77,14 @@ impl Peer {
         let groups = &self.handle.shared.groups;
         published.retain(|signed| groups.way(&signed.advertisement().group).is_some_and(&is_wanted));
         published
+    }
+
+    /// Tells each time that [`published`](Self::published) has changed since it was last polled; changes that come
+    /// together are told once. Ends with the peer.
+    pub fn publications_changed(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let mut changes = self.handle.shared.published.subscribe();
+        changes.mark_unchanged();
+        stream::unfold(changes, async |mut changes| changes.changed().await.ok().map(|()| ((), changes)))
     }
 
     /// Waits for the first lease and says whose it is; returns at once while one holds. Cancel-safe.

@@ -84,7 +84,8 @@ impl ClosedGroups {
             self.leave(now, &peer, &group);
             return Err(RefuseReason::NotMember);
         };
-        if !self.has_place(&peer, &group) {
+        let fresh = !self.has_place(&peer, &group);
+        if fresh {
             self.make_room(&peer, &group)?;
         }
         if let Some(list) = list {
@@ -95,7 +96,7 @@ impl ClosedGroups {
         self.idle.remove(&group);
         self.of_peer.entry(peer).or_default().insert(group);
         self.ends.set((peer, group), now + Duration::from_secs(place.until.saturating_sub(now_s)));
-        Ok(RevocationNews { group, revocations: served.revoked.to_bytes() })
+        Ok(RevocationNews { group, revocations: served.revoked.to_bytes(), fresh })
     }
 
     /// Whether `peer` has a place in `group`.
@@ -212,7 +213,7 @@ impl ClosedGroups {
             .filter(|(_, rests_on)| rests_on.iter().any(|peer| served.revoked.contains(peer)))
             .map(|(peer, _)| *peer)
             .collect();
-        let news = RevocationNews { group, revocations: served.revoked.to_bytes() };
+        let news = RevocationNews { group, revocations: served.revoked.to_bytes(), fresh: false };
         if served.places.is_empty() {
             self.idle.set(group, now);
         }

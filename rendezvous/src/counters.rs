@@ -105,6 +105,14 @@ counters! {
     lookups: Counter,
     /// Advertisements given out as answers to lookups
     found: Counter,
+    /// Subscriptions held
+    subscriptions: Gauge,
+    /// Notifications told to subscribers
+    notifications: Counter,
+    /// Notifications that a subscriber did not answer; it is told everything anew when it is next heard of
+    notifications_failed: Counter,
+    /// Times that news were too many for a slow subscriber, which is told everything anew
+    subscriptions_restarted: Counter,
     /// Events of the overlay that were lost because this rendezvous was too slow; leases then end by time alone
     events_missed: Counter,
     /// Requests and advertisements refused: a table is full

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use overlay::{
-    AdvertisementCache, AdvertisementError, CacheLimits, CacheRefused, DiscoveryQuery, GroupId, Inserted,
-    PeerId, RefuseReason, SignedAdvertisement,
+    AdvertisementCache, AdvertisementError, AdvertisementId, CacheLimits, CacheRefused, DiscoveryQuery,
+    GroupId, Inserted, PeerId, RefuseReason, SignedAdvertisement,
 };
 
 use crate::limits::IndexLimits;
@@ -23,6 +23,15 @@ pub struct Index {
     cache: AdvertisementCache,
     /// What members published in closed groups, each for its own members.
     closed: AdvertisementCache,
+}
+
+/// Who may find an advertisement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Who asks, whatever group it names.
+    Everybody,
+    /// The members of the closed group that it was published in.
+    Members,
 }
 
 /// Why an advertisement was not taken.
@@ -38,9 +47,6 @@ pub enum IndexRefused {
         /// Who signed it.
         publisher: PeerId,
     },
-    /// It was published in a closed group and names another one.
-    #[error("index the advertisement: it is for another group")]
-    OtherGroup,
     /// The index or the publisher's share of it is full, or what is known is newer.
     #[error("index the advertisement: {0}")]
     Cache(#[from] CacheRefused),
@@ -58,7 +64,7 @@ impl Index {
         Self { limits, cache: AdvertisementCache::new(bounds), closed: AdvertisementCache::new(bounds) }
     }
 
-    /// Verifies and keeps what `from` published, for the remote lifetime it wished, cut to the configured one.
+    /// Verifies and keeps what `from` published for everybody, for the remote lifetime it wished, cut to the configured one.
     ///
     /// Costs one signature check, about 50 µs. The caller has made sure that `from` holds a lease.
     ///
@@ -70,69 +76,63 @@ impl Index {
         from: &PeerId,
         envelope: Bytes,
     ) -> Result<Inserted, IndexRefused> {
-        Ok(self.keep(now, own_of(from, envelope)?)?)
+        Ok(self.keep(now, Audience::Everybody, Self::verify(from, envelope)?)?)
     }
 
-    /// [`Self::publish`] by who has proven its place in the closed group, for those who have.
+    /// What `from` published, verified. Costs one signature check, about 50 µs.
     ///
     /// # Errors
-    /// As [`IndexRefused`] says, [`IndexRefused::OtherGroup`] for one that names another group.
-    pub fn publish_closed(
-        &mut self,
-        now: Instant,
-        from: &PeerId,
-        group: GroupId,
-        envelope: Bytes,
-    ) -> Result<Inserted, IndexRefused> {
-        let signed = own_of(from, envelope)?;
-        if signed.advertisement().group != group {
-            return Err(IndexRefused::OtherGroup);
+    /// [`IndexRefused::Invalid`], [`IndexRefused::NotPublisher`].
+    pub fn verify(from: &PeerId, envelope: Bytes) -> Result<SignedAdvertisement, IndexRefused> {
+        let signed = SignedAdvertisement::verify(envelope)?;
+        match signed.publisher() {
+            publisher if publisher == *from => Ok(signed),
+            publisher => Err(IndexRefused::NotPublisher { publisher }),
         }
-        Ok(self.keep_closed(now, signed)?)
     }
 
-    /// Keeps what was verified and may be here, as long as [`Self::publish`] would.
+    /// Keeps what was verified and may be here, as long as [`Self::publish`] would. What is for members is in the group
+    /// in which its publisher has proven its place; the caller has made sure.
     ///
     /// # Errors
     /// As [`CacheRefused`] says; then nothing has changed.
-    pub fn keep(&mut self, now: Instant, signed: SignedAdvertisement) -> Result<Inserted, CacheRefused> {
-        let keep_for = signed.lifetime().remote.min(self.limits.remote_lifetime_max);
-        self.cache.expire(now);
-        self.check_room(&self.cache, &signed)?;
-        self.cache.insert(now, signed, keep_for)
-    }
-
-    /// Keeps what was verified and is for the members of its closed group alone.
-    ///
-    /// # Errors
-    /// As [`CacheRefused`] says; then nothing has changed.
-    pub fn keep_closed(
+    pub fn keep(
         &mut self,
         now: Instant,
+        audience: Audience,
         signed: SignedAdvertisement,
     ) -> Result<Inserted, CacheRefused> {
         let keep_for = signed.lifetime().remote.min(self.limits.remote_lifetime_max);
-        self.closed.expire(now);
-        self.check_room(&self.closed, &signed)?;
-        self.closed.insert(now, signed, keep_for)
+        self.of_mut(audience).expire(now);
+        self.check_room(self.of(audience), &signed)?;
+        self.of_mut(audience).insert(now, signed, keep_for)
     }
 
-    /// What answers `query`, which names a closed group, among what its members published there.
+    /// What answers `query` now among what is for `audience`, at most its threshold; for members it names their group.
     #[must_use]
-    pub fn find_closed(&self, now: Instant, query: &DiscoveryQuery) -> Vec<Arc<SignedAdvertisement>> {
-        debug_assert!(query.group.is_some(), "nothing is asked across closed groups");
-        self.closed.find(now, query)
+    pub fn find(
+        &self,
+        now: Instant,
+        audience: Audience,
+        query: &DiscoveryQuery,
+    ) -> Vec<Arc<SignedAdvertisement>> {
+        debug_assert!(
+            audience == Audience::Everybody || query.group.is_some(),
+            "nothing is asked across closed groups"
+        );
+        self.of(audience).find(now, query)
     }
 
-    /// Removes what `peer` published in the closed group, where it has lost its place; says how many that were.
-    pub fn remove_in_closed(&mut self, peer: &PeerId, group: &GroupId) -> usize {
-        self.closed.remove_publications(peer, group)
-    }
-
-    /// What answers `query` now, at most its threshold; nothing that was published in a closed group.
+    /// The newest edition of this id, a withdrawal too.
     #[must_use]
-    pub fn find(&self, now: Instant, query: &DiscoveryQuery) -> Vec<Arc<SignedAdvertisement>> {
-        self.cache.find(now, query)
+    pub fn get(&self, audience: Audience, id: &AdvertisementId) -> Option<&Arc<SignedAdvertisement>> {
+        self.of(audience).get(id)
+    }
+
+    /// What `peer` has published for `audience` that counts now.
+    #[must_use]
+    pub fn of_peer(&self, now: Instant, audience: Audience, peer: PeerId) -> Vec<Arc<SignedAdvertisement>> {
+        self.of(audience).find(now, &DiscoveryQuery::new().publisher(peer).threshold(usize::MAX))
     }
 
     /// Everything that counts now. O(n), for an operator's eyes.
@@ -144,6 +144,16 @@ impl Index {
         all
     }
 
+    /// Removes what `peer` published in the closed group, where it has lost its place; says how many that were.
+    pub fn remove_in_closed(&mut self, peer: &PeerId, group: &GroupId) -> usize {
+        self.closed.remove_publications(peer, group)
+    }
+
+    /// Removes what `peer` published for `audience`; says how many that were.
+    pub fn remove_for(&mut self, audience: Audience, peer: &PeerId) -> usize {
+        self.of_mut(audience).remove_publisher(peer)
+    }
+
     /// Removes everything of `peer`, whose lease has ended; says how many that were.
     pub fn remove_peer(&mut self, peer: &PeerId) -> usize {
         self.cache.remove_publisher(peer) + self.closed.remove_publisher(peer)
@@ -151,7 +161,7 @@ impl Index {
 
     /// Removes what `peer` published with sequences below `since`, in an earlier life; says how many that were.
     pub fn remove_before(&mut self, peer: &PeerId, since: u64) -> usize {
-        self.cache.remove_older(peer, since)
+        self.cache.remove_older(peer, since) + self.closed.remove_older(peer, since)
     }
 
     /// Removes what has expired; says how many that were.
@@ -183,6 +193,20 @@ impl Index {
         self.cache.bytes() + self.closed.bytes()
     }
 
+    fn of(&self, audience: Audience) -> &AdvertisementCache {
+        match audience {
+            Audience::Everybody => &self.cache,
+            Audience::Members => &self.closed,
+        }
+    }
+
+    fn of_mut(&mut self, audience: Audience) -> &mut AdvertisementCache {
+        match audience {
+            Audience::Everybody => &mut self.cache,
+            Audience::Members => &mut self.closed,
+        }
+    }
+
     /// Refuses what would make the cache evict others or exceed its bytes: here who came first stays.
     fn check_room(
         &self,
@@ -209,17 +233,8 @@ impl IndexRefused {
         match self {
             Self::Invalid(_) => RefuseReason::Malformed,
             Self::Cache(CacheRefused::PublisherFull { .. } | CacheRefused::Full) => RefuseReason::Full,
-            Self::NotPublisher { .. } | Self::OtherGroup | Self::Cache(_) => RefuseReason::Policy,
+            Self::NotPublisher { .. } | Self::Cache(_) => RefuseReason::Policy,
         }
-    }
-}
-
-/// The advertisement in `envelope`, if `from` signed it itself.
-fn own_of(from: &PeerId, envelope: Bytes) -> Result<SignedAdvertisement, IndexRefused> {
-    let signed = SignedAdvertisement::verify(envelope)?;
-    match signed.publisher() {
-        publisher if publisher == *from => Ok(signed),
-        publisher => Err(IndexRefused::NotPublisher { publisher }),
     }
 }
 

@@ -11,8 +11,9 @@ mod lease_table;
 pub mod limits;
 pub mod net;
 mod service;
+mod subscriptions;
 
 pub use closed_groups::{ClosedGroups, News, Papers};
 pub use index::{Index, IndexRefused};
 pub use lease_table::{Grant, Lease, LeaseRefused, LeaseTable};
-pub use service::{Answer, BansFull, GroupRow, PeerRow, Service};
+pub use service::{Answer, BansFull, GroupRow, Notified, PeerRow, Service};

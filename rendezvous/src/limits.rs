@@ -58,6 +58,22 @@ pub const LOOKUP_QUOTA: Quota = Quota { per_second: 50, burst: 200 };
 /// Advertisements published by one peer, each of which costs a signature check. More are refused and counted.
 pub const PUBLICATION_QUOTA: Quota = Quota { per_second: 20, burst: 100 };
 
+/// Subscriptions of all lease holders together, each at most 4 KiB of query and what waits to be told; the next one is
+/// refused.
+pub const SUBSCRIPTIONS_MAX: usize = 50_000;
+
+/// News that wait for one subscription because its holder is slow, as ids; beyond, they are forgotten and everything
+/// that answers is told anew when the holder listens again.
+pub const SUBSCRIPTION_NEWS_MAX: usize = 256;
+
+/// Notifications under way at a time, one for each holder; others wait their turn, as ids alone.
+pub const NOTIFICATIONS_MAX: usize = 256;
+
+/// Time in which a notification must be answered; a holder that does not is told anew when it is next heard of.
+pub const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Lookups that one subscription costs, since all that answers is told once.
+pub const SUBSCRIPTION_COST: u32 = 2;
 /// Proofs of a place in a closed group by one peer: each costs at most three signature checks, and a member of many groups
 /// shows them at once when it comes. More are refused `TooMany`.
 pub const ENTRY_QUOTA: Quota = Quota { per_second: 8, burst: 128 };

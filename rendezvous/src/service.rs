@@ -6,24 +6,27 @@
 
 mod closed;
 mod listing;
+mod subscribing;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use overlay::limits::FIND_ANSWER_MAX;
+use overlay::limits::{FIND_ANSWER_MAX, FIND_SKIP_MAX};
 use overlay::protocol::discovery::{DiscoveryRequest, FindAnswer, PublishAnswer};
 use overlay::protocol::rendezvous::{LeaseGrant, RendezvousRequest};
 use overlay::wire::WireError;
-use overlay::{DiscoveryQuery, GroupId, PeerId, RateLimiter, RefuseReason, SignedAdvertisement};
+use overlay::{DiscoveryQuery, GroupId, Inserted, PeerId, RateLimiter, RefuseReason, SignedAdvertisement};
 
 pub use self::listing::{GroupRow, PeerRow};
 use crate::closed_groups::ClosedGroups;
 use crate::counters::Counters;
-use crate::index::Index;
+use crate::index::{Audience, Index, IndexRefused};
 use crate::lease_table::{LeaseRefused, LeaseTable};
 use crate::limits::{BANNED_MAX, Limits, RATE_PEERS_MAX};
+pub use crate::subscriptions::Notified;
+use crate::subscriptions::Subscriptions;
 
 /// Everything that a rendezvous knows and decides.
 #[derive(Debug)]
@@ -33,12 +36,22 @@ pub struct Service {
     lease_rate: RateLimiter,
     lookup_rate: RateLimiter,
     publication_rate: RateLimiter,
+    subscriptions: Subscriptions,
     entry_rate: RateLimiter,
     closed: ClosedGroups,
-    /// The rendezvous's own peer.
+    /// The rendezvous's own peer, which needs no lease from itself.
     own: Option<PeerId>,
     banned: HashSet<PeerId>,
     counters: Arc<Counters>,
+}
+
+/// Who asks when, and among what.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    now: Instant,
+    from: PeerId,
+    audience: Audience,
+    group: GroupId,
 }
 
 /// What a request is answered: bytes, or why not.
@@ -52,6 +65,17 @@ pub struct BansFull {
     pub max: usize,
 }
 
+impl Asked {
+    /// A query that names no group asks in the group it came by; in a closed one, whatever it names.
+    fn within(&self, mut query: DiscoveryQuery) -> DiscoveryQuery {
+        match self.audience {
+            Audience::Everybody => query.group.get_or_insert(self.group),
+            Audience::Members => query.group.insert(self.group),
+        };
+        query
+    }
+}
+
 impl Service {
     /// A service that knows nobody and counts in `counters`.
     #[must_use]
@@ -62,6 +86,7 @@ impl Service {
             lease_rate: RateLimiter::new(limits.rate.lease, RATE_PEERS_MAX),
             lookup_rate: RateLimiter::new(limits.rate.lookup, RATE_PEERS_MAX),
             publication_rate: RateLimiter::new(limits.rate.publication, RATE_PEERS_MAX),
+            subscriptions: Subscriptions::default(),
             entry_rate: RateLimiter::new(limits.rate.entry, RATE_PEERS_MAX),
             closed: ClosedGroups::default(),
             own: None,
@@ -85,6 +110,7 @@ impl Service {
     /// A peer has a session now. Returns whether it may stay: a banned one may not.
     pub fn session_opened(&mut self, now: Instant, peer: &PeerId) -> bool {
         self.leases.seen(now, peer);
+        self.subscriptions.heard_of(peer);
         let banned = self.banned.contains(peer);
         if banned {
             self.counters.refused_banned.increment();
@@ -94,6 +120,7 @@ impl Service {
 
     /// The last session of a peer is gone: what it holds stays for the grace.
     pub fn session_lost(&mut self, now: Instant, peer: &PeerId) {
+        self.subscriptions.stall(peer);
         if self.leases.suspect(now, peer) {
             self.counters.leases_suspected.increment();
         }
@@ -118,24 +145,18 @@ impl Service {
     /// What finds no room is left out and counted, each time.
     pub fn host(&mut self, now: Instant, own: &PeerId, published: Vec<SignedAdvertisement>) {
         self.own = Some(*own);
-        self.index.remove_peer(own);
-        for signed in published {
-            if self.index.keep(now, signed).is_err() {
-                self.counters.publications_refused.increment();
-            }
-        }
-        self.show();
+        self.host_for(now, Audience::Everybody, published);
     }
 
     /// Ends leases and advertisements whose time has come.
     pub fn expire(&mut self, now: Instant) {
         while let Some(peer) = self.leases.pop_expired(now) {
             self.counters.leases_expired.increment();
-            self.counters.advertisements_dropped.add(self.index.remove_peer(&peer));
+            self.drop_peer(now, &peer);
             self.closed.remove_peer(now, &peer);
         }
         self.closed.expire(now);
-        self.drop_ended();
+        self.drop_ended(now);
         self.counters.advertisements_expired.add(self.index.expire(now));
         self.show();
     }
@@ -155,6 +176,7 @@ impl Service {
         // What is due ends first, so that a late frame cannot revive it.
         self.expire(now);
         self.leases.seen(now, from);
+        self.subscriptions.heard_of(from);
         Ok(())
     }
 
@@ -167,7 +189,7 @@ impl Service {
                 let counter =
                     if grant.renewed { &self.counters.leases_renewed } else { &self.counters.leases_granted };
                 counter.increment();
-                self.counters.advertisements_dropped.add(self.index.remove_before(&from, since));
+                self.drop_before(now, from, since);
                 encoded(LeaseGrant { ttl: grant.ttl, fresh: !grant.renewed }.encode())
             }
             RendezvousRequest::Cancel => {
@@ -181,18 +203,39 @@ impl Service {
 
     fn answer_discovery(&mut self, now: Instant, from: PeerId, group: GroupId, body: &[u8]) -> Answer {
         match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
-            DiscoveryRequest::Publish { advertisements } => self.publish(now, from, advertisements),
-            DiscoveryRequest::Find { query } => self.find(now, from, group, query),
+            DiscoveryRequest::Publish { .. } if self.leases.live(now, &from).is_none() => {
+                Err(RefuseReason::NotLeased)
+            }
+            request => self.answer_for(now, from, Audience::Everybody, group, request),
         }
     }
 
-    fn publish(&mut self, now: Instant, from: PeerId, advertisements: Vec<Bytes>) -> Answer {
-        if self.leases.live(now, &from).is_none() {
-            return Err(RefuseReason::NotLeased);
+    /// Answers a question among what is for `audience`; who asks for members has a place in `group`.
+    fn answer_for(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        audience: Audience,
+        group: GroupId,
+        request: DiscoveryRequest,
+    ) -> Answer {
+        let asked = Asked { now, from, audience, group };
+        match request {
+            DiscoveryRequest::Publish { advertisements } => self.publish(asked, advertisements),
+            DiscoveryRequest::Find { query } => self.find(asked, query, 0),
+            DiscoveryRequest::FindMore { query, skip } => self.find(asked, query, skip),
+            DiscoveryRequest::Subscribe { number, query } => self.subscribe(asked, number, query),
+            DiscoveryRequest::Unsubscribe { number } => {
+                self.subscriptions.end(&from, number);
+                Ok(Bytes::new())
+            }
         }
+    }
+
+    fn publish(&mut self, asked: Asked, advertisements: Vec<Bytes>) -> Answer {
         let mut answer = PublishAnswer { accepted: 0, refused: 0 };
         for envelope in advertisements {
-            let kept = self.publish_one(now, from, envelope);
+            let kept = self.publish_one(asked, envelope);
             self.count_publication(kept, &mut answer);
         }
         encoded(answer.encode())
@@ -213,31 +256,46 @@ impl Service {
     }
 
     /// One token buys one signature check.
-    fn publish_one(&mut self, now: Instant, from: PeerId, envelope: Bytes) -> Result<(), RefuseReason> {
+    fn publish_one(&mut self, asked: Asked, envelope: Bytes) -> Result<(), RefuseReason> {
+        let Asked { now, from, audience, group } = asked;
         self.publication_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
-        self.index.publish(now, &from, envelope).map(drop).map_err(|refused| refused.reason())
+        let signed = Index::verify(&from, envelope).map_err(|refused| refused.reason())?;
+        if audience == Audience::Members && signed.advertisement().group != group {
+            return Err(RefuseReason::Policy);
+        }
+        let id = signed.id();
+        let old = self.index.get(audience, &id).cloned();
+        let kept = self.index.keep(now, audience, signed);
+        let kept = kept.map_err(|refused| IndexRefused::from(refused).reason())?;
+        if let Some(new) = self.index.get(audience, &id).filter(|_| kept != Inserted::Same) {
+            self.subscriptions.published(audience, old.as_deref(), new);
+        }
+        Ok(())
     }
 
-    /// A query that names no group asks in the group it came by.
-    fn find(&mut self, now: Instant, from: PeerId, group: GroupId, mut query: DiscoveryQuery) -> Answer {
-        self.lookup_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
-        query.group.get_or_insert(group);
+    fn find(&mut self, asked: Asked, query: DiscoveryQuery, skip: u32) -> Answer {
+        if skip > FIND_SKIP_MAX {
+            return Err(RefuseReason::Full);
+        }
+        // A page costs what it takes to look through those before it.
+        let cost = 1 + skip / 1_000;
+        self.lookup_rate.spend(asked.now, asked.from, cost).map_err(|_| RefuseReason::TooMany)?;
+        let (mut query, skip) = (asked.within(query), skip as usize);
         // One more than an answer may hold tells whether there are more.
-        query.threshold = query.threshold.min(FIND_ANSWER_MAX + 1);
-        let answer = found(&self.index.find(now, &query));
-        self.count_found(&answer);
+        query.threshold = query.threshold.min(skip + FIND_ANSWER_MAX + 1);
+        let found = self.index.find(asked.now, asked.audience, &query);
+        let envelopes = found.iter().skip(skip).take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
+        let mut answer = FindAnswer::fitting(envelopes);
+        answer.more |= found.len() > skip + FIND_ANSWER_MAX;
+        self.counters.lookups.increment();
+        self.counters.found.add(answer.advertisements.len());
         encoded(answer.encode())
     }
 
-    fn count_found(&self, answer: &FindAnswer) {
-        self.counters.lookups.increment();
-        self.counters.found.add(answer.advertisements.len());
-    }
-
     fn end_lease(&mut self, now: Instant, peer: &PeerId) -> bool {
+        self.drop_peer(now, peer);
         self.closed.remove_peer(now, peer);
-        self.drop_ended();
-        self.counters.advertisements_dropped.add(self.index.remove_peer(peer));
+        self.drop_ended(now);
         self.leases.cancel(peer)
     }
 
@@ -250,22 +308,16 @@ impl Service {
     }
 
     /// Brings the gauges up to date.
-    fn show(&self) {
+    fn show(&mut self) {
         self.counters.leases.set(self.leases.len());
         self.counters.advertisements.set(self.index.len());
         self.counters.index_bytes.set(self.index.bytes());
+        self.counters.subscriptions.set(self.subscriptions.len());
+        self.counters.subscriptions_restarted.add(self.subscriptions.take_restarted());
         self.counters.banned.set(self.banned.len());
         self.counters.closed_groups.set(self.closed.len());
         self.counters.places.set(self.closed.places());
     }
-}
-
-/// The answer that holds as much of what was found as fits.
-fn found(found: &[Arc<SignedAdvertisement>]) -> FindAnswer {
-    let envelopes = found.iter().take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
-    let mut answer = FindAnswer::fitting(envelopes);
-    answer.more |= found.len() > FIND_ANSWER_MAX;
-    answer
 }
 
 /// An answer as bytes. Every answer is made to fit; one that does not is refused rather than sent cut.

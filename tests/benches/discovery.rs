@@ -1,6 +1,6 @@
 //! `cargo bench -p tests --bench discovery`: queries and insertions in a cache of 100,000 advertisements of 100
 //! publishers, under a virtual clock; then the time from `publish` at one edge until another has found it through a
-//! rendezvous, over loopback TCP, each of the three on a thread and runtime of its own.
+//! rendezvous, and until another that has subscribed is told, over loopback TCP, each of the three on a thread and runtime of its own.
 
 use std::future::Future;
 use std::thread;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use futures::channel::oneshot;
 use futures::{FutureExt, StreamExt};
 use overlay::{
-    Advertisement, AdvertisementCache, AdvertisementKind, CacheLimits, DiscoveryQuery, Genesis, GroupId,
-    Keypair, Lifetime, Multiaddr, Peer, SignedAdvertisement,
+    Advertisement, AdvertisementCache, AdvertisementKind, CacheLimits, Change, DiscoveryQuery, Genesis,
+    GroupId, Keypair, Lifetime, Multiaddr, Peer, PeerGroup, SignedAdvertisement,
 };
 use rendezvous::limits::{Limits, Quota};
 use rendezvous::net::server::Server;
@@ -47,6 +47,7 @@ fn main() {
     });
     insertions(plan, &mut cache, start, &publishers);
     published_to_found(plan);
+    published_to_subscriber(plan);
 }
 
 fn group() -> GroupId {
@@ -133,8 +134,9 @@ fn insertions(plan: Plan, cache: &mut AdvertisementCache, start: Instant, publis
     figure.print();
 }
 
-fn published_to_found(plan: Plan) {
-    let (address, _server) = on_thread(async {
+/// A rendezvous without quotas, and two edges in one group.
+fn edges() -> (PeerGroup, PeerGroup, impl Sized) {
+    let (address, server) = on_thread(async {
         let peer = Peer::builder().listen(loopback()).spawn().await.unwrap();
         let mut limits = Limits::default();
         let plenty = Quota { per_second: 1_000_000, burst: 1_000_000 };
@@ -144,16 +146,24 @@ fn published_to_found(plan: Plan) {
         (peer.addresses().remove(0), (server, peer))
     });
     let (anne, bert) = (on_thread(edge(address.clone())), on_thread(edge(address)));
-    let (anne, bert) = (anne.join(&Genesis::open("bench")), bert.join(&Genesis::open("bench")));
+    let genesis = Genesis::open("bench");
+    (anne.join(&genesis), bert.join(&genesis), server)
+}
+
+fn fresh(index: usize) -> (String, Advertisement) {
+    let name = format!("fresh-{index}");
+    let advertisement = Advertisement::new(AdvertisementKind::Service).key(&name).attribute("name", &*name);
+    (name, advertisement)
+}
+
+fn published_to_found(plan: Plan) {
+    let (anne, bert, _server) = edges();
     let lifetime = Lifetime::while_alive(Duration::from_secs(60));
     let mut figure = Figure::alone("discovery_publish_to_found_p99", "us");
     let mut times = Vec::new();
-    let publications = plan.rounds * PUBLICATIONS;
     let asking = async {
-        for index in 0..publications {
-            let name = format!("fresh-{index}");
-            let advertisement =
-                Advertisement::new(AdvertisementKind::Service).key(&name).attribute("name", &*name);
+        for index in 0..plan.rounds * PUBLICATIONS {
+            let (name, advertisement) = fresh(index);
             let query = DiscoveryQuery::new().equals("name", &*name).threshold(1);
             let start = Instant::now();
             let published = anne.publish(advertisement, lifetime).await.unwrap();
@@ -164,6 +174,31 @@ fn published_to_found(plan: Plan) {
         }
     };
     runtime().block_on(asking);
+    figure.measured(quantile(&times, 0.99));
+    figure.print();
+}
+
+/// From `publish` until the other edge's subscription tells of it, unasked.
+fn published_to_subscriber(plan: Plan) {
+    let (anne, bert, _server) = edges();
+    let lifetime = Lifetime::while_alive(Duration::from_secs(60));
+    let mut figure = Figure::alone("discovery_publish_to_subscriber_p99", "us");
+    let mut times = Vec::new();
+    let listening = async {
+        let mut told = bert.subscribe(DiscoveryQuery::new().kind(AdvertisementKind::Service)).unwrap();
+        for index in 0..plan.rounds * PUBLICATIONS {
+            let (_, advertisement) = fresh(index);
+            let start = Instant::now();
+            let publishing = anne.publish(advertisement, lifetime);
+            let (published, change) = futures::join!(publishing, told.recv());
+            times.push(micros_since(start));
+            let id = published.unwrap().id;
+            assert!(matches!(change, Some(Change::Added(signed)) if signed.id() == id));
+            anne.withdraw(id).await.unwrap();
+            assert!(matches!(told.recv().await, Some(Change::Withdrawn(_))));
+        }
+    };
+    runtime().block_on(listening);
     figure.measured(quantile(&times, 0.99));
     figure.print();
 }

@@ -52,6 +52,10 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGSTOP: it stands still, and can't help it.
+    Stop,
+    /// SIGCONT: it goes on.
+    Continue,
 }
 
 impl Program {
@@ -255,6 +259,8 @@ impl Process {
         let name = match signal {
             Signal::Interrupt => "-INT",
             Signal::Terminate => "-TERM",
+            Signal::Stop => "-STOP",
+            Signal::Continue => "-CONT",
         };
         // The standard library sends SIGKILL alone; every Unix shell has `kill`.
         let script = ["-c", "kill \"$1\" \"$2\"", "sh", name, &self.pid().to_string()].map(str::to_owned);

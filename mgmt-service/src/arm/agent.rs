@@ -5,8 +5,9 @@
 //! the application: a queue never waits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use overlay::PeerId;
 
 use super::queue::{Overflow, Pushed, RecordQueue};
@@ -18,20 +19,16 @@ use crate::limits::CONSUMERS_MAX;
 #[derive(Debug)]
 pub(super) struct Agent {
     peer: PeerId,
-    /// Written only when a consumer comes or goes; delivery takes it for reading, which does not wait.
-    consumers: RwLock<Vec<Arc<RecordQueue>>>,
-    records: AtomicU64,
+    /// Replaced as a whole when a consumer comes or goes, so that delivery never waits.
+    consumers: ArcSwap<Vec<Arc<RecordQueue>>>,
+    /// Held while `consumers` is replaced.
+    replacing: Mutex<()>,
     dropped: AtomicU64,
 }
 
 impl Agent {
     pub(super) fn new(peer: PeerId) -> Self {
-        Self {
-            peer,
-            consumers: RwLock::new(Vec::with_capacity(CONSUMERS_MAX)),
-            records: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-        }
+        Self { peer, consumers: ArcSwap::default(), replacing: Mutex::new(()), dropped: AtomicU64::new(0) }
     }
 
     /// # Errors
@@ -43,25 +40,27 @@ impl Agent {
     ) -> Result<Arc<RecordQueue>, SubscribeError> {
         // Made before the lock is taken: a large pool takes a while to fill.
         let queue = Arc::new(RecordQueue::new(self.peer, capacity, overflow));
-        let mut consumers = self.consumers.write().unwrap_or_else(PoisonError::into_inner);
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut consumers = Vec::clone(&self.consumers.load());
         if consumers.len() >= CONSUMERS_MAX {
             return Err(SubscribeError { max: CONSUMERS_MAX });
         }
         consumers.push(Arc::clone(&queue));
+        self.consumers.store(Arc::new(consumers));
         Ok(queue)
     }
 
     pub(super) fn unsubscribe(&self, queue: &Arc<RecordQueue>) {
-        let mut consumers = self.consumers.write().unwrap_or_else(PoisonError::into_inner);
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut consumers = Vec::clone(&self.consumers.load());
         consumers.retain(|subscribed| !Arc::ptr_eq(subscribed, queue));
+        self.consumers.store(Arc::new(consumers));
     }
 
-    /// Copies `record` to every consumer.
-    pub(super) fn deliver(&self, record: &ArmRecord) {
-        self.records.fetch_add(1, Ordering::Relaxed);
-        let consumers = self.consumers.read().unwrap_or_else(PoisonError::into_inner);
-        for queue in consumers.iter() {
-            if queue.push(record) != Pushed::Queued {
+    /// Has `fill` write a record for every consumer.
+    pub(super) fn deliver(&self, fill: impl Fn(&mut ArmRecord)) {
+        for queue in self.consumers.load().iter() {
+            if queue.push_with(&fill) != Pushed::Queued {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -72,12 +71,7 @@ impl Agent {
     }
 
     pub(super) fn consumers(&self) -> u64 {
-        self.consumers.read().unwrap_or_else(PoisonError::into_inner).len() as u64
-    }
-
-    /// Records made since the start.
-    pub(super) fn records(&self) -> u64 {
-        self.records.load(Ordering::Relaxed)
+        self.consumers.load().len() as u64
     }
 
     /// Records lost by consumers that did not keep up, those that have gone included.

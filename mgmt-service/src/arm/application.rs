@@ -4,19 +4,21 @@
 //! In: definitions, subscriptions, the passing of time. Out: handles, and the records of timeouts. At most
 //! `DEFINITIONS_MAX` definitions and `CONSUMERS_MAX` consumers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use overlay::PeerId;
 
 use super::consumer::Consumer;
 use super::correlator::BootKey;
-use super::definition::TransactionDefinition;
-use super::pool::{Ended, TransactionPool};
+use super::definition::{DefinitionId, TransactionDefinition};
+use super::pool::TransactionPool;
 use super::producer::{Producer, Shared, add_one};
 use super::queue::Overflow;
 use super::record::{Reason, Status};
+use super::sketch::Sketch;
+use super::trace::TraceId;
 use super::transaction::{Outcome, Transaction};
 use crate::error::{DefineError, SubscribeError};
 use crate::limits::DEFINITIONS_MAX;
@@ -63,18 +65,30 @@ impl Application {
     /// [`DEFINITIONS_MAX`] are defined.
     pub fn define(&self, definition: TransactionDefinition) -> Result<Transaction, DefineError> {
         definition.check()?;
-        let mut producers = self.shared.producers.write().unwrap_or_else(PoisonError::into_inner);
-        if producers.iter().any(|producer| producer.definition.name == definition.name) {
-            return Err(DefineError::Taken { name: definition.name });
+        let name = definition.name.clone();
+        let mut refused = None;
+        let mut defined = None;
+        // May run again when another thread defines something at the same moment.
+        self.shared.producers.rcu(|producers| {
+            let mut producers = Vec::clone(producers);
+            refused = None;
+            if producers.iter().any(|producer| producer.definition.name == name) {
+                refused = Some(DefineError::Taken { name: name.clone() });
+            } else if producers.len() >= DEFINITIONS_MAX {
+                refused = Some(DefineError::Full { max: DEFINITIONS_MAX });
+            } else {
+                let number = u8::try_from(producers.len()).unwrap_or(u8::MAX);
+                let pool = TransactionPool::new(self.shared.key.clone(), number, definition.timeout);
+                let producer = Arc::new(Producer::new(definition.clone(), pool));
+                producers.push(Arc::clone(&producer));
+                defined = Some(producer);
+            }
+            producers
+        });
+        match (refused, defined) {
+            (None, Some(producer)) => Ok(Transaction::new(Arc::clone(&self.shared), producer)),
+            (refused, _) => Err(refused.unwrap_or(DefineError::Full { max: DEFINITIONS_MAX })),
         }
-        let number = u8::try_from(producers.len()).unwrap_or(u8::MAX);
-        if producers.len() >= DEFINITIONS_MAX {
-            return Err(DefineError::Full { max: DEFINITIONS_MAX });
-        }
-        let pool = TransactionPool::new(self.shared.key.clone(), number, definition.timeout);
-        let producer = Arc::new(Producer::new(definition, pool));
-        producers.push(Arc::clone(&producer));
-        Ok(Transaction::new(Arc::clone(&self.shared), producer))
     }
 
     /// A consumer with a pool of `capacity` empty records (1 to
@@ -85,65 +99,96 @@ impl Application {
     /// [`SubscribeError`] when [`CONSUMERS_MAX`](crate::limits::CONSUMERS_MAX) are subscribed.
     pub fn subscribe(&self, capacity: usize, overflow: Overflow) -> Result<Consumer, SubscribeError> {
         let queue = self.shared.agent.subscribe(capacity, overflow)?;
-        Ok(Consumer::new(Arc::clone(&self.shared.agent), queue))
+        Ok(Consumer::new(Arc::clone(&self.shared), queue))
     }
 
     /// Ends each transaction whose timeout has come, as `failed` with reason `timeout`. Returns their number.
+    ///
+    /// Looks at each transaction object, some microseconds for a definition.
     pub fn expire(&self, now: Instant) -> usize {
-        self.end_each(|pool| pool.expire(now), |producer, ended| self.shared.timed_out(producer, &ended))
+        let expire = |producer: &Arc<Producer>| {
+            producer.pool.expire(now, |ended, dest| self.shared.timed_out(producer, ended, &dest))
+        };
+        self.shared.producers.load().iter().map(expire).sum()
     }
 
-    /// When to call [`Self::expire`] next; ask again after each start.
+    /// When to call [`Self::expire`] next; ask again after each start. Looks at each transaction object.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let producers = self.shared.producers.read().unwrap_or_else(PoisonError::into_inner);
-        producers.iter().filter_map(|producer| producer.pool().poll_timeout()).min()
+        self.shared.producers.load().iter().filter_map(|producer| producer.pool.poll_timeout()).min()
     }
 
     /// Ends every transaction in flight as `aborted` with reason `stopped`, for an application that stops.
     /// Returns their number.
     pub fn stop_all(&self, now: Instant) -> usize {
-        let shared = &self.shared;
-        self.end_each(
-            |pool| pool.end_oldest(now),
-            |producer, ended| {
+        let (shared, outcome) = (&self.shared, Outcome::new(Status::Aborted));
+        let end = |producer: &Arc<Producer>| {
+            producer.pool.end_all(now, |ended, dest| {
                 add_one(&shared.counters.aborted);
-                shared.deliver(producer, &ended, &Outcome::new(Status::Aborted), Reason::Stopped);
-            },
-        )
+                shared.deliver(producer, ended, &dest, &outcome, Reason::Stopped, None);
+            })
+        };
+        shared.producers.load().iter().map(end).sum()
     }
 
-    /// Every counter and gauge by name, for a bean.
+    /// Every counter and gauge by name, for a bean. Looks at each transaction object and each bucket.
     ///
-    /// `started` = `stopped` + `timeouts` + `aborted` + `in_flight`, and `records` = `stopped` + `timeouts` +
-    /// `aborted` + `unreachable`, while nothing is being counted. `dropped` counts records that consumers
-    /// lost; `late`, `forged` and `wrong_peer` count answers that ended nothing in time.
+    /// `started` = `stopped` + `timeouts` + `aborted` + `discarded` + `in_flight`, and `records` = `stopped` +
+    /// `timeouts` + `aborted` + `unreachable` + `reported`, while nothing is being counted. `dropped` counts records
+    /// that consumers lost; `late`, `forged` and `wrong_peer` count answers that ended nothing in time.
     #[must_use]
     pub fn counters(&self) -> Vec<(&'static str, u64)> {
         let counters = &self.shared.counters;
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let in_flight = self.in_flight() as u64;
+        let ended = load(&counters.timeouts) + load(&counters.aborted);
+        let reported = load(&counters.reported);
+        let answers: u64 = self.shared.producers.load().iter().map(|producer| producer.answers.count()).sum();
+        // A report is counted just before it gets into the sketch.
+        let stopped = answers.saturating_sub(reported);
         vec![
-            ("started", load(&counters.started)),
-            ("stopped", load(&counters.stopped)),
+            ("started", stopped + ended + load(&counters.discarded) + in_flight),
+            ("stopped", stopped),
             ("timeouts", load(&counters.timeouts)),
             ("aborted", load(&counters.aborted)),
+            ("discarded", load(&counters.discarded)),
+            ("reported", reported),
+            ("updates", load(&counters.updates)),
             ("unreachable", load(&counters.unreachable)),
             ("late", load(&counters.late)),
             ("forged", load(&counters.forged)),
             ("wrong_peer", load(&counters.wrong_peer)),
             ("pool_exhausted", load(&counters.pool_exhausted)),
-            ("records", self.shared.agent.records()),
+            ("values_refused", load(&counters.values_refused)),
+            ("records", stopped + reported + ended + load(&counters.unreachable)),
             ("dropped", self.shared.agent.dropped()),
-            ("in_flight", self.in_flight() as u64),
+            ("in_flight", in_flight),
             ("consumers", self.shared.agent.consumers()),
         ]
     }
 
-    /// Transactions in flight, over all definitions.
+    /// The distributions of each definition, in the order in which they were defined.
+    #[must_use]
+    pub fn sketches(&self) -> Vec<DefinitionSketch> {
+        let read = |producer: &Arc<Producer>| DefinitionSketch {
+            name: producer.definition.name.clone(),
+            id: producer.definition.id(),
+            answers: producer.answers.read(),
+            late: producer.late().map(|late| late.read()).unwrap_or_default(),
+        };
+        self.shared.producers.load().iter().map(read).collect()
+    }
+
+    /// Transactions in flight, over all definitions. Looks at each transaction object.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let producers = self.shared.producers.read().unwrap_or_else(PoisonError::into_inner);
-        producers.iter().map(|producer| producer.pool().in_flight()).sum()
+        self.shared.producers.load().iter().map(|producer| producer.pool.in_flight()).sum()
+    }
+
+    /// The trace that all transactions of this application belong to, for W3C Trace Context and OTLP.
+    #[must_use]
+    pub fn trace_id(&self) -> TraceId {
+        self.shared.trace
     }
 
     /// Whose application this is.
@@ -151,26 +196,19 @@ impl Application {
     pub fn peer(&self) -> PeerId {
         self.shared.agent.peer()
     }
+}
 
-    /// Takes ended transactions out of each pool, holding its lock for one at a time.
-    fn end_each(
-        &self,
-        mut next: impl FnMut(&mut TransactionPool) -> Option<Ended>,
-        mut record: impl FnMut(&Producer, Ended),
-    ) -> usize {
-        let producers = self.shared.producers.read().unwrap_or_else(PoisonError::into_inner);
-        let mut count = 0;
-        for producer in producers.iter() {
-            loop {
-                // A binding of its own, so that the lock is free again before the record is delivered.
-                let ended = next(&mut producer.pool());
-                let Some(ended) = ended else { break };
-                record(producer, ended);
-                count += 1;
-            }
-        }
-        count
-    }
+/// How long the transactions of one definition took, since the application was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionSketch {
+    /// The definition's name.
+    pub name: String,
+    /// The definition's id, the same at every peer.
+    pub id: DefinitionId,
+    /// Response times of the transactions that an answer ended in time, whatever their status.
+    pub answers: Sketch,
+    /// Times of the answers that came after the timeout: slow, which is not the same as lost.
+    pub late: Sketch,
 }
 
 #[cfg(test)]

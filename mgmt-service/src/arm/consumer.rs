@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::agent::Agent;
+use super::producer::Shared;
 use super::queue::{PooledRecord, RecordQueue};
 
 /// A subscription to the records of an application. Dropping it unsubscribes.
 #[derive(Debug)]
 pub struct Consumer {
-    agent: Arc<Agent>,
+    shared: Arc<Shared>,
     queue: Arc<RecordQueue>,
 }
 
 impl Consumer {
-    pub(super) fn new(agent: Arc<Agent>, queue: Arc<RecordQueue>) -> Self {
-        Self { agent, queue }
+    pub(super) fn new(shared: Arc<Shared>, queue: Arc<RecordQueue>) -> Self {
+        Self { shared, queue }
     }
 
     /// The record that has waited longest; none when none waits. Never blocks.
@@ -52,6 +52,6 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.agent.unsubscribe(&self.queue);
+        self.shared.agent.unsubscribe(&self.queue);
     }
 }

@@ -1,17 +1,21 @@
 //! The transaction pool: the transaction objects of one definition, several in flight at once (paper §4.3,
 //! §4.4).
 //!
-//! In: starts, stops and the passing of time. Out: each started transaction exactly once, when it ends by its
-//! answer, its timeout or the end of the application. All memory is taken when the pool is made.
+//! In: starts, stops and the passing of time, from any number of threads. Out: each started transaction exactly once,
+//! when it ends by its answer, its timeout, a discard or the end of the application. All memory is taken when the pool
+//! is made, and nobody waits for anybody.
 //! Pure: the caller supplies `now`; `poll_timeout` says when to call `expire`.
 
-use std::collections::VecDeque;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use overlay::PeerId;
 
 use super::correlator::{BootKey, Correlator};
+use super::peer_words::PeerWords;
 use super::record::Path;
+use super::slot::{NUMBER_MASK, Phase, Slot, Start, State};
 use crate::error::PoolExhausted;
 use crate::limits::TRANSACTIONS_IN_FLIGHT_MAX;
 
@@ -24,26 +28,44 @@ pub struct Started {
     pub dest: PeerId,
     /// The way that the question takes.
     pub path: Path,
+    /// The transaction that this one is a part of.
+    pub parent: Option<Correlator>,
+    /// When the work arrived that this transaction does; what it waited until it was started counts as queued.
+    pub arrived: Option<Instant>,
+}
+
+impl Started {
+    /// A start without parent and arrival.
+    #[must_use]
+    pub const fn new(wall_ms: u64, dest: PeerId, path: Path) -> Self {
+        Self { wall_ms, dest, path, parent: None, arrived: None }
+    }
 }
 
 /// A transaction that has ended; the pool has forgotten it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// Its correlator.
-    pub correlator: Correlator,
-    /// What was known at its start.
-    pub started: Started,
-    /// Time since its start.
-    pub elapsed: Duration,
+pub(super) struct Ended {
+    pub(super) correlator: Correlator,
+    /// When it was started, in milliseconds since 1970.
+    pub(super) wall_ms: u64,
+    pub(super) path: Path,
+    pub(super) parent: Option<Correlator>,
+    /// Microseconds between arrival and start.
+    pub(super) queued_us: u32,
+    /// Nanoseconds since its start.
+    pub(super) elapsed_ns: u64,
+    /// Microseconds of these in which it was blocked.
+    pub(super) blocked_us: u64,
 }
 
 /// Why a stop did not end a transaction in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotStopped {
+pub(super) enum NotStopped {
     /// The answer came after the deadline and before `expire`: the transaction ended here, by its timeout.
     Overdue(Ended),
-    /// The correlator was given to this peer and is no longer in flight: a late or doubled answer.
-    Late,
+    /// The correlator was given to this peer and is no longer in flight: an answer after the timeout, so many
+    /// nanoseconds after its start, or a doubled one, or one whose start is forgotten.
+    Late(Option<u64>),
     /// The correlator was never given to this peer.
     Forged,
     /// The transaction is in flight with another peer, and stays so.
@@ -52,38 +74,36 @@ pub enum NotStopped {
 
 /// The transactions of one definition.
 ///
-/// A correlator's sequence number is the number of the definition (4 bits) and a counter (28 bits). The low
-/// bits of the counter name a slot, the others its generation: a slot is used again only with a higher one.
+/// Each has a number that is never used twice. A correlator's sequence number is the number of the definition (4 bits)
+/// and the low 28 bits of the transaction's. The low bits of these name a slot, the others its generation.
 #[derive(Debug)]
-pub struct TransactionPool {
+pub(super) struct TransactionPool {
     key: BootKey,
-    timeout: Duration,
-    /// The number of the definition, in the top four bits.
+    timeout_ns: u64,
+    /// The number of the definition, in the top four bits of a sequence number.
     prefix: u32,
-    /// The last counter given out.
-    counter: u32,
-    slots: Vec<Option<InFlight>>,
-    in_flight: usize,
-    /// Transactions by start, so by deadline. Stopped ones stay until they come to the front or room is short.
-    order: VecDeque<Correlator>,
-    /// The latest deadline given, so that a `now` that steps back can't put the order out of order.
-    deadline_latest: Option<Instant>,
+    /// Before the first start, so that a clock that steps back a little still counts.
+    origin: OnceLock<Instant>,
+    slots: Box<[Slot]>,
+    issued: Issued,
 }
+
+/// The last number given out, on a cache line of its own, since every start changes it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Issued(AtomicU64);
 
 impl TransactionPool {
     /// A pool for the definition with this `number` (0 to 15; higher bits are cut), whose transactions fail
     /// after `timeout`.
-    #[must_use]
-    pub fn new(key: BootKey, number: u8, timeout: Duration) -> Self {
+    pub(super) fn new(key: BootKey, number: u8, timeout: Duration) -> Self {
         Self {
             key,
-            timeout,
-            prefix: u32::from(number) << COUNTER_BITS,
-            counter: 0,
-            slots: vec![None; TRANSACTIONS_IN_FLIGHT_MAX],
-            in_flight: 0,
-            order: VecDeque::with_capacity(ORDER_MAX),
-            deadline_latest: None,
+            timeout_ns: nanos(timeout),
+            prefix: u32::from(number) << NUMBER_MASK.count_ones(),
+            origin: OnceLock::new(),
+            slots: std::iter::repeat_with(Slot::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
+            issued: Issued::default(),
         }
     }
 
@@ -93,140 +113,224 @@ impl TransactionPool {
     ///
     /// # Errors
     /// [`PoolExhausted`] when all objects are in flight.
-    pub fn start(&mut self, now: Instant, started: Started) -> Result<Correlator, PoolExhausted> {
-        if self.in_flight >= TRANSACTIONS_IN_FLIGHT_MAX {
-            return Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX });
+    pub(super) fn start(&self, now: Instant, started: &Started) -> Result<Correlator, PoolExhausted> {
+        let dest = PeerWords::of(&started.dest);
+        let queued_us = started.arrived.map_or(0, |arrived| micros_since(arrived, now));
+        let start = Start {
+            at_ns: self.ns(now),
+            wall_ms: started.wall_ms,
+            path: started.path,
+            queued_us,
+            parent: started.parent.unwrap_or(Correlator::NONE).0,
+        };
+        for _ in 0..TRANSACTIONS_IN_FLIGHT_MAX {
+            let number = self.next_number();
+            let Some(slot) = self.slots.get(slot_of(number)).filter(|slot| slot.claim(number)) else {
+                continue;
+            };
+            let correlator = self.correlator(number, &dest);
+            slot.open(State::of(correlator.0, Phase::Live), &start, &dest);
+            return Ok(correlator);
         }
-        let seq = self.next_free();
-        let correlator = Correlator::derive(&self.key, seq, &started.dest);
-        // Timeouts are at most an hour; an instant that far from now always exists.
-        let due = now.checked_add(self.timeout).unwrap_or(now);
-        let deadline = self.deadline_latest.map_or(due, |latest| latest.max(due));
-        self.deadline_latest = Some(deadline);
-        self.remember_order(correlator);
-        if let Some(slot) = self.slots.get_mut(slot_of(seq)) {
-            *slot = Some(InFlight { correlator, started, at: now, deadline });
-            self.in_flight += 1;
-        }
-        Ok(correlator)
+        Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX })
     }
 
     /// Ends the transaction of `correlator` by an answer from `from`.
     ///
     /// # Errors
     /// [`NotStopped`] tells why the answer did not count. Only [`NotStopped::Overdue`] ends the transaction.
-    pub fn stop(&mut self, now: Instant, correlator: Correlator, from: &PeerId) -> Result<Ended, NotStopped> {
-        let Some(live) = self.live(correlator) else {
-            let issued = correlator == Correlator::derive(&self.key, correlator.seq(), from);
-            return Err(if issued { NotStopped::Late } else { NotStopped::Forged });
+    pub(super) fn stop(
+        &self,
+        now: Instant,
+        correlator: Correlator,
+        from: &PeerId,
+    ) -> Result<Ended, NotStopped> {
+        let from = PeerWords::of(from);
+        let Some((slot, live)) = self.live(correlator) else {
+            return Err(self.not_live(now, correlator, &from));
         };
-        if live.started.dest != *from {
-            return Err(NotStopped::WrongPeer);
+        if !slot.is_with(&from) {
+            let other = slot.still(live);
+            return Err(if other { NotStopped::WrongPeer } else { self.not_live(now, correlator, &from) });
         }
-        let overdue = now >= live.deadline;
-        let Some(ended) = self.take(now, correlator) else {
-            return Err(NotStopped::Late);
-        };
+        let now_ns = self.ns(now);
+        let overdue = self.deadline_ns(slot) <= now_ns;
+        let ended = ended(slot, correlator, now_ns);
+        if !slot.pass(live, Phase::Free) {
+            return Err(self.not_live(now, correlator, &from));
+        }
         if overdue { Err(NotStopped::Overdue(ended)) } else { Ok(ended) }
     }
 
-    /// The next transaction whose deadline has come, oldest first; call it until it gives none.
-    pub fn expire(&mut self, now: Instant) -> Option<Ended> {
-        let due = self.poll_timeout().is_some_and(|deadline| deadline <= now);
-        if due { self.end_oldest(now) } else { None }
+    /// Ends the transaction of `correlator` as if it had never been started; false when it is not in flight.
+    pub(super) fn discard(&self, correlator: Correlator) -> bool {
+        self.live(correlator).is_some_and(|(slot, live)| slot.pass(live, Phase::Free))
     }
 
-    /// Ends the oldest transaction whatever its deadline; for an application that stops.
-    pub fn end_oldest(&mut self, now: Instant) -> Option<Ended> {
-        let oldest = self.order.front().copied()?;
-        self.take(now, oldest)
+    /// Gives the transaction a whole timeout again from `now` on; false when it is not in flight.
+    pub(super) fn update(&self, now: Instant, correlator: Correlator) -> bool {
+        let Some((slot, live)) = self.live(correlator) else { return false };
+        let since_us = self.ns(now).saturating_sub(slot.at_ns()).div_ceil(1000);
+        slot.extended.update(live.generation(), |extended| Some(extended.max(since_us))).is_some()
+    }
+
+    /// Blocked time begins; false when it has begun already, or the transaction is not in flight.
+    pub(super) fn block(&self, now: Instant, correlator: Correlator) -> bool {
+        let Some((slot, live)) = self.live(correlator) else { return false };
+        let since_us = self.ns(now).saturating_sub(slot.at_ns()) / 1000;
+        let begin = |since: u64| (since == 0).then_some(since_us + 1);
+        slot.blocked_since.update(live.generation(), begin).is_some()
+    }
+
+    /// Blocked time ends; false when none had begun, or the transaction is not in flight.
+    pub(super) fn unblock(&self, now: Instant, correlator: Correlator) -> bool {
+        let Some((slot, live)) = self.live(correlator) else { return false };
+        let now_us = self.ns(now).saturating_sub(slot.at_ns()) / 1000;
+        let end = |since: u64| (since != 0).then_some(0);
+        let Some(since) = slot.blocked_since.update(live.generation(), end) else { return false };
+        let blocked_us = now_us.saturating_sub(since.saturating_sub(1));
+        slot.blocked.update(live.generation(), |blocked| Some(blocked.saturating_add(blocked_us))).is_some()
+    }
+
+    /// Ends all transactions whose deadline has come, oldest first. Looks at each object.
+    pub(super) fn expire(&self, now: Instant, each: impl FnMut(&Ended, PeerId)) -> usize {
+        self.end(now, Phase::Expired, |slot, now_ns| self.deadline_ns(slot) <= now_ns, each)
+    }
+
+    /// Ends all transactions, for an application that stops. Looks at each object.
+    pub(super) fn end_all(&self, now: Instant, each: impl FnMut(&Ended, PeerId)) -> usize {
+        self.end(now, Phase::Free, |_, _| true, each)
     }
 
     /// A correlator for an exchange with `dest` that was never started, so that its record has one too.
-    pub fn unstarted(&mut self, dest: &PeerId) -> Correlator {
-        let seq = self.advance();
-        Correlator::derive(&self.key, seq, dest)
+    pub(super) fn unstarted(&self, dest: &PeerId) -> Correlator {
+        self.correlator(self.next_number(), &PeerWords::of(dest))
     }
 
-    /// The earliest deadline of a transaction in flight.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.order.front().and_then(|oldest| self.live(*oldest)).map(|live| live.deadline)
+    /// The earliest deadline of a transaction in flight. Looks at each object.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let live = self.slots.iter().filter(|slot| slot.state().phase() == Phase::Live);
+        let earliest = live.map(|slot| self.deadline_ns(slot)).min()?;
+        self.origin.get()?.checked_add(Duration::from_nanos(earliest))
     }
 
-    /// Transactions in flight.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.in_flight
+    /// Transactions in flight. Looks at each object.
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot.state().phase(), Phase::Live | Phase::Claimed)).count()
     }
 
-    /// Counts on until a counter falls on an empty slot; there is one.
-    fn next_free(&mut self) -> u32 {
-        let mut seq = self.advance();
-        for _ in 0..TRANSACTIONS_IN_FLIGHT_MAX {
-            if matches!(self.slots.get(slot_of(seq)), Some(None)) {
-                break;
+    fn end(
+        &self,
+        now: Instant,
+        to: Phase,
+        due: impl Fn(&Slot, u64) -> bool,
+        mut each: impl FnMut(&Ended, PeerId),
+    ) -> usize {
+        let (now_ns, mut count) = (self.ns(now), 0);
+        // The slot that is used next holds the oldest number, unless starts had to go round others.
+        let next = slot_of(self.issued.0.load(Ordering::Relaxed) + 1);
+        let (younger, older) = self.slots.split_at_checked(next).unwrap_or_default();
+        for slot in older.iter().chain(younger) {
+            let state = slot.state();
+            if state.phase() != Phase::Live || !due(slot, now_ns) {
+                continue;
             }
-            seq = self.advance();
+            let correlator = Correlator(u64::from(self.prefix) << 32 | state.body());
+            let (ended, dest) = (ended(slot, correlator, now_ns), slot.dest());
+            if let Some(dest) = slot.pass(state, to).then(|| dest.peer()).flatten() {
+                each(&ended, dest);
+                count += 1;
+            }
         }
-        seq
+        count
     }
 
-    fn advance(&mut self) -> u32 {
-        self.counter = self.counter.wrapping_add(1) & COUNTER_MASK;
-        self.prefix | self.counter
+    /// The slot of `correlator` while its transaction is in flight, and the state that says so.
+    fn live(&self, correlator: Correlator) -> Option<(&Slot, State)> {
+        let slot = self.slots.get(slot_of(correlator.seq().into()))?;
+        let live = State::of(correlator.0, Phase::Live);
+        (self.is_ours(correlator) && slot.state() == live).then_some((slot, live))
     }
 
-    fn live(&self, correlator: Correlator) -> Option<&InFlight> {
-        let slot = self.slots.get(slot_of(correlator.seq()))?;
-        slot.as_ref().filter(|live| live.correlator == correlator)
-    }
-
-    fn take(&mut self, now: Instant, correlator: Correlator) -> Option<Ended> {
-        self.live(correlator)?;
-        let live = self.slots.get_mut(slot_of(correlator.seq()))?.take()?;
-        self.in_flight -= 1;
-        while self.order.front().is_some_and(|oldest| self.live(*oldest).is_none()) {
-            self.order.pop_front();
+    /// Whether an answer without a transaction is late or forged. Off the fast path.
+    #[cold]
+    fn not_live(&self, now: Instant, correlator: Correlator, from: &PeerWords) -> NotStopped {
+        let expired = State::of(correlator.0, Phase::Expired);
+        let slot = self.slots.get(slot_of(correlator.seq().into()));
+        if let Some(slot) = slot.filter(|slot| self.is_ours(correlator) && slot.state() == expired) {
+            let elapsed_ns = self.ns(now).saturating_sub(slot.at_ns());
+            if slot.is_with(from) && slot.pass(expired, Phase::Free) {
+                return NotStopped::Late(Some(elapsed_ns));
+            }
         }
-        Some(Ended { correlator, started: live.started, elapsed: now.saturating_duration_since(live.at) })
+        // The correlator has the low bits of the number; it was given in this lap or the one before.
+        let last = self.issued.0.load(Ordering::Relaxed);
+        let low = u64::from(correlator.seq()) & NUMBER_MASK;
+        let laps = [last & !NUMBER_MASK, (last & !NUMBER_MASK).wrapping_sub(NUMBER_MASK + 1)];
+        let mut numbers = laps.into_iter().map(|lap| lap | low).filter(|number| (1..=last).contains(number));
+        let given = numbers.any(|number| self.correlator(number, from) == correlator);
+        if given { NotStopped::Late(None) } else { NotStopped::Forged }
     }
 
-    /// Appends to the order. One that never ends can hold up the front while others come and go behind it;
-    /// then the ended ones are swept out, which costs one step each per start.
-    fn remember_order(&mut self, correlator: Correlator) {
-        if self.order.len() >= ORDER_MAX {
-            let slots = &self.slots;
-            self.order.retain(|queued| {
-                let slot = slots.get(slot_of(queued.seq())).and_then(Option::as_ref);
-                slot.is_some_and(|live| live.correlator == *queued)
-            });
-        }
-        self.order.push_back(correlator);
+    fn is_ours(&self, correlator: Correlator) -> bool {
+        u64::from(correlator.seq()) & !NUMBER_MASK == u64::from(self.prefix)
+    }
+
+    fn next_number(&self) -> u64 {
+        self.issued.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn correlator(&self, number: u64, dest: &PeerWords) -> Correlator {
+        let seq = self.prefix | (number & NUMBER_MASK) as u32;
+        // The definition is part of what is hashed, so that no two of an application have a token in common.
+        Correlator::derive(&self.key, u64::from(self.prefix) << 32 | number, seq, dest)
+    }
+
+    fn deadline_ns(&self, slot: &Slot) -> u64 {
+        let extended_ns = slot.extended.value().saturating_mul(1000);
+        slot.at_ns().saturating_add(self.timeout_ns).saturating_add(extended_ns)
+    }
+
+    fn ns(&self, now: Instant) -> u64 {
+        let origin = self.origin.get_or_init(|| now.checked_sub(STEP_BACK_MAX).unwrap_or(now));
+        nanos(now.saturating_duration_since(*origin))
     }
 }
 
-/// A transaction between start and end.
-#[derive(Debug, Clone, Copy)]
-struct InFlight {
-    correlator: Correlator,
-    started: Started,
-    at: Instant,
-    deadline: Instant,
+fn ended(slot: &Slot, correlator: Correlator, now_ns: u64) -> Ended {
+    let view = slot.view();
+    let elapsed_ns = now_ns.saturating_sub(view.start.at_ns);
+    Ended {
+        correlator,
+        wall_ms: view.start.wall_ms,
+        path: view.start.path,
+        parent: (view.start.parent != 0).then_some(Correlator(view.start.parent)),
+        queued_us: view.start.queued_us,
+        elapsed_ns,
+        blocked_us: view.blocked_us(elapsed_ns / 1000),
+    }
 }
 
-fn slot_of(seq: u32) -> usize {
-    (seq & COUNTER_MASK) as usize & (TRANSACTIONS_IN_FLIGHT_MAX - 1)
+/// Microseconds, at most an hour and a bit.
+fn micros_since(earlier: Instant, now: Instant) -> u32 {
+    u32::try_from(now.saturating_duration_since(earlier).as_micros()).unwrap_or(u32::MAX)
 }
 
-/// Bits of the counter in a sequence number; the others number the definition.
-const COUNTER_BITS: u32 = 28;
-const COUNTER_MASK: u32 = (1 << COUNTER_BITS) - 1;
+/// Nanoseconds, at most 584 years.
+fn nanos(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
+}
 
-/// Places in the order of deadlines: twice the objects, so that a sweep always frees at least half.
-const ORDER_MAX: usize = 2 * TRANSACTIONS_IN_FLIGHT_MAX;
+fn slot_of(number: u64) -> usize {
+    number as usize & (TRANSACTIONS_IN_FLIGHT_MAX - 1)
+}
+
+/// How far a caller's `now` may lie before the first one.
+const STEP_BACK_MAX: Duration = Duration::from_secs(3600);
 
 const _: () = assert!(TRANSACTIONS_IN_FLIGHT_MAX.is_power_of_two(), "a slot is named by the low bits");
+const _: () =
+    assert!(TRANSACTIONS_IN_FLIGHT_MAX.trailing_zeros() == 10, "18 bits of a number are its generation");
 
 #[cfg(test)]
 mod tests;

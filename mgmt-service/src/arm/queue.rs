@@ -70,6 +70,12 @@ impl RecordQueue {
 
     /// Copies `record` into an empty one and queues that.
     pub fn push(&self, record: &ArmRecord) -> Pushed {
+        self.push_with(|empty| empty.clone_from(record))
+    }
+
+    /// Has `fill` write all of an empty record but `peer`, which is the one of this queue, and queues that. Not for a
+    /// queue that takes whole records of other peers.
+    pub(super) fn push_with(&self, fill: impl FnOnce(&mut ArmRecord)) -> Pushed {
         let (mut slot, pushed) = match (self.empty.pop(), self.overflow) {
             (Some(slot), _) => (slot, Pushed::Queued),
             (None, Overflow::DropNewest) => return self.drop_newest(),
@@ -82,7 +88,7 @@ impl RecordQueue {
                 None => return self.drop_newest(),
             },
         };
-        slot.as_mut().clone_from(record);
+        fill(&mut slot);
         if let Err(slot) = self.filled.push(slot) {
             debug_assert!(false, "there are as many places as records");
             self.put_back(slot);

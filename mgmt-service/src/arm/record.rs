@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use overlay::PeerId;
 use serde::Serialize;
 
+use super::values::MetricValue;
 use super::{Correlator, Split};
 
 /// Declares an enum whose variants have a fixed number (for wires) and a fixed text (for people and scripts).
@@ -146,6 +147,21 @@ pub struct ArmRecord {
     pub reason: Reason,
     /// Where the time around it went.
     pub split: Split,
+    /// What only some transactions have.
+    pub details: Details,
+}
+
+/// What only some transactions have; empty for all others. Columns and JSON leave it out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The transaction that it was a part of.
+    pub parent: Option<Correlator>,
+    /// Microseconds that the work had waited when the transaction was started, at most 71 minutes.
+    pub queued_us: u32,
+    /// Microseconds of the response time in which it waited for something else.
+    pub blocked_us: u64,
+    /// Typed values, in the order of the definition's [`ValueDefinition`](super::ValueDefinition)s.
+    pub values: Option<Arc<[Option<MetricValue>]>>,
 }
 
 impl ArmRecord {
@@ -183,6 +199,7 @@ impl ArmRecord {
             hold_us: None,
             path: Path::None,
             reason: Reason::None,
+            details: Details::default(),
             split: Split::default(),
         }
     }

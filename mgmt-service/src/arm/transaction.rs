@@ -1,21 +1,25 @@
 //! Transactions: what an application starts right before it sends a question and stops right after it
 //! received the answer (paper §4.3).
 //!
-//! In: starts and stops. Out: correlators, and exactly one record for each started transaction, to every
-//! consumer. Start and stop allocate nothing, and hold one short lock of their own definition that nobody
-//! keeps while waiting. At most `TRANSACTIONS_IN_FLIGHT_MAX` of a kind are in flight.
+//! In: starts and stops, and what happens in between. Out: correlators, exactly one record for each started transaction
+//! to every consumer, and its response time in the definition's sketch. Start and stop allocate nothing and wait for
+//! nobody, however many threads call them. At most `TRANSACTIONS_IN_FLIGHT_MAX` of a kind are in flight.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use overlay::PeerId;
 
+use super::bind::current;
 use super::correlator::Correlator;
 use super::definition::TransactionDefinition;
 use super::pool::{Ended, NotStopped, Started};
 use super::producer::{Producer, Shared, add_one};
 use super::record::{DestStatus, Path, Reason, Status};
 use super::split::Split;
+use super::trace::Traceparent;
+use super::values::{MetricValue, checked};
 use crate::error::PoolExhausted;
 
 /// How the application saw a transaction end.
@@ -55,6 +59,8 @@ pub enum Stopped {
     Unknown,
     /// The transaction is with another peer and goes on; counted as `wrong_peer`.
     WrongPeer,
+    /// The definition is switched off, and was so at the start: nothing was measured, nothing is counted.
+    Unmeasured,
 }
 
 /// A kind of transaction of an application, with its pool. Cheap to clone.
@@ -71,10 +77,12 @@ impl Transaction {
 
     /// Starts a transaction with `dest`; call it right before sending, and send the correlator along.
     ///
-    /// `wall_ms` is the same moment as `now`, in milliseconds since 1970.
+    /// `wall_ms` is the same moment as `now`, in milliseconds since 1970. The transaction is a part of the
+    /// [`current`] one, if there is one. [`Correlator::NONE`] when the definition is switched off.
     ///
     /// # Errors
     /// [`PoolExhausted`] when as many are in flight as may be; counted, and no record is made.
+    #[inline]
     pub fn start(
         &self,
         now: Instant,
@@ -82,53 +90,181 @@ impl Transaction {
         dest: PeerId,
         path: Path,
     ) -> Result<Correlator, PoolExhausted> {
-        let started = self.producer.pool().start(now, Started { wall_ms, dest, path });
-        let counters = &self.shared.counters;
-        add_one(if started.is_ok() { &counters.started } else { &counters.pool_exhausted });
-        started
+        if !self.producer.is_measured() {
+            return Ok(Correlator::NONE);
+        }
+        self.start_measured(now, &Started { parent: current(), ..Started::new(wall_ms, dest, path) })
+    }
+
+    /// Starts a transaction with a parent and an arrival of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(&self, now: Instant, started: &Started) -> Result<Correlator, PoolExhausted> {
+        if !self.producer.is_measured() {
+            return Ok(Correlator::NONE);
+        }
+        self.start_measured(now, started)
+    }
+
+    fn start_measured(&self, now: Instant, started: &Started) -> Result<Correlator, PoolExhausted> {
+        self.producer.pool.start(now, started).inspect_err(|_| add_one(&self.shared.counters.pool_exhausted))
     }
 
     /// Stops the transaction of `correlator` by an answer of `from`; call it right after receiving.
     ///
     /// An answer that comes at its deadline or later counts as late, whether or not the timer has run.
+    #[inline]
     pub fn stop(&self, now: Instant, correlator: Correlator, from: PeerId, outcome: Outcome) -> Stopped {
-        let stopped = self.producer.pool().stop(now, correlator, &from);
-        let (shared, counters) = (&self.shared, &self.shared.counters);
-        match stopped {
+        self.stop_with(now, correlator, from, outcome, &[])
+    }
+
+    /// Stops it with typed values, in the order of the definition; allocates once if there are any. What does not fit
+    /// the definition is left out and counted as `values_refused`.
+    pub fn stop_with(
+        &self,
+        now: Instant,
+        correlator: Correlator,
+        from: PeerId,
+        outcome: Outcome,
+        values: &[Option<MetricValue>],
+    ) -> Stopped {
+        if correlator == Correlator::NONE && !self.producer.is_measured() {
+            return Stopped::Unmeasured;
+        }
+        match self.producer.pool.stop(now, correlator, &from) {
             Ok(ended) => {
-                add_one(&counters.stopped);
-                shared.deliver(&self.producer, &ended, &outcome, Reason::None);
+                self.answered(&ended, &from, &outcome, values);
                 Stopped::Recorded
             }
-            Err(NotStopped::Overdue(ended)) => {
+            Err(not_stopped) => self.not_stopped(&not_stopped, &from),
+        }
+    }
+
+    fn answered(&self, ended: &Ended, dest: &PeerId, outcome: &Outcome, values: &[Option<MetricValue>]) {
+        self.producer.answers.record(ended.elapsed_ns);
+        let (values, refused) = checked(&self.producer.definition.values, values);
+        if refused > 0 {
+            self.shared.counters.values_refused.fetch_add(refused, Ordering::Relaxed);
+        }
+        self.shared.deliver(&self.producer, ended, dest, outcome, Reason::None, values.as_ref());
+    }
+
+    #[cold]
+    fn not_stopped(&self, not_stopped: &NotStopped, from: &PeerId) -> Stopped {
+        let counters = &self.shared.counters;
+        match not_stopped {
+            NotStopped::Overdue(ended) => {
                 add_one(&counters.late);
-                shared.timed_out(&self.producer, &ended);
+                self.producer.record_late(ended.elapsed_ns);
+                self.shared.timed_out(&self.producer, ended, from);
                 Stopped::Unknown
             }
-            Err(NotStopped::Late) => {
+            NotStopped::Late(elapsed_ns) => {
                 add_one(&counters.late);
+                if let Some(elapsed_ns) = elapsed_ns {
+                    self.producer.record_late(*elapsed_ns);
+                }
                 Stopped::Unknown
             }
-            Err(NotStopped::Forged) => {
+            NotStopped::Forged => {
                 add_one(&counters.forged);
                 Stopped::Unknown
             }
-            Err(NotStopped::WrongPeer) => {
+            NotStopped::WrongPeer => {
                 add_one(&counters.wrong_peer);
                 Stopped::WrongPeer
             }
         }
     }
 
+    /// Tells that a long transaction is still at work: it gets its whole timeout again. False when it is not in flight.
+    pub fn update(&self, now: Instant, correlator: Correlator) -> bool {
+        let updated = self.producer.pool.update(now, correlator);
+        if updated {
+            add_one(&self.shared.counters.updates);
+        }
+        updated
+    }
+
+    /// From now on the transaction waits for something else. False when it does so already, or is not in flight.
+    pub fn block(&self, now: Instant, correlator: Correlator) -> bool {
+        self.producer.pool.block(now, correlator)
+    }
+
+    /// The transaction goes on. False when it was not blocked, or is not in flight.
+    pub fn unblock(&self, now: Instant, correlator: Correlator) -> bool {
+        self.producer.pool.unblock(now, correlator)
+    }
+
+    /// Ends a transaction as if it had never been started: no record. False when it is not in flight.
+    pub fn discard(&self, correlator: Correlator) -> bool {
+        let discarded = self.producer.pool.discard(correlator);
+        if discarded {
+            add_one(&self.shared.counters.discarded);
+        }
+        discarded
+    }
+
+    /// Records a transaction that was measured elsewhere, with its response time; returns its correlator.
+    pub fn report(
+        &self,
+        started: &Started,
+        response: Duration,
+        outcome: Outcome,
+        values: &[Option<MetricValue>],
+    ) -> Correlator {
+        if !self.producer.is_measured() {
+            return Correlator::NONE;
+        }
+        let elapsed_ns = u64::try_from(response.as_nanos()).unwrap_or(u64::MAX);
+        let ended = Ended { elapsed_ns, ..self.unstarted(started) };
+        add_one(&self.shared.counters.reported);
+        self.answered(&ended, &started.dest, &outcome, values);
+        ended.correlator
+    }
+
     /// Records an exchange with `dest` that could not even be sent: `failed`, reason `unreachable`.
     ///
     /// Takes no transaction object, so it works when the pool is exhausted.
     pub fn unreachable(&self, _now: Instant, wall_ms: u64, dest: PeerId) {
-        let correlator = self.producer.pool().unstarted(&dest);
-        let started = Started { wall_ms, dest, path: Path::None };
-        let ended = Ended { correlator, started, elapsed: Duration::ZERO };
+        if !self.producer.is_measured() {
+            return;
+        }
+        let ended = self.unstarted(&Started { parent: current(), ..Started::new(wall_ms, dest, Path::None) });
         add_one(&self.shared.counters.unreachable);
-        self.shared.deliver(&self.producer, &ended, &Outcome::new(Status::Failed), Reason::Unreachable);
+        let outcome = Outcome::new(Status::Failed);
+        self.shared.deliver(&self.producer, &ended, &dest, &outcome, Reason::Unreachable, None);
+    }
+
+    fn unstarted(&self, started: &Started) -> Ended {
+        Ended {
+            correlator: self.producer.pool.unstarted(&started.dest),
+            wall_ms: started.wall_ms,
+            path: started.path,
+            parent: started.parent,
+            queued_us: 0,
+            elapsed_ns: 0,
+            blocked_us: 0,
+        }
+    }
+
+    /// Switches the definition off, or on again: off, start and stop cost one load each and measure nothing.
+    /// Transactions in flight end as ever.
+    pub fn set_measured(&self, measured: bool) {
+        self.producer.measured.store(measured, Ordering::Relaxed);
+    }
+
+    /// Whether the definition is switched on.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.producer.is_measured()
+    }
+
+    /// The `traceparent` under which others go on with the transaction of `correlator`.
+    #[must_use]
+    pub fn traceparent(&self, correlator: Correlator, sampled: bool) -> Traceparent {
+        Traceparent { trace: self.shared.trace, span: correlator, sampled }
     }
 
     /// What is measured.

@@ -6,8 +6,12 @@ mod collect;
 mod get;
 mod names;
 mod output;
+mod plot;
+mod report;
 mod run;
+mod serve;
 mod session;
+mod token;
 mod view;
 mod watch;
 

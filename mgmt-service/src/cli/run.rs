@@ -11,7 +11,7 @@ use mgmt_service::jmx::ObjectNamePattern;
 use super::args::{Command, Line};
 use super::output::Output;
 use super::session::Session;
-use super::{agents, collect, get, view, watch};
+use super::{agents, collect, get, plot, report, serve, view, watch};
 
 /// Runs the program; an error is one sentence on stderr.
 pub(crate) fn main() -> ExitCode {
@@ -49,6 +49,17 @@ fn run() -> Result<ExitCode, CliError> {
         command => {
             let (settings, NoKeys) = Settings::layer(line.common, "mgmt", "warn")?;
             init_logging(&settings.log).map_err(CliError::usage)?;
+            // What asks the store alone needs no network, and does not mind who fills it meanwhile.
+            let store = collect::store_file(&settings.data_dir);
+            match command {
+                Command::Report { slo, since, json } => {
+                    return report::report(&store, slo.as_deref(), since, json, output);
+                }
+                Command::Plot { out, since } => {
+                    return plot::plot(&store, &out, since, output).map(|()| ExitCode::Done);
+                }
+                _ => {}
+            }
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()
@@ -80,7 +91,10 @@ async fn manage(settings: Settings, command: Command, output: Output) -> Result<
             collect::collect(&session, duration, csv, &mut signals, output).await
         }
         Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::Done),
+        Command::Serve { http, otlp } => serve::serve(&session, http, otlp, &mut signals, output).await,
+        Command::Report { .. } | Command::Plot { .. } | Command::Completions { .. } | Command::Man => {
+            Ok(ExitCode::Done)
+        }
     };
     session.end().await;
     done

@@ -14,7 +14,7 @@ use overlay::{Peer, PeerId, QueryError, SpawnError};
 pub(super) struct Session {
     pub(super) manager: Manager,
     pub(super) data_dir: DataDir,
-    peer: Peer,
+    pub(super) peer: Peer,
     /// The manager's own agent: it too can be managed, when it is asked to.
     agent: ManagementAgent,
 }

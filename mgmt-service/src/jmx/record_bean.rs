@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use super::bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
 use super::object_name::ObjectName;
 use super::server::{BeanServer, Registration};
-use crate::arm::{ArmRecord, DestStatus, Path, PooledRecord, Reason, Split, Status};
+use crate::arm::{ArmRecord, DestStatus, Details, Path, PooledRecord, Reason, Split, Status};
 use crate::error::{ObjectNameError, RegisterError};
 
 /// The name under which a record is managed. Both peers stand with their PeerId: names of people are not unique.
@@ -52,6 +52,7 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
         hold_us: number("hold_us"),
         path: Path::from_text(text("path").unwrap_or_default())?,
         reason: Reason::from_text(text("reason").unwrap_or_default())?,
+        details: Details::default(),
         split: Split::of(Split::COLUMNS.map(number)),
     })
 }

@@ -7,11 +7,15 @@
 mod agent;
 mod collection;
 mod counters;
+mod http;
 mod manager;
+mod otlp;
 
 pub use agent::ManagementAgent;
 pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume};
+pub use http::{BoundedListener, Change, ChangeError, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
+pub use otlp::{OtlpPush, OtlpUrl, OtlpUrlError};
 
 #[cfg(test)]
 mod tests;

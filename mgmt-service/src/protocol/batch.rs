@@ -16,7 +16,7 @@ use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 use self::columns::{PLAIN_BYTES, Packed, Row, pack, unpack};
 use super::push::BATCH;
 use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
-use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
+use crate::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
 
 pub use dictionary::{DictionaryReader, DictionaryWriter};
@@ -243,6 +243,8 @@ fn read(row: &Row, peer: PeerId, peers: &[PeerId], transactions: &[Arc<str>]) ->
         hold_us: row.hold.checked_sub(1),
         path: Path::from_code(code(2))?,
         reason: Reason::from_code(code(1))?,
+        // They stay with the peer until a batch has columns for them.
+        details: Details::default(),
         split: Split::of(row.split.map(|part| part.checked_sub(1))),
     })
 }

@@ -57,22 +57,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; some may have been handed out.
-    pub fn for_each_record(
-        &self,
-        span: Selection,
-        mut each: impl FnMut(ArmRecord),
-    ) -> Result<(), StoreError> {
-        let peers = self.ids_of_peers()?;
-        let mut statement = self.connection.prepare(
-            "SELECT at_ms, record.peer, kind.name, dest, dest_status, corr, status, response_us, hold_us, path, reason,
-                queue_us, lookup_us, dial_us, network_us
-             FROM record JOIN kind ON kind.id = record.kind WHERE at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms",
-        )?;
-        let mut rows = statement.query(params![signed(span.since_ms), signed(span.until_ms)])?;
-        while let Some(row) = rows.next()? {
-            each(record_of(row, &peers)?.ok_or(StoreError::Row { table: "record" })?);
-        }
-        Ok(())
+    pub fn for_each_record(&self, span: Selection, each: impl FnMut(ArmRecord)) -> Result<(), StoreError> {
+        // One look at the file for peers and records: who appears meanwhile is in neither.
+        let _snapshot = self.connection.unchecked_transaction()?;
+        self.scan(span, each)
     }
 
     /// Sums over a span, by peer, receiver, kind, status and reason. When records of the span are no longer kept whole,
@@ -81,9 +69,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn levels(&self, span: Selection) -> Result<Vec<Level>, StoreError> {
+        let _snapshot = self.connection.unchecked_transaction()?;
         let mut levels = Levels::default();
         if self.reaches("record", RECORDS, span.since_ms)? {
-            self.for_each_record(span, |record| levels.add(&record))?;
+            self.scan(span, |record| levels.add(&record))?;
             return Ok(levels.finish(MINUTE_MS));
         }
         let (table, unit_ms) = if self.reaches("minute", MINUTES, span.since_ms)? {
@@ -122,6 +111,20 @@ impl Store {
             |row| row.get(0),
         )?;
         Ok((lost.unsigned_abs(), self.setting(DISCARDED)?.unwrap_or(0)))
+    }
+
+    fn scan(&self, span: Selection, mut each: impl FnMut(ArmRecord)) -> Result<(), StoreError> {
+        let peers = self.ids_of_peers()?;
+        let mut statement = self.connection.prepare(
+            "SELECT at_ms, record.peer, kind.name, dest, dest_status, corr, status, response_us, hold_us, path, reason,
+                queue_us, lookup_us, dial_us, network_us
+             FROM record JOIN kind ON kind.id = record.kind WHERE at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms",
+        )?;
+        let mut rows = statement.query(params![signed(span.since_ms), signed(span.until_ms)])?;
+        while let Some(row) = rows.next()? {
+            each(record_of(row, &peers)?.ok_or(StoreError::Row { table: "record" })?);
+        }
+        Ok(())
     }
 
     /// Whether a table still has all since then.
@@ -254,6 +257,7 @@ fn record_of(row: &Row<'_>, peers: &HashMap<i64, PeerId>) -> Result<Option<ArmRe
         return Ok(None);
     };
     Ok(Some(ArmRecord {
+        details: crate::arm::Details::default(),
         at_ms: row.get::<_, i64>(0)?.unsigned_abs(),
         peer: asker,
         transaction: text(2)?.into(),

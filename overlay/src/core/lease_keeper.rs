@@ -20,6 +20,8 @@ pub enum LeaseEffect {
     /// Push all that is published to this rendezvous: its lease has begun, or it has forgotten this peer, or it has
     /// not taken all that was pushed before.
     PushAll(PeerId),
+    /// This rendezvous may not know what was asked of it under an earlier lease: ask again to be told.
+    Forgotten(PeerId),
     /// A lease has begun.
     Granted {
         /// Who granted it.
@@ -50,6 +52,8 @@ struct State {
     requesting: bool,
     /// It lacks something that was pushed.
     behind: bool,
+    /// It may have begun a lease without being heard; the next grant would not say so again.
+    unsure: bool,
     /// Until when the lease holds, while it does.
     leased_until: Option<Instant>,
     /// Tries since the last grant.
@@ -98,10 +102,14 @@ impl LeaseKeeper {
         };
         let Some(until) = now.checked_add(ttl) else { return };
         let (was_leased, behind) = (state.leased_until.is_some(), state.behind);
+        let begins = !was_leased || fresh || state.unsure;
         *state = State { leased_until: Some(until), ..State::default() };
         let third = ttl / 3;
         self.due.set(peer, now + third - third / 10 * (jitter % 1024) / 1024);
-        if !was_leased || fresh || behind {
+        if begins {
+            self.effects.push_back(LeaseEffect::Forgotten(peer));
+        }
+        if begins || behind {
             self.effects.push_back(LeaseEffect::PushAll(peer));
         }
         if !was_leased {
@@ -123,8 +131,7 @@ impl LeaseKeeper {
             return;
         };
         state.requesting = false;
-        // What was granted and not heard of may have been a fresh lease; the next grant would not say so again.
-        state.behind = true;
+        state.unsure = true;
         state.last_failure = Some(reason);
         let wait = (LEASE_RETRY_MIN * 2u32.saturating_pow(state.failures.min(16))).min(LEASE_RETRY_MAX);
         state.failures = state.failures.saturating_add(1);
@@ -183,7 +190,9 @@ mod tests {
         keeper.handle_timeout(now);
         keeper.granted(now, peer, GRANT, 0);
         let granted = LeaseEffect::Granted { rendezvous: peer, ttl: TTL };
-        assert_eq!(effects(&mut keeper), [LeaseEffect::Request(peer), LeaseEffect::PushAll(peer), granted]);
+        let first =
+            [LeaseEffect::Request(peer), LeaseEffect::Forgotten(peer), LeaseEffect::PushAll(peer), granted];
+        assert_eq!(effects(&mut keeper), first);
         (keeper, peer)
     }
 
@@ -203,7 +212,7 @@ mod tests {
         let now = Instant::now();
         let (mut keeper, peer) = leased(now);
         keeper.granted(now + TTL / 3, peer, LeaseGrant { fresh: true, ..GRANT }, 0);
-        assert_eq!(effects(&mut keeper), [LeaseEffect::PushAll(peer)]);
+        assert_eq!(effects(&mut keeper), [LeaseEffect::Forgotten(peer), LeaseEffect::PushAll(peer)]);
     }
 
     #[test]
@@ -229,7 +238,7 @@ mod tests {
                 match effect {
                     LeaseEffect::Request(_) => keeper.failed(at, peer, "no answer".into(), 512),
                     LeaseEffect::Lost { reason, .. } => seen.push((at, reason)),
-                    LeaseEffect::PushAll(_) | LeaseEffect::Granted { .. } => panic!("nothing was granted"),
+                    granted => panic!("nothing was granted: {granted:?}"),
                 }
             }
         }
@@ -238,12 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn after_an_answer_that_was_lost_everything_is_pushed_again() {
+    fn after_an_answer_that_was_lost_everything_is_pushed_and_asked_again() {
         let now = Instant::now();
         let (mut keeper, peer) = leased(now);
         keeper.failed(now + TTL / 3, peer, "no answer".into(), 0);
         keeper.granted(now + TTL / 2, peer, GRANT, 0);
-        assert_eq!(effects(&mut keeper), [LeaseEffect::PushAll(peer)]);
+        assert_eq!(effects(&mut keeper), [LeaseEffect::Forgotten(peer), LeaseEffect::PushAll(peer)]);
     }
 
     #[test]

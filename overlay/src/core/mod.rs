@@ -2,6 +2,7 @@
 
 mod address_book;
 mod cache;
+pub(crate) mod cache_records;
 mod conduct;
 mod deadlines;
 mod event;
@@ -18,6 +19,7 @@ mod reservations;
 mod resumable;
 mod round_trip;
 mod token_bucket;
+mod view;
 
 pub use cache::{AdvertisementCache, CacheLimits, CacheRefused, Inserted};
 pub use deadlines::Deadlines;
@@ -28,6 +30,7 @@ pub use publications::{Due, Publications};
 pub use rate::{RateLimiter, TooMany};
 #[cfg(feature = "reach")]
 pub use reach::{Reach, RelayUse};
+pub use view::Change;
 
 pub(crate) use address_book::AddressBook;
 pub(crate) use conduct::{Conduct, Offence};
@@ -39,3 +42,4 @@ pub(crate) use reservations::{ReservationEffect, Reservations};
 pub(crate) use resumable::{FAREWELL, Resumable};
 pub(crate) use round_trip::RoundTrip;
 pub(crate) use token_bucket::TokenBucket;
+pub(crate) use view::View;

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::{AdvertisementError, QueryError};
+use crate::wire::WireError;
 
 /// Why something was not published.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -45,4 +46,22 @@ pub enum WithdrawError {
     /// The peer has ended.
     #[error("withdraw the advertisement: the peer has ended")]
     Closed,
+}
+
+/// Why there is no subscription.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// This peer is no member of the closed group.
+    #[error("subscribe: this peer is no member of the closed group")]
+    NotMember,
+    /// The query breaks a bound of queries, or is longer than a rendezvous keeps.
+    #[error("subscribe: {0}")]
+    Query(#[from] WireError),
+    /// This peer has as many subscriptions as it may.
+    #[error("subscribe: {max} subscriptions are held already")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
 }

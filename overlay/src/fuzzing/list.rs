@@ -11,6 +11,8 @@ pub const DECODERS: &[Decoder] = &[
     Decoder::new("overlay.discovery", messages::discovery, messages::discovery_samples),
     Decoder::new("overlay.publish-answer", messages::publish_answer, messages::publish_answer_samples),
     Decoder::new("overlay.find-answer", messages::find_answer, messages::find_answer_samples),
+    Decoder::new("overlay.notification", messages::notification, messages::notification_samples),
+    Decoder::new("overlay.cache-records", messages::cache_records, messages::cache_records_samples),
     Decoder::new("overlay.rendezvous", messages::rendezvous, messages::rendezvous_samples),
     Decoder::new("overlay.lease-grant", messages::lease_grant, messages::lease_grant_samples),
     Decoder::new("overlay.membership", signed::membership, signed::membership_samples),

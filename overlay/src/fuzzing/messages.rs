@@ -9,11 +9,13 @@ use futures::io::Cursor;
 
 use super::survives;
 use crate::advertisement::{AdvertisementKind, Condition, DiscoveryQuery};
+use crate::core::cache_records::{self, CacheRecord};
 use crate::error::RefuseReason;
-use crate::id::{GroupId, PipeId};
+use crate::id::{AdvertisementId, GroupId, PipeId};
 use crate::net::ReadFrames;
 use crate::protocol::discovery::{DiscoveryRequest, FindAnswer, PublishAnswer};
 use crate::protocol::membership::Papers;
+use crate::protocol::notification::Notification;
 use crate::protocol::pipe::{Acceptance, Header, PipeKind};
 use crate::protocol::rendezvous::{LeaseGrant, RendezvousRequest};
 use crate::protocol::session::{Frame, Outcome, QueryFrame};
@@ -106,7 +108,10 @@ pub(super) fn discovery_samples() -> Vec<Vec<u8>> {
     let query = DiscoveryQuery::new().kind(AdvertisementKind::Pipe).glob("name", "chat-*").any(calm);
     let requests = [
         DiscoveryRequest::Publish { advertisements: vec![Bytes::from_static(b"signed"); 3] },
-        DiscoveryRequest::Find { query },
+        DiscoveryRequest::Find { query: query.clone() },
+        DiscoveryRequest::FindMore { query: query.clone(), skip: 64 },
+        DiscoveryRequest::Subscribe { number: 3, query },
+        DiscoveryRequest::Unsubscribe { number: 3 },
         sampled("load=0.2..0.5 or (a=1 and not b=true) x!=y"),
         sampled("threshold=3 n>=5 t<\"text\""),
     ];
@@ -131,6 +136,35 @@ pub(super) fn find_answer_samples() -> Vec<Vec<u8>> {
     let found =
         |count| FindAnswer { advertisements: vec![Bytes::from_static(b"signed"); count], more: count > 2 };
     [0, 3].map(|count| found(count).encode().unwrap()).to_vec()
+}
+
+pub(super) fn notification(bytes: &[u8]) -> bool {
+    let decode = |bytes: &[u8]| Notification::decode(bytes).ok();
+    decode(bytes).is_some_and(|notification| survives(&notification, notification.encode(), decode))
+}
+
+pub(super) fn notification_samples() -> Vec<Vec<u8>> {
+    let (number, editions) = (300, vec![Bytes::from_static(b"signed"); 2]);
+    let first = Notification { number, restart: true, editions, ..Notification::default() };
+    let gone = vec![AdvertisementId::from_bytes([5; 32])];
+    let last = Notification { number, complete: true, cut: true, gone, ..Notification::default() };
+    [first, last].map(|notification| notification.encode().unwrap()).to_vec()
+}
+
+/// The user's own file, which may be damaged.
+pub(super) fn cache_records(bytes: &[u8]) -> bool {
+    let (records, _) = cache_records::decode(bytes);
+    let again = cache_records::decode(&cache_records::encode(&records));
+    assert_eq!(again, (records.clone(), 0), "records that were read can be written");
+    !records.is_empty()
+}
+
+pub(super) fn cache_records_samples() -> Vec<Vec<u8>> {
+    let envelope = Bytes::from_static(b"signed");
+    let record = CacheRecord::Advertisement { known_ms: 1_000, ends_ms: 61_000, envelope };
+    let whole = cache_records::encode(&[CacheRecord::Sequence(77), record]);
+    let torn = whole.get(..whole.len() - 3).unwrap_or_default().to_vec();
+    vec![whole, torn]
 }
 
 pub(super) fn rendezvous(bytes: &[u8]) -> bool {

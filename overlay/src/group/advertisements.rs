@@ -63,9 +63,9 @@ impl PeerGroup {
 
     /// Withdraws what this peer published in this group as `id`: here and at each leased rendezvous a signed tombstone
     /// takes its place until its remote lifetime ends, so that no older edition comes back; rendezvous that grant a
-    /// lease later are told too. Who found it before may remember it for up to half a minute. Publishing the same kind
-    /// and key again takes the tombstone's place. Returns how many rendezvous have acknowledged; cancelled
-    /// while it waits for them, it is withdrawn all the same.
+    /// lease later are told too. Who found it before may remember it for up to half a minute, who has subscribed not.
+    /// Publishing the same kind and key again takes the tombstone's place. Returns how many rendezvous have
+    /// acknowledged; cancelled while it waits for them, it is withdrawn all the same.
     ///
     /// # Errors
     /// [`WithdrawError`]. After [`WithdrawError::Rendezvous`] it is withdrawn here, and told again with the next renewal of the lease.
@@ -86,8 +86,8 @@ impl PeerGroup {
         self.withdraw(advertisement.id(&self.peer_id())).await
     }
 
-    /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer,
-    /// verified, each once. Ends at the threshold, when all have answered, or at the deadline.
+    /// Finds what answers `query` in this group: what is known here at once, then what the rendezvous answer, each
+    /// answer as it comes and page by page, verified, each once. Ends at the threshold, when all have answered, or at the deadline.
     /// A query beyond a bound ([`limits`](crate::limits)) is answered from here alone, and counted as `lookups_failed`.
     ///
     /// In a closed group it finds what this peer publishes itself, what the rendezvous answer, who ask for its credentials
@@ -105,7 +105,8 @@ impl PeerGroup {
             let (group, query) = (group.clone(), query.clone());
             stream::once(async move { group.find_here(query).await }).flat_map(stream::iter)
         };
-        let remote = stream::once(async move { group.find_elsewhere(&query).await }).flat_map(stream::iter);
+        let remote = stream::once(async move { group.handle.find_remotely(group.way(), &query) });
+        let remote = remote.flatten().flat_map(stream::iter);
         let mut seen = HashSet::new();
         let fresh = local.chain(remote).filter(move |signed| {
             let fresh = seen.insert(signed.id());
@@ -124,12 +125,9 @@ impl PeerGroup {
         }
     }
 
-    async fn find_elsewhere(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
-        if self.is_closed() {
-            self.handle.find_in_closed(self.id, query).await
-        } else {
-            self.handle.find_remotely(query).await
-        }
+    /// How advertisements of this group travel.
+    pub(super) fn way(&self) -> Way {
+        if self.is_closed() { Way::Closed(self.id) } else { Way::Open }
     }
 
     /// How many leased rendezvous took `signed`; an error when there are some and none did.
@@ -153,8 +151,7 @@ impl PeerGroup {
     async fn push_to(&self, rendezvous: PeerId, envelopes: &[Bytes]) -> Result<(), QueryError> {
         let mut unless_taken = PushAgain { commands: &self.handle.commands, rendezvous, is_taken: false };
         let session = self.handle.shared.sessions.of(&rendezvous).ok_or(QueryError::Closed)?;
-        let way = if self.is_closed() { Way::Closed(self.id) } else { Way::Open };
-        let pushing = push(&self.handle.shared, &session, way, envelopes);
+        let pushing = push(&self.handle.shared, &session, self.way(), envelopes);
         let pushed = tokio::time::timeout(OPEN_TIMEOUT, pushing).await;
         match pushed.unwrap_or(Err(QueryError::TimedOut { after: OPEN_TIMEOUT }))? {
             answer if answer.refused > 0 => Err(QueryError::Refused(RefuseReason::Policy)),

@@ -1,34 +1,37 @@
 //! Closed groups at a rendezvous that is no member: this peer enters once by showing its papers, then publishes and
 //! finds there. What a rendezvous finds in a closed group is its word: a finder checks group and signature, while that
-//! the publisher is a member only the rendezvous has seen. So it is kept out of the cache, and asked for anew each time.
+//! the publisher is a member only the rendezvous has seen.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures::future::{BoxFuture, FutureExt};
-use futures::stream::{FuturesUnordered, StreamExt};
-use libp2p::PeerId;
 
 use super::handle::Handle;
-use super::lease::{find_request, found_in};
+use super::lease::Way;
 use super::resolver::Query;
 use super::session::SessionHandle;
 use super::shared::Shared;
-use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::error::{QueryError, RefuseReason};
 use crate::id::GroupId;
-use crate::limits::{LEASE_REQUEST_TIMEOUT, NEIGHBOUR_TIMEOUT, NEIGHBOURS_MAX};
+use crate::limits::LEASE_REQUEST_TIMEOUT;
 use crate::protocol::closed::{self, ClosedRequest, RevocationNews};
-use crate::protocol::discovery::DiscoveryRequest;
+use crate::protocol::discovery::{self, DiscoveryRequest};
 
 /// The closed groups that this peer has entered at one rendezvous; as many as it is in.
 #[derive(Debug, Default)]
-pub(super) struct Entries(Mutex<HashMap<GroupId, Entry>>);
+pub(super) struct Entries {
+    table: Mutex<HashMap<GroupId, Entry>>,
+    /// Places that have begun there.
+    begun: AtomicU64,
+}
 
 /// What a rendezvous was shown.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
+    /// Which of the places this is.
+    number: u64,
     /// Until when the credentials count.
     until: u64,
     /// The number of the newest list.
@@ -39,12 +42,19 @@ struct Entry {
 
 impl Entries {
     fn table(&self) -> MutexGuard<'_, HashMap<GroupId, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What was answered, and by which member if it was no rendezvous.
-type Asked = (Option<PeerId>, Result<Bytes, QueryError>);
+impl Entries {
+    /// Keeps what was shown, for the place known before unless it is a `fresh` one.
+    fn note(&self, group: GroupId, fresh: bool, entry: Entry) {
+        let mut table = self.table();
+        let known = table.get(&group).filter(|_| !fresh).map(|known| known.number);
+        let number = known.unwrap_or_else(|| self.begun.fetch_add(1, Ordering::Relaxed));
+        table.insert(group, Entry { number, ..entry });
+    }
+}
 
 /// A rendezvous that serves this peer.
 #[derive(Debug, Clone)]
@@ -72,11 +82,21 @@ impl Host {
         }
     }
 
+    /// Which of its places in the group this peer has there, as far as it knows; another one begins without what was
+    /// asked in the one before.
+    pub(super) fn entry(&self, shared: &Shared, group: &GroupId) -> Option<u64> {
+        self.entries(shared).table().get(group).map(|entry| entry.number)
+    }
+
     async fn request(&self, shared: &Shared, request: &ClosedRequest) -> Result<Bytes, QueryError> {
-        let (net, body) = (GroupId::net(), request.encode().map_err(|_| QueryError::Failed)?);
+        self.query(shared, closed::HANDLER, request.encode().map_err(|_| QueryError::Failed)?).await
+    }
+
+    async fn query(&self, shared: &Shared, handler: &str, body: Bytes) -> Result<Bytes, QueryError> {
+        let net = GroupId::net();
         match self {
-            Self::Leased(session) => session.ask(net, closed::HANDLER, body).await,
-            Self::Own => shared.handlers.ask(shared.id, net, closed::HANDLER, body, &shared.meters).await,
+            Self::Leased(session) => session.ask(net, handler, body).await,
+            Self::Own => shared.handlers.ask(shared.id, net, handler, body, &shared.meters).await,
         }
     }
 
@@ -88,7 +108,8 @@ impl Host {
         let not_member = QueryError::Refused(RefuseReason::NotMember);
         let papers = shared.papers(&group).ok_or(not_member)?;
         let shown = shared.groups.look(&group, |known| {
-            let entry = Entry { until: known.until(), told: known.list_number(), being_told: false };
+            let (until, told) = (known.until(), known.list_number());
+            let entry = Entry { number: 0, until, told, being_told: false };
             ((**known.genesis()).clone(), entry)
         });
         let Some((genesis, mut entry)) = shown else {
@@ -100,24 +121,26 @@ impl Host {
             self.entries(shared).table().remove(&group);
         }
         let news = RevocationNews::decode(&answer?).map_err(|_| QueryError::Failed)?;
-        shared.learn_revocations(&group, news.revocations).map_err(|_| QueryError::Failed)?;
+        let RevocationNews { revocations, fresh, .. } = news;
+        shared.learn_revocations(&group, revocations).map_err(|_| QueryError::Failed)?;
         // It knows what it has just told.
         let newest = shared.groups.look(&group, |known| known.list_number());
         entry.told = newest.unwrap_or_default().max(entry.told);
-        self.entries(shared).table().insert(group, entry);
+        self.entries(shared).note(group, fresh, entry);
+        if fresh {
+            shared.subscriptions.ask_again();
+        }
         Ok(())
     }
 
-    /// Asks what is a question of discovery in the closed group, entering it first if need be.
+    /// Asks what is a question of discovery, in a closed group entering it first if need be.
     ///
     /// # Errors
     /// [`QueryError`].
-    pub(super) async fn ask(
-        &self,
-        shared: &Shared,
-        group: GroupId,
-        request: Bytes,
-    ) -> Result<Bytes, QueryError> {
+    pub(super) async fn ask(&self, shared: &Shared, way: Way, request: Bytes) -> Result<Bytes, QueryError> {
+        let Way::Closed(group) = way else {
+            return self.query(shared, discovery::HANDLER, request).await;
+        };
         let entered_before = self.entries(shared).table().contains_key(&group);
         if !entered_before {
             self.enter(shared, group).await?;
@@ -155,6 +178,13 @@ impl Shared {
         let leased = self.leases.borrow().held.clone();
         let sessions = leased.iter().filter_map(|peer| self.sessions.of(peer)).map(Host::Leased);
         sessions.chain([Host::Own]).collect()
+    }
+
+    /// Those of them that serve `way`.
+    pub(super) fn hosts_by(&self, way: Way) -> Vec<Host> {
+        let mut hosts = self.hosts();
+        hosts.retain(|host| matches!(host, Host::Leased(_)) || self.handlers.has(way.handler()));
+        hosts
     }
 
     /// What rendezvous are to be told; each is named once until that is done.
@@ -199,66 +229,7 @@ impl Handle {
         let request = DiscoveryRequest::Publish { advertisements: vec![envelope] }.encode();
         if let Ok(request) = request {
             // Most peers are none; one that is takes in again what its peer publishes.
-            let _ = Host::Own.ask(&self.shared, group, request.into()).await;
+            let _ = Host::Own.ask(&self.shared, Way::Closed(group), request.into()).await;
         }
-    }
-
-    /// What rendezvous and members at hand answer in a closed group, verified as far as a finder can.
-    pub(crate) async fn find_in_closed(
-        &self,
-        group: GroupId,
-        query: &DiscoveryQuery,
-    ) -> Vec<SignedAdvertisement> {
-        let shared = &self.shared;
-        let failed = || shared.meters.lookups_failed.add(1);
-        let Ok(request) = find_request(query) else {
-            failed();
-            return Vec::new();
-        };
-        let asked: FuturesUnordered<BoxFuture<'_, Asked>> = FuturesUnordered::new();
-        for host in shared.hosts() {
-            let request = request.clone();
-            let asking = async move { host.ask(shared, group, request).await };
-            let counted = |answer: &QueryError| {
-                if *answer != QueryError::NoHandler {
-                    failed();
-                }
-            };
-            asked.push(asking.map(move |answer| (None, answer.inspect_err(counted))).boxed());
-        }
-        for (member, session) in self.members_at_hand(&group) {
-            let request = request.clone();
-            let asking = async move {
-                self.prove(member, &session, group).await?;
-                session.ask(group, closed::OWN, request).await
-            };
-            let in_time = tokio::time::timeout(NEIGHBOUR_TIMEOUT, asking);
-            let answered = in_time.map(|answer| answer.unwrap_or(Err(QueryError::Failed)));
-            // It speaks for itself alone, and is heard as what it has proven to be: a member.
-            asked.push(answered.map(move |answer| (Some(member), answer)).boxed());
-        }
-        let mut found = Vec::new();
-        for (member, answer) in asked.collect::<Vec<_>>().await {
-            let answer = answer.and_then(|answer| found_in(&answer, query, &shared.meters));
-            found.extend(answer.unwrap_or_default().into_iter().filter(|signed| {
-                let publisher = signed.publisher();
-                let revoked = shared.groups.look(&group, |known| known.has_revoked(&publisher));
-                // A rendezvous may know less than this peer, or pretend to.
-                let heard = revoked == Some(false) && member.is_none_or(|member| member == publisher);
-                shared.meters.advertisements_rejected.add(u64::from(!heard));
-                heard
-            }));
-        }
-        found
-    }
-
-    /// Peers connected with this one that have proven to be members, and neighbours that may be.
-    fn members_at_hand(&self, group: &GroupId) -> Vec<(PeerId, SessionHandle)> {
-        let neighbours = self.shared.neighbours.read().clone();
-        let mut sessions = self.shared.sessions.all();
-        sessions.retain(|(peer, session)| session.has_proof(group) || neighbours.contains(peer));
-        sessions.dedup_by_key(|(peer, _)| *peer);
-        sessions.truncate(NEIGHBOURS_MAX);
-        sessions
     }
 }

@@ -12,16 +12,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::behaviour::Behaviour;
+use super::cache_file::{CacheFile, Restored};
 use super::command::Command;
-use super::lease;
+use super::lease::{self, Way};
 use super::membership;
 use super::resolver::Query;
 use super::session::{Opens, SessionHandle};
 use super::shared::Shared;
+use super::subscription;
 use super::substream::{Inbound, OpenError};
 use super::waiting::Waiting;
 use crate::advertisement::{
-    Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, encode_addresses,
+    Advertisement, AdvertisementKind, Lifetime, SignedAdvertisement, Value, addresses_of, encode_addresses,
 };
 use crate::core::{AddressBook, AdvertisementCache, CacheLimits, Due, LeaseKeeper, Publications, is_circuit};
 use crate::limits::{
@@ -65,6 +67,7 @@ pub(crate) struct EventLoop {
     reaching: Reaching,
     /// Sequence of the newest advertisement signed here.
     sequence: u64,
+    cache_file: Option<CacheFile>,
     /// What was signed with smaller sequences was signed in an earlier life of this peer.
     born: u64,
 }
@@ -98,7 +101,6 @@ impl EventLoop {
         rendezvous: Vec<(PeerId, Multiaddr)>,
         attributes: BTreeMap<String, Value>,
         limits: &Limits,
-        listened: Vec<Multiaddr>,
     ) -> Self {
         let mut book = AddressBook::default();
         let peers: Vec<_> = rendezvous.iter().map(|(peer, _)| *peer).collect();
@@ -110,7 +112,7 @@ impl EventLoop {
             bytes: limits.advertisements.saturating_mul(ADVERTISEMENT_BYTES_MAX / 8),
         });
         let (session_opens, opened) = mpsc::channel(INBOUND_QUEUE);
-        let mut event_loop = Self {
+        Self {
             opened,
             session_opens,
             swarm,
@@ -130,18 +132,39 @@ impl EventLoop {
             #[cfg(feature = "reach")]
             reaching: Reaching::default(),
             sequence: 0,
+            cache_file: None,
             born: wall_ms(),
-        };
-        listened.into_iter().for_each(|address| event_loop.on_new_address(address));
-        event_loop
+        }
     }
 
-    /// Starts what keeps memberships alive; it ends with the loop.
-    pub(crate) fn keep_memberships(&mut self, commands: mpsc::WeakSender<Command>) {
+    /// Takes in what this peer knew when it last ran, and keeps `file` up to date.
+    pub(crate) fn restore(&mut self, file: CacheFile, restored: Restored) {
+        // Also when the clock was put back meanwhile.
+        self.born = self.born.max(restored.sequence.saturating_add(1));
+        let now = Instant::now();
+        for (signed, keep_for) in restored.advertisements {
+            addresses_of(&signed)
+                .into_iter()
+                .rev()
+                .for_each(|address| self.book.add(signed.publisher(), address));
+            // It is as full as it may be with what ends later.
+            let _ = self.cache.insert(now, signed, keep_for);
+        }
+        self.cache_file = Some(file);
+    }
+
+    /// Starts what keeps memberships and subscriptions alive; it ends with the loop.
+    pub(crate) fn keep_alive(&mut self, commands: mpsc::WeakSender<Command>) {
         let (serving, keeping) =
-            (membership::serve(self.shared.clone()), membership::keep(self.shared.clone(), commands));
+            (membership::serve(self.shared.clone()), membership::keep(self.shared.clone(), commands.clone()));
         self.tasks.spawn(async move {
             futures::join!(serving, keeping);
+            Ended::Done
+        });
+        let told = subscription::serve(self.shared.clone(), commands.clone());
+        let kept = subscription::keep(self.shared.clone(), commands);
+        self.tasks.spawn(async move {
+            futures::join!(told, kept);
             Ended::Done
         });
     }
@@ -181,7 +204,11 @@ impl EventLoop {
                 farewell = farewells.join_next() => if farewell.is_none() { break },
             }
         }
+        let saving = self.cache_file.take();
         drop(self);
+        if let Some(file) = saving {
+            file.finish().await;
+        }
         // Who asked may have gone away.
         let _ = reply.send(());
     }
@@ -269,10 +296,23 @@ impl EventLoop {
         let Lifetime { local, remote } = signed.lifetime();
         let keep_for = if signed.is_withdrawn() { remote } else { local.min(remote) };
         let _ = self.cache.insert(now, signed.clone(), keep_for);
+        self.shared.subscriptions.offer(now, signed, true, keep_for);
+        self.save(signed);
+        self.shared.published.send_modify(|count| *count += 1);
+    }
+
+    /// What is published in closed groups stays off the disk, this peer's own too.
+    fn save(&self, signed: &SignedAdvertisement) {
+        let way = self.shared.groups.way(&signed.advertisement().group);
+        let own = signed.publisher() == self.shared.id;
+        let is_open = way == Some(Way::Open) || way.is_none() && !own;
+        if let Some(file) = self.cache_file.as_ref().filter(|_| is_open) {
+            file.learned(signed);
+        }
     }
 
     /// Takes a new address of ours into what this peer advertises of itself.
-    fn on_new_address(&mut self, address: Multiaddr) {
+    pub(crate) fn on_new_address(&mut self, address: Multiaddr) {
         #[cfg(feature = "reach")]
         self.serve_at(address.clone());
         let complete = self.complete(address);

@@ -89,6 +89,11 @@ impl Groups {
         }
     }
 
+    /// Whether what `publisher` says in a closed group counts, as far as this peer knows.
+    pub(super) fn hears(&self, group: &GroupId, publisher: &PeerId) -> bool {
+        self.look(group, |known| !known.has_revoked(publisher)).unwrap_or(false)
+    }
+
     /// The closed groups.
     pub(super) fn closed(&self) -> Vec<GroupId> {
         let table = self.table.read();
@@ -135,6 +140,7 @@ impl Shared {
         // Dropping the fuses ends the pipes.
         let left = self.groups.table.write().remove(group);
         if let Some(Group::Closed(closed)) = left {
+            self.subscriptions.end_in(group);
             self.meters
                 .pipes_cut
                 .add(closed.pipes.values().flatten().filter(|fuse| fuse.is_live()).count() as u64);
@@ -267,6 +273,7 @@ impl Shared {
             self.leave(group);
             return self.tell(PeerEvent::MembershipLost { group: *group });
         }
+        self.subscriptions.disbelieve_revoked(&self.groups, group);
         let mut table = self.groups.table.write();
         let Some(Group::Closed(closed)) = table.get_mut(group) else { return };
         let membership = &closed.membership;

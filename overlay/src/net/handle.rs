@@ -3,22 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::Command;
-use super::lease::{find_request, found_in};
+use super::lease::Way;
 use super::pipe_stream::open_error;
 use super::session::SessionHandle;
 use super::shared::Shared;
 use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisement};
 use crate::core::Reached;
-use crate::error::{ConnectError, QueryError};
+use crate::error::ConnectError;
 use crate::id::GroupId;
-use crate::limits::{NEIGHBOUR_TIMEOUT, QUERY_DEADLINE_MAX};
-use crate::protocol::discovery;
+use crate::limits::QUERY_DEADLINE_MAX;
 
 /// A peer, as its public handles see it. When the last clone is dropped, the event loop ends.
 #[derive(Debug, Clone)]
@@ -59,7 +57,7 @@ impl Handle {
         };
         let looking = Instant::now();
         let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
-        if self.find_remotely(&query).await.is_empty() {
+        if !self.find_remotely(Way::Open, &query).any(async |found| !found.is_empty()).await {
             return Err(unreachable);
         }
         reached.lookup = looking.elapsed();
@@ -100,43 +98,6 @@ impl Handle {
             return Vec::new();
         }
         found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
-    }
-
-    /// Asks all leased rendezvous and neighbours, and this peer if it is one itself; what they answer is kept here for a while.
-    pub(crate) async fn find_remotely(&self, query: &DiscoveryQuery) -> Vec<SignedAdvertisement> {
-        let (shared, net) = (&self.shared, GroupId::net());
-        let failed = || shared.meters.lookups_failed.add(1);
-        shared.meters.lookups.add(1);
-        let Ok(request) = find_request(query) else {
-            failed();
-            return Vec::new();
-        };
-        let asked = FuturesUnordered::new();
-        for session in self.leased().into_iter().filter_map(|peer| shared.sessions.of(&peer)) {
-            let request = request.clone();
-            let asking = async move { session.ask(net, discovery::HANDLER, request).await };
-            asked.push(asking.map(|answer| answer.inspect_err(|_| failed())).boxed());
-        }
-        let leased = self.leased();
-        let mut neighbours: Vec<_> = shared.neighbours.read().iter().copied().collect();
-        neighbours.retain(|peer| !leased.contains(peer));
-        for session in neighbours.into_iter().filter_map(|peer| shared.sessions.of(&peer)) {
-            let request = request.clone();
-            let asking = async move {
-                let answer = session.ask(net, discovery::HANDLER, request);
-                tokio::time::timeout(NEIGHBOUR_TIMEOUT, answer).await.unwrap_or(Err(QueryError::Failed))
-            };
-            asked.push(asking.boxed());
-        }
-        asked.push(shared.handlers.ask(shared.id, net, discovery::HANDLER, request, &shared.meters).boxed());
-        let answers: Vec<_> = asked.collect().await;
-        let verified = answers.into_iter().flatten().map(|answer| found_in(&answer, query, &shared.meters));
-        let found: Vec<_> = verified.flatten().flatten().collect();
-        if !found.is_empty() {
-            // A peer that has ended needs no memory.
-            let _ = self.commands.send(Command::Learn { found: found.clone() }).await;
-        }
-        found
     }
 }
 

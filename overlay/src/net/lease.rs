@@ -7,12 +7,11 @@ use super::closed::Host;
 use super::session::SessionHandle;
 use super::shared::Shared;
 use super::substream::OpenError;
-use crate::advertisement::{DiscoveryQuery, SignedAdvertisement};
 use crate::error::QueryError;
 use crate::id::GroupId;
 use crate::limits::{FAREWELL_TIMEOUT, LEASE_REQUEST_TIMEOUT, LEASE_WANTED};
-use crate::meters::Meters;
-use crate::protocol::discovery::{self, DiscoveryRequest, FindAnswer, PublishAnswer};
+use crate::protocol::closed;
+use crate::protocol::discovery::{self, DiscoveryRequest, PublishAnswer};
 use crate::protocol::rendezvous::{self, LeaseGrant, RendezvousRequest};
 
 /// Asks for a lease over the session that `session` will bring, for a peer whose publications begin with the sequence
@@ -57,6 +56,16 @@ pub(crate) enum Way {
     Closed(GroupId),
 }
 
+impl Way {
+    /// Who answers for it at a rendezvous.
+    pub(super) fn handler(self) -> &'static str {
+        match self {
+            Self::Open => discovery::HANDLER,
+            Self::Closed(_) => closed::HANDLER,
+        }
+    }
+}
+
 /// Pushes advertisements in as few requests as hold them; what is not taken is counted.
 ///
 /// # Errors
@@ -67,46 +76,15 @@ pub(crate) async fn push(
     way: Way,
     advertisements: &[Bytes],
 ) -> Result<PublishAnswer, QueryError> {
+    let host = Host::Leased(session.clone());
     let mut total = PublishAnswer { accepted: 0, refused: 0 };
     for request in DiscoveryRequest::publications(advertisements) {
         let body = request.encode().map_err(|_| QueryError::Failed)?;
-        let answer = match way {
-            Way::Open => session.ask(GroupId::net(), discovery::HANDLER, body.into()).await?,
-            Way::Closed(group) => Host::Leased(session.clone()).ask(shared, group, body.into()).await?,
-        };
+        let answer = host.ask(shared, way, body.into()).await?;
         let answer = PublishAnswer::decode(&answer).map_err(|_| QueryError::Failed)?;
         shared.meters.publications_failed.add(u64::from(answer.refused));
         total.accepted = total.accepted.saturating_add(answer.accepted);
         total.refused = total.refused.saturating_add(answer.refused);
     }
     Ok(total)
-}
-
-/// The question that a rendezvous answers with what matches `query`.
-///
-/// # Errors
-/// [`QueryError::Failed`] for a query that can't be encoded.
-pub(crate) fn find_request(query: &DiscoveryQuery) -> Result<Bytes, QueryError> {
-    let body = DiscoveryRequest::Find { query: query.clone() }.encode();
-    body.map(Bytes::from).map_err(|_| QueryError::Failed)
-}
-
-/// Verifies a rendezvous's answer and drops, counted, what doesn't answer the query.
-///
-/// # Errors
-/// [`QueryError`].
-pub(crate) fn found_in(
-    answer: &Bytes,
-    query: &DiscoveryQuery,
-    meters: &Meters,
-) -> Result<Vec<SignedAdvertisement>, QueryError> {
-    let answer = FindAnswer::decode(answer).map_err(|_| QueryError::Failed)?;
-    let mut found = Vec::with_capacity(answer.advertisements.len());
-    for envelope in answer.advertisements {
-        match SignedAdvertisement::verify(envelope) {
-            Ok(signed) if query.matches(&signed) => found.push(signed),
-            _ => meters.advertisements_rejected.add(1),
-        }
-    }
-    Ok(found)
 }

@@ -4,9 +4,11 @@
 
 mod behaviour;
 mod bindings;
+mod cache_file;
 mod closed;
 mod command;
 mod event_loop;
+mod finding;
 mod frame;
 mod gate;
 mod groups;
@@ -23,6 +25,7 @@ mod resumable;
 mod session;
 mod shared;
 mod spawn;
+mod subscription;
 mod substream;
 mod transport;
 mod waiting;
@@ -39,4 +42,5 @@ pub(crate) use pipe_stream::open_pipe;
 pub(crate) use propagate::{Feeder, Hub, keep as keep_propagation};
 pub(crate) use resumable::{ResumableEnd, open as open_resumable};
 pub(crate) use spawn::{PeerConfig, spawn};
+pub(crate) use subscription::Watching;
 pub use substream::Substream;

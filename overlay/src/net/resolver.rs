@@ -48,6 +48,11 @@ impl Handlers {
         questions
     }
 
+    /// Whether somebody has registered `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.table.read().contains_key(name)
+    }
+
     /// Whether questions of neighbours in open groups are answered.
     pub(crate) fn answers_neighbours(&self) -> bool {
         self.own_discovery.get().is_some_and(|(_, neighbours)| *neighbours)

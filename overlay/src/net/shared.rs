@@ -17,6 +17,7 @@ use super::propagate::Propagations;
 use super::resolver::Handlers;
 use super::resumable::Resumables;
 use super::session::SessionHandle;
+use super::subscription::Subscriptions;
 use crate::core::{Conduct, NotDirect, Offence, Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
@@ -38,6 +39,9 @@ pub(crate) struct Shared {
     pub(crate) leases: watch::Sender<Leases>,
     pub(crate) addresses: Table<Vec<Multiaddr>>,
     pub(crate) groups: Groups,
+    pub(crate) subscriptions: Subscriptions,
+    /// How often this peer has published, renewed or withdrawn something.
+    pub(crate) published: watch::Sender<u64>,
     conduct: Mutex<Conduct>,
     pub(crate) propagations: Propagations,
     /// Members up to which this peer sends to each itself.
@@ -53,6 +57,8 @@ pub(crate) struct Leases {
     pub(crate) configured: usize,
     /// Rendezvous whose lease holds.
     pub(crate) held: Vec<PeerId>,
+    /// How many leases each rendezvous has granted; another one means that it knows nothing of the one before.
+    pub(crate) grants: HashMap<PeerId, u64>,
     /// What the last failed try ended in.
     pub(crate) last_failure: Option<String>,
 }
@@ -74,6 +80,8 @@ impl Shared {
             leases: watch::Sender::default(),
             addresses: Table::default(),
             groups: Groups::default(),
+            subscriptions: Subscriptions::default(),
+            published: watch::Sender::default(),
             conduct: Mutex::default(),
             propagations: Propagations::default(),
             propagate_direct,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 
 use super::behaviour::{Behaviour, BehaviourEvent};
+use super::cache_file::{CacheFile, Restored};
 use super::event_loop::EventLoop;
 #[cfg(feature = "reach")]
 use super::event_loop::Reaching;
@@ -39,6 +41,8 @@ pub(crate) struct PeerConfig {
     pub(crate) limits: Limits,
     pub(crate) agent: String,
     pub(crate) attributes: BTreeMap<String, Value>,
+    /// Where the cache is kept over restarts.
+    pub(crate) cache_dir: Option<PathBuf>,
     /// Whether peers are looked for on the local network and answered; without the feature `mdns` they are not.
     pub(crate) mdns: bool,
     /// What this peer serves to those that can't be dialed.
@@ -101,6 +105,7 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
     )?;
     let mut swarm = Swarm::new(transport, behaviour, id, swarm_config);
     let (listened, early) = listen(&mut swarm, config.listen).await?;
+    let remembered = remember(&shared, config.cache_dir, config.limits.advertisements).await?;
     let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
     let mut event_loop = EventLoop::new(
         swarm,
@@ -109,11 +114,14 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         rendezvous,
         config.attributes,
         &config.limits,
-        listened,
     );
+    if let Some((file, restored)) = remembered {
+        event_loop.restore(file, restored);
+    }
+    listened.into_iter().for_each(|address| event_loop.on_new_address(address));
     #[cfg(feature = "reach")]
     event_loop.reach(reaching);
-    event_loop.keep_memberships(commands.downgrade());
+    event_loop.keep_alive(commands.downgrade());
     early.into_iter().for_each(|event| event_loop.on_swarm_event(event));
     let ended = shared.clone();
     tokio::spawn(async move {
@@ -121,6 +129,17 @@ pub(crate) async fn spawn(config: PeerConfig) -> Result<Handle, SpawnError> {
         ended.resumables.clear();
     });
     Ok(Handle { shared, commands })
+}
+
+/// What `dir` holds of the cache, if there is one, and the file that keeps it there from now on.
+async fn remember(
+    shared: &Shared,
+    dir: Option<PathBuf>,
+    max: usize,
+) -> Result<Option<(CacheFile, Restored)>, SpawnError> {
+    let Some(dir) = dir else { return Ok(None) };
+    let opening = CacheFile::open(dir.clone(), shared.id, max, shared.meters.clone()).await;
+    opening.map(Some).map_err(|error| SpawnError::CacheDir { path: dir, reason: error.to_string() })
 }
 
 /// The rendezvous by their ids, which each address must name.

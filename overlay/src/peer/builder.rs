@@ -1,6 +1,7 @@
 //! What a peer is started with.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
@@ -28,6 +29,7 @@ impl PeerBuilder {
             limits: Limits::default(),
             agent: concat!("juxta/", env!("CARGO_PKG_VERSION")).to_owned(),
             attributes: BTreeMap::new(),
+            cache_dir: None,
             mdns: false,
             #[cfg(feature = "reach")]
             reach: None,
@@ -80,6 +82,15 @@ impl PeerBuilder {
         self
     }
 
+    /// Keeping its cache in this directory, one for each peer: what was published here and found elsewhere is known
+    /// again after a restart, verified anew, until its lifetime ends or newer word of it comes; so is how far the
+    /// sequence of its own publications had come. What was published here is found again, but only published again by
+    /// publishing it. Without, nothing is kept.
+    pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.config.cache_dir = Some(dir.into());
+        self
+    }
+
     /// Looking for peers on the local network by mDNS or not, and letting them find this one; off by default. Then
     /// neighbours find what each other publishes without a rendezvous.
     #[cfg(feature = "mdns")]
@@ -115,7 +126,8 @@ impl PeerBuilder {
     /// [`Peer::wait_leased`].
     ///
     /// # Errors
-    /// [`SpawnError`] for an address that can't be listened on, or a rendezvous address without peer id.
+    /// [`SpawnError`] for an address that can't be listened on, a rendezvous address without peer id, or a directory that
+    /// can't be used.
     pub async fn spawn(self) -> Result<Peer, SpawnError> {
         spawn(self.config).await.map(|handle| Peer { handle })
     }

@@ -97,6 +97,9 @@ pub struct RevocationNews {
     pub group: GroupId,
     /// The signed list; empty before the first.
     pub revocations: Bytes,
+    /// As an answer to who enters: its place begins with this, and nothing is known there of one before. An earlier
+    /// version never says so.
+    pub fresh: bool,
 }
 
 impl RevocationNews {
@@ -105,7 +108,8 @@ impl RevocationNews {
     /// # Errors
     /// [`WireError::TooLarge`] when they don't fit a session frame.
     pub fn encode(&self) -> Result<Bytes, WireError> {
-        let wire = (self.group, &self.revocations, Ext::new());
+        let ext: Ext = self.fresh.then(|| (FRESH, Bytes::new())).into_iter().collect();
+        let wire = (self.group, &self.revocations, ext);
         encode_message(VERSION, &wire, SESSION_FRAME_BYTES_MAX).map(Bytes::from)
     }
 
@@ -114,9 +118,8 @@ impl RevocationNews {
     /// # Errors
     /// As [`WireError`] says.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let (group, revocations, _ext): (_, _, Ext) =
-            decode_message(VERSION, bytes, SESSION_FRAME_BYTES_MAX)?;
-        Ok(Self { group, revocations })
+        let (group, revocations, ext): (_, _, Ext) = decode_message(VERSION, bytes, SESSION_FRAME_BYTES_MAX)?;
+        Ok(Self { group, revocations, fresh: ext.iter().any(|(number, _)| *number == FRESH) })
     }
 }
 
@@ -124,6 +127,8 @@ const VERSION: u8 = 1;
 const ENTER: u16 = 1;
 const LEAVE: u16 = 2;
 const ASK: u16 = 3;
+/// Extension of news, empty: the place is `fresh`.
+const FRESH: u16 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -151,9 +156,11 @@ mod tests {
         for request in [ClosedRequest::Leave { group }, ask, enter] {
             assert_eq!(ClosedRequest::decode(&request.encode().unwrap()), Ok(request));
         }
-        let news = RevocationNews { group, revocations: Bytes::from_static(b"r") };
-        assert_eq!(news.encode().unwrap(), [vec![1], vec![9; 32], vec![1, b'r', 0]].concat());
-        assert_eq!(RevocationNews::decode(&news.encode().unwrap()), Ok(news));
+        for (fresh, ext) in [(false, vec![0]), (true, vec![1, 1, 0])] {
+            let news = RevocationNews { group, revocations: Bytes::from_static(b"r"), fresh };
+            assert_eq!(news.encode().unwrap(), [vec![1], vec![9; 32], vec![1, b'r'], ext].concat());
+            assert_eq!(RevocationNews::decode(&news.encode().unwrap()), Ok(news));
+        }
     }
 
     proptest! {

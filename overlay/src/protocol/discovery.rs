@@ -5,7 +5,9 @@
 use bytes::Bytes;
 
 use crate::advertisement::{DiscoveryQuery, WireQuery};
-use crate::limits::{DISCOVERY_BYTES_MAX, PUBLISH_BATCH_MAX, SESSION_FRAME_BYTES_MAX};
+use crate::limits::{
+    DISCOVERY_BYTES_MAX, PUBLISH_BATCH_MAX, SESSION_FRAME_BYTES_MAX, SUBSCRIPTION_BYTES_MAX,
+};
 use crate::wire::{Ext, WireError, decode, decode_message, encode_kind, encode_message, split_kind};
 
 /// Name of the handler that keeps an index of advertisements.
@@ -23,6 +25,27 @@ pub enum DiscoveryRequest {
     Find {
         /// The query.
         query: DiscoveryQuery,
+    },
+    /// The same without its first answers, which are known from the page before; answered by a [`FindAnswer`].
+    FindMore {
+        /// The query.
+        query: DiscoveryQuery,
+        /// How many answers to leave out.
+        skip: u32,
+    },
+    /// Tell what answers this query now, and each change from now on, by
+    /// [`Notification`](super::notification::Notification)s; answered by an empty body. Takes the place of the asker's
+    /// subscription of the same number.
+    Subscribe {
+        /// What notifications name it by.
+        number: u64,
+        /// The query; its threshold does not count.
+        query: DiscoveryQuery,
+    },
+    /// Tell no more; answered by an empty body.
+    Unsubscribe {
+        /// Which of the asker's subscriptions.
+        number: u64,
     },
 }
 
@@ -54,6 +77,17 @@ impl DiscoveryRequest {
             Self::Find { query } => {
                 encode_kind(VERSION, FIND, &(query.to_wire()?, Ext::new()), SESSION_FRAME_BYTES_MAX)
             }
+            Self::FindMore { query, skip } => {
+                let body = (query.to_wire()?, skip, Ext::new());
+                encode_kind(VERSION, FIND_MORE, &body, SESSION_FRAME_BYTES_MAX)
+            }
+            Self::Subscribe { number, query } => {
+                let body = (number, query.to_wire()?, Ext::new());
+                encode_kind(VERSION, SUBSCRIBE, &body, SUBSCRIPTION_BYTES_MAX)
+            }
+            Self::Unsubscribe { number } => {
+                encode_kind(VERSION, UNSUBSCRIBE, &(number, Ext::new()), SUBSCRIPTION_BYTES_MAX)
+            }
         }
     }
 
@@ -76,6 +110,18 @@ impl DiscoveryRequest {
             FIND => {
                 let (query, _ext): (WireQuery, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
                 Ok(Self::Find { query: DiscoveryQuery::from_wire(query)? })
+            }
+            FIND_MORE => {
+                let (query, skip, _ext): (WireQuery, u32, Ext) = decode(body, SESSION_FRAME_BYTES_MAX)?;
+                Ok(Self::FindMore { query: DiscoveryQuery::from_wire(query)?, skip })
+            }
+            SUBSCRIBE => {
+                let (number, query, _ext): (u64, WireQuery, Ext) = decode(body, SUBSCRIPTION_BYTES_MAX)?;
+                Ok(Self::Subscribe { number, query: DiscoveryQuery::from_wire(query)? })
+            }
+            UNSUBSCRIBE => {
+                let (number, _ext): (u64, Ext) = decode(body, SUBSCRIPTION_BYTES_MAX)?;
+                Ok(Self::Unsubscribe { number })
             }
             got => Err(WireError::UnknownKind { got }),
         }
@@ -157,6 +203,9 @@ impl FindAnswer {
 const VERSION: u8 = 1;
 const PUBLISH: u16 = 1;
 const FIND: u16 = 2;
+const SUBSCRIBE: u16 = 3;
+const UNSUBSCRIBE: u16 = 4;
+const FIND_MORE: u16 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -176,6 +225,11 @@ mod tests {
         assert_eq!(find.encode().unwrap(), [1, 2, 0, 1, 3, 0, 0, 1, 1, 5, 1, b'a', 4, 1, 1, 3, 0, 0]);
         let find = DiscoveryRequest::Find { query: "not x".parse().unwrap() };
         assert_eq!(find.encode().unwrap(), [1, 2, 0, 0, 0, 0, 1, 10, 4, 7, 2, 1, b'x', 50, 0, 0]);
+        let more = DiscoveryRequest::FindMore { query: DiscoveryQuery::new(), skip: 7 };
+        assert_eq!(more.encode().unwrap(), [1, 5, 0, 0, 0, 0, 0, 50, 0, 7, 0]);
+        let subscribe = DiscoveryRequest::Subscribe { number: 9, query: DiscoveryQuery::new() };
+        assert_eq!(subscribe.encode().unwrap(), [1, 3, 0, 9, 0, 0, 0, 0, 50, 0, 0]);
+        assert_eq!(DiscoveryRequest::Unsubscribe { number: 9 }.encode().unwrap(), [1, 4, 0, 9, 0]);
         assert_eq!(PublishAnswer { accepted: 1, refused: 2 }.encode().unwrap(), [1, 1, 2, 0]);
         let found = FindAnswer { advertisements: vec![Bytes::from_static(&[7])], more: true };
         assert_eq!(found.encode().unwrap(), [1, 1, 1, 7, 1, 0]);
@@ -184,8 +238,14 @@ mod tests {
     #[test]
     fn a_query_survives_the_wire() {
         let query = DiscoveryQuery::new().publisher(PeerId::random()).equals("load", 0.5).threshold(9);
-        let bytes = DiscoveryRequest::Find { query: query.clone() }.encode().unwrap();
-        assert_eq!(DiscoveryRequest::decode(&bytes), Ok(DiscoveryRequest::Find { query }));
+        for request in [
+            DiscoveryRequest::Find { query: query.clone() },
+            DiscoveryRequest::FindMore { query: query.clone(), skip: 300 },
+            DiscoveryRequest::Subscribe { number: 7, query },
+            DiscoveryRequest::Unsubscribe { number: 7 },
+        ] {
+            assert_eq!(DiscoveryRequest::decode(&request.encode().unwrap()), Ok(request));
+        }
     }
 
     #[test]

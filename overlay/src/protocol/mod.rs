@@ -3,6 +3,7 @@
 pub mod closed;
 pub mod discovery;
 pub(crate) mod membership;
+pub mod notification;
 pub(crate) mod pipe;
 pub(crate) mod propagate;
 pub mod rendezvous;

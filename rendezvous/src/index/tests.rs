@@ -39,7 +39,7 @@ impl World {
     }
 
     fn finds(&self, name: &str) -> usize {
-        self.index.find(self.now, &DiscoveryQuery::new().equals("name", name)).len()
+        self.index.find(self.now, Audience::Everybody, &DiscoveryQuery::new().equals("name", name)).len()
     }
 }
 

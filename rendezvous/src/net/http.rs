@@ -1,13 +1,12 @@
 //! Operations over HTTP, on loopback alone: `/healthz`, `/readyz`, `/metrics`.
 //!
 //! In: an address and what to measure. Out: text. Bounds: [`HTTP_CONNECTIONS_MAX`] connections at a time, each for at
-//! most [`HTTP_CONNECTION_LIFE`](crate::limits::HTTP_CONNECTION_LIFE). Requests whose `Host` is no loopback name get
+//! most [`HTTP_CONNECTION_LIFE`]. Requests whose `Host` is no loopback name get
 //! 403, so that no web page of somebody else reads them by rebinding its name.
 
 mod exposition;
-mod listener;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -17,13 +16,15 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use mgmt_service::net::BoundedListener;
+use mgmt_service::web::{Exposition, is_loopback_name};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use self::exposition::{Exposition, Measured};
-use self::listener::BoundedListener;
-use crate::limits::HTTP_CONNECTIONS_MAX;
+pub use self::exposition::Measured;
+use self::exposition::encode;
+use crate::limits::{HTTP_CONNECTION_LIFE, HTTP_CONNECTIONS_MAX};
 
 /// A running HTTP server; dropping it ends it at once.
 #[derive(Debug)]
@@ -74,12 +75,14 @@ impl HttpServer {
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let (ending, mut ended) = watch::channel(false);
-        let serving =
-            axum::serve(BoundedListener::new(listener, HTTP_CONNECTIONS_MAX), router(measured, readiness))
-                .with_graceful_shutdown(async move {
-                    // An error means that the handle is gone, which ends the server as well.
-                    let _ = ended.wait_for(|ended| *ended).await;
-                });
+        let serving = axum::serve(
+            BoundedListener::new(listener, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_LIFE),
+            router(measured, readiness),
+        )
+        .with_graceful_shutdown(async move {
+            // An error means that the handle is gone, which ends the server as well.
+            let _ = ended.wait_for(|ended| *ended).await;
+        });
         let task = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "operations http server failed");
@@ -142,7 +145,7 @@ async fn ready(State(readiness): State<Readiness>) -> (StatusCode, &'static str)
 async fn metrics(State(measured): State<Arc<dyn Measured>>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let exposition = Exposition::accepted_by(accept);
-    match exposition.encode(measured) {
+    match encode(exposition, measured) {
         Ok(text) => ([(header::CONTENT_TYPE, exposition.content_type())], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics could not be encoded");
@@ -158,19 +161,6 @@ async fn only_loopback_names(request: Request, next: Next) -> Response {
         Some(_) => (StatusCode::FORBIDDEN, "the Host header must be localhost or a loopback address\n")
             .into_response(),
     }
-}
-
-/// Whether `host`, with or without a port, is `localhost` or a loopback address.
-fn is_loopback_name(host: &str) -> bool {
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
-    }
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok() => name,
-        _ => host,
-    };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -7,17 +7,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::future::BoxFuture;
-use futures::stream::{self, FuturesUnordered};
+use futures::stream::{self, BoxStream, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
+use overlay::protocol::notification::{self, Notification};
 use overlay::protocol::{closed, discovery, rendezvous};
-use overlay::{AlreadyRegistered, Events, GroupId, Peer, PeerEvent, PeerId, Queries, Query};
+use overlay::{AlreadyRegistered, Events, GroupId, Peer, PeerEvent, PeerId, Queries, Query, QueryError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::closed_groups::News;
 use crate::counters::Counters;
-use crate::limits::{COMMANDS_MAX, Limits, NEWS_MEMBERS_AT_ONCE, NEWS_TELLING_MAX, NEWS_TIMEOUT};
-use crate::service::{Answer, BansFull, GroupRow, PeerRow, Service};
+use crate::limits::{
+    COMMANDS_MAX, Limits, NEWS_MEMBERS_AT_ONCE, NEWS_TELLING_MAX, NEWS_TIMEOUT, NOTIFICATION_TIMEOUT,
+    NOTIFICATIONS_MAX,
+};
+use crate::service::{Answer, BansFull, GroupRow, Notified, PeerRow, Service};
 
 /// A handle on a running rendezvous. Cheap to clone; [`Server::shutdown`] ends it politely, dropping the last handle
 /// at once.
@@ -92,6 +96,8 @@ impl Server {
             counters: Arc::clone(&counters),
             events_missed: 0,
             own_taken_at: None,
+            notifying: FuturesUnordered::new(),
+            published: peer.publications_changed().boxed(),
             peer: peer.clone(),
         };
         let task = Arc::new(Task(tokio::spawn(worker.run())));
@@ -183,14 +189,22 @@ struct Worker {
     events_missed: u64,
     /// When the peer's own publications were last taken into the index.
     own_taken_at: Option<Instant>,
+    /// Notifications under way, at most one for each subscriber.
+    notifying: FuturesUnordered<BoxFuture<'static, (PeerId, u64, Notified)>>,
+    /// Tells when the peer's own publications have changed.
+    published: BoxStream<'static, ()>,
     peer: Peer,
 }
 
 impl Worker {
     async fn run(mut self) {
         loop {
+            self.notify();
             let deadline = self.service.poll_timeout();
             tokio::select! {
+                Some((peer, number, notified)) = self.notifying.next() => {
+                    self.service.notified(&peer, number, notified);
+                }
                 Some(query) = self.leases.recv() => {
                     let answer = self.service.lease(Instant::now(), query.from, &query.body);
                     give(query, answer);
@@ -199,6 +213,11 @@ impl Worker {
                     self.take_in_own().await;
                     let answer = self.service.discovery(Instant::now(), query.from, query.group, &query.body);
                     give(query, answer);
+                }
+                // Who has subscribed to it shall not wait until somebody asks.
+                Some(()) = self.published.next(), if self.service.has_subscriptions() => {
+                    self.own_taken_at = None;
+                    self.take_in_own().await;
                 }
                 Some(query) = self.closed.recv() => {
                     self.take_in_own().await;
@@ -223,6 +242,16 @@ impl Worker {
                 },
                 () = until(deadline) => self.service.expire(Instant::now()),
             }
+        }
+    }
+
+    /// Sends what subscribers wait for, as far as there is room.
+    fn notify(&mut self) {
+        while self.notifying.len() < NOTIFICATIONS_MAX {
+            let Some((to, notification)) = self.service.poll_notification(Instant::now()) else { return };
+            let (peer, number) = (self.peer.clone(), notification.number);
+            self.notifying
+                .push(Box::pin(async move { (to, number, notify(&peer, to, &notification).await) }));
         }
     }
 
@@ -296,6 +325,19 @@ async fn tell(peer: Peer, counters: Arc<Counters>, News { news, members }: News)
         })
     });
     telling.await;
+}
+
+async fn notify(peer: &Peer, to: PeerId, notification: &Notification) -> Notified {
+    let Ok(body) = notification.encode() else { return Notified::Lost };
+    let told = peer.query(to, &GroupId::net(), notification::HANDLER, body, NOTIFICATION_TIMEOUT).await;
+    match told {
+        Ok(_) => Notified::Heard,
+        Err(QueryError::Refused(_)) => Notified::Refused,
+        Err(error) => {
+            tracing::debug!(peer = %to, reason = %error, "notification lost");
+            Notified::Lost
+        }
+    }
 }
 
 fn give(query: Query, answer: Answer) {

@@ -6,19 +6,19 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use overlay::limits::FIND_ANSWER_MAX;
 use overlay::protocol::closed::ClosedRequest;
-use overlay::protocol::discovery::{DiscoveryRequest, PublishAnswer};
-use overlay::{DiscoveryQuery, GroupId, PeerId, RefuseReason, SignedAdvertisement};
+use overlay::protocol::discovery::DiscoveryRequest;
+use overlay::{PeerId, RefuseReason, SignedAdvertisement};
 
-use super::{Answer, Service, encoded, found};
+use super::{Answer, Service, encoded};
 use crate::closed_groups::{News, Papers};
+use crate::index::Audience;
 
 impl Service {
     /// Answers a proof, a departure, or a question in a closed group. `now_s` is in seconds since 1970.
     pub fn closed(&mut self, now: Instant, now_s: u64, from: PeerId, body: &[u8]) -> Answer {
         let answer = self.admit(now, &from).and_then(|()| self.answer_closed(now, now_s, from, body));
-        self.drop_ended();
+        self.drop_ended(now);
         self.finish(answer)
     }
 
@@ -29,12 +29,7 @@ impl Service {
 
     /// Keeps what the rendezvous's own peer publishes in closed groups, for those who prove their place there.
     pub fn host_closed(&mut self, now: Instant, published: Vec<SignedAdvertisement>) {
-        for signed in published {
-            if self.index.keep_closed(now, signed).is_err() {
-                self.counters.publications_refused.increment();
-            }
-        }
-        self.show();
+        self.host_for(now, Audience::Members, published);
     }
 
     fn answer_closed(&mut self, now: Instant, now_s: u64, from: PeerId, body: &[u8]) -> Answer {
@@ -58,51 +53,10 @@ impl Service {
                 if !self.closed.has_place(&from, &group) {
                     return Err(RefuseReason::NotMember);
                 }
-                match DiscoveryRequest::decode(&request).map_err(|_| RefuseReason::Malformed)? {
-                    DiscoveryRequest::Publish { advertisements } => {
-                        self.publish_closed(now, from, group, advertisements)
-                    }
-                    DiscoveryRequest::Find { query } => self.find_closed(now, from, group, query),
-                }
+                let request = DiscoveryRequest::decode(&request).map_err(|_| RefuseReason::Malformed)?;
+                self.answer_for(now, from, Audience::Members, group, request)
             }
         }
-    }
-
-    fn publish_closed(
-        &mut self,
-        now: Instant,
-        from: PeerId,
-        group: GroupId,
-        envelopes: Vec<Bytes>,
-    ) -> Answer {
-        let mut answer = PublishAnswer { accepted: 0, refused: 0 };
-        for envelope in envelopes {
-            let room = self.publication_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany);
-            let kept = room.and_then(|()| {
-                let kept = self.index.publish_closed(now, &from, group, envelope);
-                kept.map_err(|refused| refused.reason())
-            });
-            self.count_publication(kept.map(drop), &mut answer);
-        }
-        encoded(answer.encode())
-    }
-
-    /// Whatever group the question names, it is answered in this one.
-    fn find_closed(&mut self, now: Instant, from: PeerId, group: GroupId, query: DiscoveryQuery) -> Answer {
-        self.lookup_rate.spend(now, from, 1).map_err(|_| RefuseReason::TooMany)?;
-        let threshold = query.threshold.min(FIND_ANSWER_MAX + 1);
-        let answer = found(&self.index.find_closed(now, &query.group(group).threshold(threshold)));
-        self.count_found(&answer);
-        encoded(answer.encode())
-    }
-
-    /// Takes what was published by places that have ended along.
-    pub(super) fn drop_ended(&mut self) {
-        while let Some((peer, group)) = self.closed.poll_ended() {
-            self.counters.places_ended.increment();
-            self.counters.advertisements_dropped.add(self.index.remove_in_closed(&peer, &group));
-        }
-        self.counters.news_dropped.add(self.closed.take_dropped());
     }
 }
 

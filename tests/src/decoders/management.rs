@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use mgmt_service::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
+use mgmt_service::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
 use mgmt_service::cli_common::parse_duration;
 use mgmt_service::jmx::{AttributeValue, ObjectName, ObjectNamePattern, record_of};
 use mgmt_service::protocol::{
@@ -105,6 +105,7 @@ fn from_agent_samples() -> Vec<Vec<u8>> {
         hold_us: Some(12),
         path: Path::Direct,
         reason: Reason::None,
+        details: Details::default(),
         split: Split { queue_us: Some(number), ..Split::default() },
     };
     let mut batch = BatchBuilder::default();

@@ -66,10 +66,66 @@ fn one_enters_by_invitation_and_is_out_when_revoked() {
 }
 
 #[test]
+fn what_one_says_in_a_group_chat_all_hear() {
+    let home = Home::new();
+    let meeting = Meeting::start(&home, "rendezvous");
+    let join = |name: &str| Program::example("group_chat", &home).args([&meeting.address, name]).start();
+    let mut members = ["anne", "bert", "cora"].map(join);
+    for member in &members {
+        member.line("somebody", |line| line.ends_with("here beside you"));
+    }
+    // Two may know each other before the third is found: what is said is for those who are there.
+    members[0].write_line("first");
+    members[1].line("her words", |line| line == "anne: first");
+    members[2].line("her words", |line| line == "anne: first");
+    members[2].write_line("and good evening");
+    for member in &members[..2] {
+        member.line("the words", |line| line == "cora: and good evening");
+    }
+    for member in members {
+        assert_eq!(member.finish().code, Some(0));
+    }
+}
+
+#[test]
+fn a_file_arrives_whole_and_its_name_leads_nowhere_else() {
+    let home = Home::new();
+    let server = Program::example("send_file", &home).start();
+    let sent = home.join("sent");
+    std::fs::create_dir(&sent).unwrap();
+    let content: Vec<u8> = (0..3_000_000u32).map(|number| (number % 251) as u8).collect();
+    std::fs::write(sent.join("picture"), &content).unwrap();
+    let address = address(&server);
+    let send = || {
+        let file = sent.join("picture").display().to_string();
+        Program::example("send_file", &home).args([&address, &file]).run()
+    };
+    let first = send();
+    assert_eq!((first.code, first.stdout.concat()), (Some(0), "picture: 3000000 bytes".to_owned()));
+    assert!(std::fs::read(home.join("picture")).unwrap() == content);
+    assert_ne!(send().code, Some(0), "a file that is there is not overwritten");
+}
+
+#[test]
+fn a_counter_shows_the_same_sum_at_each_replica() {
+    let home = Home::new();
+    let mut first = Program::example("shared_counter", &home).start();
+    let address = address(&first);
+    let mut others = [(); 2].map(|()| Program::example("shared_counter", &home).args([&address]).start());
+    first.write_line("3");
+    others[0].line("the first step", |line| line == "3");
+    others[0].write_line("4");
+    others[1].write_line("5");
+    for replica in [&first, &others[0], &others[1]] {
+        replica.line("the sum", |line| line == "12");
+    }
+}
+
+#[test]
 fn an_example_has_at_most_seventy_lines() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../overlay/examples");
     let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(files.len() >= 4);
+    assert!(files.len() >= 7);
     for file in files {
         let lines = std::fs::read_to_string(&file).unwrap().lines().count();
         assert!(lines <= 70, "{} has {lines} lines", file.display());

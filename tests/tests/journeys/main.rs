@@ -11,5 +11,8 @@ mod examples;
 mod manage;
 mod one_minute_chat;
 mod one_shot;
+mod peaks;
 mod polite_end;
 mod rendezvous_ready;
+mod serve;
+mod store;

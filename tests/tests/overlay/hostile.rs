@@ -122,6 +122,25 @@ async fn answers_to_questions_that_nobody_asked_change_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_counts_only_from_whom_was_asked() {
+    let (victim, friend) = (peer().await, peer().await);
+    let mut asked = friend.register_handler("slow").unwrap();
+    victim.dial(friend.id(), friend.addresses(), PATIENCE).await.unwrap();
+    let (to, asker) = (friend.id(), victim.clone());
+    let asking =
+        tokio::spawn(async move { asker.query(to, &GroupId::net(), "slow", "true?", PATIENCE).await });
+    let question = asked.recv().await.unwrap();
+    // The enemy guesses the number of the question, on its own session.
+    let enemy = enemy_of(&victim).await;
+    let guesses = (0..50u8).map(|number| frame(&[1, 3, 0, number, 0, 0, 4, b'f', b'a', b'k', b'e', 0]));
+    let bytes = [vec![frame(&[1, 1, 0, 0])], guesses.collect()].concat().concat();
+    shout(&enemy, &victim, SESSION, &bytes).await;
+    meter_reaches(&victim, "answers_unmatched", 50).await;
+    question.reply("true");
+    assert_eq!(asking.await.unwrap().unwrap(), "true");
+}
+
+#[tokio::test]
 async fn pongs_to_pings_that_nobody_sent_measure_nothing() {
     let (victim, friend) = (peer().await, peer().await);
     let enemy = enemy_of(&victim).await;

@@ -84,6 +84,12 @@ impl RedTeam {
         self.closed(ClosedRequest::Ask { group, request }).await
     }
 
+    async fn subscribe_in(&mut self, group: GroupId) -> Vec<u8> {
+        let request = DiscoveryRequest::Subscribe { number: 1, query: DiscoveryQuery::new() };
+        let request = request.encode().unwrap().into();
+        self.closed(ClosedRequest::Ask { group, request }).await
+    }
+
     async fn publish_in(&mut self, group: GroupId) -> Vec<u8> {
         let request = DiscoveryRequest::Publish { advertisements: Vec::new() }.encode().unwrap().into();
         self.closed(ClosedRequest::Ask { group, request }).await
@@ -132,7 +138,9 @@ async fn whatever_a_stranger_shows_or_asks_in_a_closed_group_reads_as_if_there_w
         assert_eq!(red.enter(chain, list).await, refused, "{what}");
         assert_eq!(red.find_in(group).await, refused, "{what}");
         assert_eq!(red.publish_in(group).await, refused, "{what}");
+        assert_eq!(red.subscribe_in(group).await, refused, "{what}");
     }
+    assert_eq!(red.town.count("subscriptions"), 0);
     let open = Genesis::open("nowhere");
     let enter = ClosedRequest::Enter { genesis: open, chain: chain.clone(), revocations: Bytes::new() };
     assert_eq!(red.closed(enter).await, refused, "an open group is not closed");
@@ -140,11 +148,15 @@ async fn whatever_a_stranger_shows_or_asks_in_a_closed_group_reads_as_if_there_w
     // A good one is taken: it was the credentials that were refused.
     assert_eq!(red.enter(vec![link, signed(good, &other)], Bytes::new()).await[..6], [1, 3, 0, 7, 0, 0]);
     assert_ne!(red.find_in(group).await, refused);
+    assert_ne!(red.subscribe_in(group).await, refused);
+    assert_eq!(red.town.count("subscriptions"), 1);
     // Revoked, it is a stranger like before, whatever it shows.
     red.group.revoke(me).unwrap();
     soon("the revoked has its place", async || red.town.count("places") == 1).await;
     assert_eq!(red.find_in(group).await, refused);
     assert_eq!(red.publish_in(group).await, refused);
+    assert_eq!(red.subscribe_in(group).await, refused);
+    assert_eq!(red.town.count("subscriptions"), 0);
     assert_eq!(red.enter(chain, list).await, refused);
     assert_eq!(meter(&red.town.host, "task_panics"), 0);
 }

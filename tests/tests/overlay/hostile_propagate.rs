@@ -1,8 +1,11 @@
 //! A hostile peer on propagate pipes: a stranger hears and says nothing, and nobody speaks for another.
 
+use std::time::{Duration, Instant};
+
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::swarm::Stream;
-use overlay::{GroupId, GroupPolicy, Keypair, Peer, PeerId, PropagatePipe};
+use overlay::limits::PROPAGATE_DIALS;
+use overlay::{GroupId, GroupPolicy, Keypair, Multiaddr, Peer, PeerId, PropagatePipe};
 use tests::Bare;
 
 use crate::hostile::{enemy_of, frame};
@@ -100,4 +103,48 @@ async fn garbage_and_oversize_end_the_link_and_are_counted() {
     says(&mut stream, &frame(&[1, 2, 3])).await;
     meter_reaches(&victim, "propagate_garbage", 6).await;
     assert_eq!(meter(&victim, "task_panics"), 0);
+}
+
+#[tokio::test]
+async fn who_tells_of_a_thousand_members_makes_nobody_dial_them_all() {
+    let (victim, mut bound) = victim_with("storm").await;
+    let enemy = enemy_of(&victim).await;
+    let (_, mut stream) = link(&enemy, &victim, group(&victim).id(), "storm").await;
+    let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = target.local_addr().unwrap().port();
+    let address: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap();
+    let address = address.to_vec();
+    let start = Instant::now();
+    for _ in 0..8 {
+        let mut members = vec![1, 6, 0, 125];
+        for _ in 0..125 {
+            let id = Keypair::generate_ed25519().public().to_peer_id().to_bytes();
+            members.extend([&[id.len() as u8][..], &id, &[1, address.len() as u8], &address].concat());
+        }
+        members.push(0);
+        says(&mut stream, &frame(&members)).await;
+    }
+    let mut dialed = 0;
+    let dialing = async {
+        loop {
+            drop(target.accept().await.unwrap());
+            dialed += 1;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(2), dialing).await.is_err());
+    let allowed = f64::from(PROPAGATE_DIALS.burst)
+        + start.elapsed().as_secs_f64() * f64::from(PROPAGATE_DIALS.per_second);
+    assert!(dialed > 20 && f64::from(dialed) <= allowed + 1.0, "{dialed} dials, allowed {allowed}");
+    // Who comes by itself is linked with all the same.
+    let friend = peer().await;
+    friend.dial(victim.id(), victim.addresses(), PATIENCE).await.unwrap();
+    let mut friends = group(&friend).propagate_pipe(pipe("storm")).unwrap();
+    let known = async {
+        while !bound.members().contains(&friend.id()) {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(PATIENCE, known).await.unwrap();
+    friends.send("friend").await.unwrap();
+    assert_eq!(&next(&mut bound).await.body[..], b"friend");
 }

@@ -172,3 +172,15 @@ async fn a_port_that_another_listens_on_is_refused_and_not_shared() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn news_wake_who_reads_them_as_a_stream() {
+    let (anne, bert) =
+        (Peer::builder().listen(loopback()).spawn().await.unwrap(), Peer::builder().spawn().await.unwrap());
+    let mut news = anne.events();
+    let reading = tokio::spawn(async move { news.next().await });
+    tokio::task::yield_now().await;
+    bert.dial(anne.id(), anne.addresses(), PATIENCE).await.unwrap();
+    let first = tokio::time::timeout(PATIENCE, reading).await.expect("the reader sleeps on").unwrap();
+    assert_eq!(first, Some(PeerEvent::Connected { peer: bert.id() }));
+}

@@ -18,7 +18,9 @@ async fn crowd_of(count: usize, name: &str, direct: usize) -> Vec<(Peer, Propaga
     let mut crowd: Vec<(Peer, PropagatePipe)> = Vec::new();
     for _ in 0..count {
         let listen = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
-        let limits = Limits::default().propagate_direct(direct);
+        // All come from one address.
+        let connects = limits::Quota { per_second: 10_000, burst: 10_000 };
+        let limits = Limits::default().propagate_direct(direct).connects(connects);
         let peer = Peer::builder().listen(listen).limits(limits).spawn().await.unwrap();
         if let Some((first, _)) = crowd.first() {
             peer.dial(first.id(), first.addresses(), PATIENCE).await.unwrap();
@@ -157,7 +159,7 @@ async fn one_that_stalls_is_told_how_far_it_is_behind_and_the_others_lose_nothin
         sender.send(numbered(number, len)).await.unwrap();
     }
     futures::future::join_all(reads).await.into_iter().for_each(|read| read.unwrap());
-    let (mut expected, mut behind) = (0, 0);
+    let (mut expected, mut behind, mut missed) = (0, 0, 0);
     while expected < count {
         let came = tokio::time::timeout(PATIENCE, stalled.1.recv()).await.expect("nothing comes").unwrap();
         match came {
@@ -170,12 +172,66 @@ async fn one_that_stalls_is_told_how_far_it_is_behind_and_the_others_lose_nothin
                 behind += told;
             }
             // What it missed is told at its place: nothing is lost without a word.
-            Propagated::Missed { count, .. } => expected += count as u32,
+            Propagated::Missed { count, .. } => {
+                missed += count;
+                expected += count as u32;
+            }
             other => panic!("{other:?}"),
         }
     }
     assert!(behind > 0, "the stalled one was not told");
+    assert!(missed > 0 && missed == meter(&stalled.0, "propagate_missed"), "{missed}");
     assert_eq!(meter(&first, "propagate_stalled"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_one_stalls_and_one_leaves_and_comes_back_nobody_loses_what_is_within_the_window() {
+    let mut crowd = crowd(4, "within").await;
+    let (comer, mut pipe_of_comer) = crowd.pop().unwrap();
+    let (stalled, mut pipe_of_stalled) = crowd.pop().unwrap();
+    let (_well, mut pipe_of_well) = crowd.pop().unwrap();
+    let (first, mut sender) = crowd.pop().unwrap();
+    let len = 16 * 1024;
+    // What waits for who doesn't read, and less than the window behind it.
+    let bytes = limits::PROPAGATE_READY_BYTES + limits::PROPAGATE_HISTORY_BYTES - 1024 * 1024;
+    let count = (bytes / len) as u32;
+    for told in 0..count {
+        if told == count / 4 {
+            pipe_of_comer.close().await.unwrap();
+            pipe_of_comer = group(&comer).propagate_pipe(pipe("within")).unwrap();
+        }
+        if told == count / 2 {
+            tokio::time::timeout(PATIENCE, pipe_of_comer.wait_members(3)).await.unwrap();
+        }
+        sender.send(numbered(told, len)).await.unwrap();
+        assert_eq!(number(&next(&mut pipe_of_well).await), told);
+    }
+    let mut expected = number(&next(&mut pipe_of_comer).await);
+    while expected + 1 < count {
+        // From before it left it may have what it had not read; then it has what was sent since it came back.
+        let came = number(&next(&mut pipe_of_comer).await);
+        assert_eq!(came, expected + 1);
+        expected = came;
+    }
+    // It is the time without reading that makes one stall.
+    tokio::time::sleep(2 * limits::PROPAGATE_STALL).await;
+    let (mut expected, mut behind) = (0, 0);
+    while expected < count {
+        let came = tokio::time::timeout(PATIENCE, pipe_of_stalled.recv()).await.expect("nothing comes");
+        match came.unwrap() {
+            Propagated::Message(message) => {
+                assert_eq!(number(&message), expected);
+                expected += 1;
+            }
+            Propagated::Lagging { from, behind: told } => {
+                assert_eq!(from, first.id());
+                behind += told;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(behind > 0, "the stalled one was not told");
+    assert_eq!((meter(&stalled, "propagate_missed"), meter(&first, "propagate_stalled")), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

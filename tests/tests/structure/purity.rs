@@ -4,15 +4,16 @@ use crate::rust_text::{line_of, word_positions};
 use crate::workspace::{SourceFile, assert_none, source_files};
 
 /// Modules, as the start of their paths, whose code takes `now` and an input, and hands out effects.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "overlay/src/core/",
     "mgmt-service/src/arm/",
     "mgmt-service/src/jmx/",
+    "mgmt-service/src/web/",
     "rendezvous/src/lease_table",
     "rendezvous/src/closed_groups",
     "rendezvous/src/index",
-    "rendezvous/src/rate",
     "rendezvous/src/service",
+    "rendezvous/src/subscriptions",
 ];
 
 /// The one thing of tokio that waits without a runtime: how a consumer learns of a record.

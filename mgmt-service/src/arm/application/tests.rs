@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::arm::{ArmRecord, Correlator, DestStatus, Metric, Path, PooledRecord, Stopped};
+use crate::arm::{
+    ArmRecord, Correlator, DestStatus, Metric, MetricValue, Path, PooledRecord, Started, Stopped,
+    ValueDefinition, ValueKind, bound,
+};
 use crate::limits::{CONSUMERS_MAX, TRANSACTIONS_IN_FLIGHT_MAX};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,7 +69,8 @@ fn an_answered_ping_is_one_good_record_with_every_metric() {
         hold_us: Some(40),
         path: Path::Direct,
         reason: Reason::None,
-        split: Default::default(),
+        details: crate::arm::Details::default(),
+        split: crate::arm::Split::default(),
     };
     assert_eq!(world.records(), [expected]);
 }
@@ -252,4 +256,133 @@ fn threads_that_start_stop_and_expire_leave_one_record_each() {
     assert_eq!((correlators.len(), consumer.dropped()), (8_000, 0));
     let sum = world.counter("stopped") + world.counter("timeouts");
     assert_eq!((world.counter("started"), world.counter("records"), sum), (8_000, 8_000, 8_000));
+}
+
+#[test]
+fn typed_values_reach_the_record_and_those_of_another_type_are_counted() {
+    let world = World::new();
+    let values = vec![
+        ValueDefinition::new("sent", "By", ValueKind::Counter),
+        ValueDefinition::new("error", "", ValueKind::NumericId),
+    ];
+    let definition = TransactionDefinition { values, ..TransactionDefinition::new("transfer", TIMEOUT) };
+    let transfer = world.app.define(definition).unwrap();
+    let correlator = transfer.start(world.now, 1, world.buddy, Path::Direct).unwrap();
+    let given = [Some(MetricValue::Counter(7)), Some(MetricValue::Gauge(-1))];
+    transfer.stop_with(world.now, correlator, world.buddy, Outcome::new(Status::Good), &given);
+    let records = world.records();
+    assert_eq!(records[0].details.values.as_deref(), Some([Some(MetricValue::Counter(7)), None].as_slice()));
+    assert_eq!(world.counter("values_refused"), 1);
+}
+
+#[test]
+fn late_answers_have_a_sketch_of_their_own() {
+    let world = World::new();
+    let (good, late, overdue) = (world.start(), world.start(), world.start());
+    world.pong(Duration::from_millis(2), good);
+    world.app.expire(world.now + Duration::from_secs(5));
+    assert_eq!(world.pong(TIMEOUT, overdue), Stopped::Unknown);
+    world.app.expire(world.now + TIMEOUT);
+    world.pong(TIMEOUT * 2, late);
+    world.pong(TIMEOUT * 2, late);
+    world.ping.stop(world.now, Correlator(late.0 ^ 1), world.buddy, Outcome::new(Status::Good));
+
+    let sketches = world.app.sketches();
+    let [sketch] = sketches.as_slice() else { panic!("one definition, one sketch") };
+    assert_eq!((sketch.name.as_str(), sketch.id), ("presence.ping", world.ping.definition().id()));
+    assert_eq!((sketch.answers.count(), sketch.answers.sum()), (1, Duration::from_millis(2)));
+    assert_eq!((sketch.late.count(), sketch.late.range()), (2, Some((TIMEOUT, TIMEOUT * 2))));
+    assert_eq!((world.counter("late"), world.counter("forged")), (3, 1));
+}
+
+#[test]
+fn discarded_transactions_leave_no_record_and_reported_ones_leave_theirs() {
+    let world = World::new();
+    let correlator = world.start();
+    assert!(world.ping.discard(correlator) && !world.ping.discard(correlator));
+    assert_eq!(world.pong(Duration::ZERO, correlator), Stopped::Unknown);
+    let started = Started::new(5, world.buddy, Path::Relayed);
+    let response = Duration::from_micros(77);
+    let reported = world.ping.report(&started, response, Outcome::good(DestStatus::Away), &[]);
+
+    let records = world.records();
+    assert_eq!((records.len(), records[0].correlator, records[0].response_us), (1, reported, Some(77)));
+    let counted = ["started", "discarded", "reported", "stopped", "records", "in_flight"];
+    assert_eq!(counted.map(|name| world.counter(name)), [1, 1, 1, 0, 1, 0]);
+}
+
+#[test]
+fn transactions_of_bound_work_are_its_parts() {
+    let world = World::new();
+    let parent = world.start();
+    let child = bound(parent, || world.start());
+    let arrived = world.now.checked_sub(Duration::from_micros(9));
+    let started = Started { arrived, ..Started::new(1, world.buddy, Path::Direct) };
+    let queued = world.ping.start_with(world.now, &started).unwrap();
+    assert!(world.ping.block(world.now, parent));
+    for correlator in [child, parent, queued] {
+        world.pong(Duration::from_micros(5), correlator);
+    }
+    let details: Vec<_> = world
+        .records()
+        .iter()
+        .map(|record| (record.details.parent, record.details.blocked_us, record.details.queued_us))
+        .collect();
+    assert_eq!(details, [(Some(parent), 0, 0), (None, 5, 0), (None, 0, 9)]);
+}
+
+#[test]
+fn a_definition_that_is_switched_off_measures_nothing_new_and_ends_what_is_in_flight() {
+    let world = World::new();
+    let in_flight = world.start();
+    world.ping.set_measured(false);
+    let none = world.start();
+    assert_eq!((none, world.pong(Duration::ZERO, none)), (Correlator::NONE, Stopped::Unmeasured));
+    world.ping.unreachable(world.now, 1, world.buddy);
+    assert_eq!(world.pong(Duration::ZERO, in_flight), Stopped::Recorded);
+    assert_eq!((world.counter("started"), world.counter("records")), (1, 1));
+
+    world.ping.set_measured(true);
+    assert_eq!(world.pong(Duration::ZERO, none), Stopped::Unknown);
+    assert_eq!(world.counter("forged"), 1);
+}
+
+#[test]
+fn traceparent_names_the_boot_and_the_transaction() {
+    let world = World::new();
+    let correlator = world.start();
+    let header = world.ping.traceparent(correlator, true).to_string();
+    let read: crate::arm::Traceparent = header.parse().unwrap();
+    assert_eq!((read.trace, read.span), (world.app.trace_id(), correlator));
+    assert_ne!(Application::new(world.me, [6; 32]).trace_id(), read.trace);
+    assert_ne!(Application::new(world.buddy, [5; 32]).trace_id(), read.trace);
+}
+
+#[test]
+fn threads_that_end_the_same_transactions_end_each_once() {
+    let world = World::new();
+    let (ended, mut records) = (std::sync::atomic::AtomicUsize::new(0), 0);
+    for _ in 0..50 {
+        let all: Vec<_> = (0..100).map(|_| world.start()).collect();
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let (world, all, ended) = (&world, &all, &ended);
+                scope.spawn(move || {
+                    let one = |correlator: &Correlator| match thread {
+                        0 | 1 => usize::from(world.pong(Duration::ZERO, *correlator) == Stopped::Recorded),
+                        2 => usize::from(world.ping.discard(*correlator)),
+                        _ => {
+                            world.ping.update(world.now, *correlator);
+                            world.app.expire(world.now + TIMEOUT)
+                        }
+                    };
+                    ended.fetch_add(all.iter().map(one).sum(), Ordering::Relaxed);
+                });
+            }
+        });
+        records += world.records().len() as u64;
+    }
+    assert_eq!((ended.load(Ordering::Relaxed), world.app.in_flight()), (5_000, 0));
+    assert_eq!(records + world.counter("discarded"), 5_000);
+    assert_eq!(world.counter("started"), 5_000);
 }

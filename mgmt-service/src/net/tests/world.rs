@@ -223,5 +223,6 @@ fn index_answer(cache: &mut AdvertisementCache, request: DiscoveryRequest) -> Ve
             let found = cache.find(Instant::now(), &query);
             FindAnswer::fitting(found.iter().map(|signed| signed.to_bytes())).encode().unwrap()
         }
+        other => panic!("nobody here asks {other:?}"),
     }
 }

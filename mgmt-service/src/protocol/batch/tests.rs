@@ -24,6 +24,7 @@ fn record(n: u64) -> ArmRecord {
         hold_us: None,
         path: Path::Direct,
         reason: Reason::None,
+        details: Details::default(),
         split: Split::default(),
     }
 }
@@ -217,6 +218,7 @@ proptest! {
                 hold_us: hold,
                 status: Status::ALL[codes.0],
                 reason: Reason::ALL[codes.1],
+                details: Details::default(),
                 path: Path::ALL[codes.2],
                 dest_status: DestStatus::ALL[codes.3],
                 split: Split::of(split),

@@ -98,6 +98,12 @@ impl Inbox {
         Taken::Fresh
     }
 
+    /// Whether a parcel like this is held, byte for byte, or another in its place.
+    pub(super) fn compare(&self, parcel: &Parcel) -> Option<bool> {
+        let held = self.held.range(..parcel.end()).next_back().map(|(_, held)| held);
+        Some(held.filter(|held| held.end() > parcel.first)?.frame == parcel.frame)
+    }
+
     /// Waits no more for what is missing before the first that is held.
     pub(super) fn give_up(
         &mut self,

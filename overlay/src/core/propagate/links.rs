@@ -22,9 +22,13 @@ impl Propagation {
         any
     }
 
-    /// Tells all links of all members once more: somebody may have failed to reach one and forgotten it.
+    /// Tells all links of all members once more, and of all that there is: somebody may have failed to reach one and
+    /// forgotten it, or not got what it asked for.
     pub(crate) fn tell_again(&mut self) {
-        self.links.values_mut().for_each(|link| link.told = 0);
+        for link in self.links.values_mut() {
+            link.told = 0;
+            link.offered.clear();
+        }
         self.news = true;
     }
 

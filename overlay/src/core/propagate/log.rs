@@ -10,6 +10,7 @@ use bytes::Bytes;
 use libp2p::PeerId;
 
 use crate::limits::{PROPAGATE_HISTORY_PARCELS, PROPAGATE_STALL};
+use crate::protocol::propagate::Parcel;
 
 /// The parcels of one sender, the oldest first.
 #[derive(Debug)]
@@ -118,6 +119,13 @@ impl Log {
     /// Whether all readers that are there and not stalled have taken everything.
     pub(super) fn is_taken(&self) -> bool {
         self.readers.values().all(|reader| reader.stalled || reader.away || reader.next >= self.next)
+    }
+
+    /// What is kept at a place of this parcel, if it is: whether it is the same, byte for byte.
+    pub(super) fn compare(&self, parcel: &Parcel) -> Option<bool> {
+        let at = self.kept.partition_point(|kept| kept.end <= parcel.first);
+        let kept = self.kept.get(at).filter(|kept| kept.first < parcel.end())?;
+        Some(kept.frame == parcel.frame)
     }
 
     /// Puts what `peer` has not taken yet into `frames`, until those have `bytes_max` bytes or more. How many pieces it

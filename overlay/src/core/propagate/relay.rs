@@ -17,14 +17,15 @@ use crate::limits::{
 use crate::protocol::propagate::{Frame, Parcel, Position};
 
 impl Propagation {
-    /// From now on signed parcels are passed on to these alone.
-    pub(crate) fn relay_to(&mut self, now: Instant, near: BTreeSet<PeerId>) {
-        for (sender, origin) in &mut self.origins {
+    /// From now on signed parcels are passed on to these alone. Those that are new among them are told what there is,
+    /// and ask for what they lack.
+    pub(crate) fn relay_to(&mut self, near: BTreeSet<PeerId>) {
+        for origin in self.origins.values_mut() {
             self.relay_to.difference(&near).for_each(|gone| origin.log.detach(gone));
-            for peer in near.difference(&self.relay_to).filter(|peer| *peer != sender) {
-                if self.links.contains_key(peer) {
-                    origin.log.attach(now, *peer, origin.log.next());
-                }
+        }
+        for peer in near.difference(&self.relay_to) {
+            if let Some(link) = self.links.get_mut(peer) {
+                link.offered.clear();
             }
         }
         self.relay_to = near;
@@ -65,13 +66,12 @@ impl Propagation {
 
     /// Asks a neighbour to bring this sender's messages no more, once.
     pub(super) fn prune(&mut self, from: PeerId, sender: PeerId) {
+        let Some(link) = self.links.get_mut(&from) else { return };
         if self.origins.get_mut(&sender).is_some_and(|origin| !origin.pruned.insert(from)) {
             return;
         }
-        if let Some(link) = self.links.get_mut(&from) {
-            link.say(&Frame::Prune { sender });
-            self.news = true;
-        }
+        link.say(&Frame::Prune { sender });
+        self.news = true;
     }
 
     /// A neighbour gets this sender's messages from elsewhere.
@@ -80,7 +80,8 @@ impl Propagation {
             return;
         };
         origin.log.detach(&from);
-        link.offered.insert(sender, origin.log.next());
+        // What it has not been sent yet it may not get from elsewhere either, and is told of.
+        link.offered.remove(&sender);
     }
 
     /// A neighbour says what it has.

@@ -155,6 +155,18 @@ impl Propagation {
         Ok(())
     }
 
+    /// Whether just this signed parcel is here already, so that its signature has been checked.
+    pub(crate) fn has(&self, parcel: &Parcel) -> bool {
+        self.compare(parcel) == Some(true)
+    }
+
+    /// Whether a signed parcel is the same as what is here in its place.
+    fn compare(&self, parcel: &Parcel) -> Option<bool> {
+        let same_start = |origin: &&Origin| parcel.is_signed() && origin.inbox.epoch == parcel.epoch;
+        let origin = self.origins.get(&parcel.sender).filter(same_start)?;
+        origin.log.compare(parcel).or_else(|| origin.inbox.compare(parcel))
+    }
+
     /// A parcel that `from` brought; `genuine` says that its sender signed it.
     ///
     /// # Errors
@@ -172,6 +184,11 @@ impl Propagation {
         }
         if sender == self.me {
             self.prune(from, sender);
+            return Ok(());
+        }
+        if self.compare(&parcel) == Some(false) {
+            // Its sender signed two under one number: what came first counts here.
+            self.meters.propagate_equivocations.add(1);
             return Ok(());
         }
         let settling = now.saturating_duration_since(self.started) < PROPAGATE_SETTLE;

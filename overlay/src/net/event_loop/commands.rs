@@ -161,7 +161,10 @@ impl EventLoop {
             self.book.add(peer, address);
         }
         let keep_for = signed.lifetime().remote.min(FOUND_KEPT_MAX);
-        match self.cache.insert(Instant::now(), signed, keep_for) {
+        let now = Instant::now();
+        self.shared.subscriptions.offer(now, &signed, false, keep_for);
+        self.save(&signed);
+        match self.cache.insert(now, signed, keep_for) {
             Ok(_) | Err(CacheRefused::Stale) => {}
             Err(_) => self.shared.meters.advertisements_rejected.add(1),
         }

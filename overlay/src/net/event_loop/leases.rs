@@ -12,6 +12,7 @@ use crate::advertisement::SignedAdvertisement;
 use crate::core::{LeaseEffect, PeerEvent};
 use crate::limits::LEASE_REQUEST_TIMEOUT;
 use crate::net::lease::{self, Way};
+use crate::net::shared::Leases;
 use crate::protocol::rendezvous::LeaseGrant;
 
 impl EventLoop {
@@ -28,6 +29,10 @@ impl EventLoop {
                     });
                 }
                 LeaseEffect::PushAll(rendezvous) => self.push_everything(now, rendezvous),
+                LeaseEffect::Forgotten(rendezvous) => {
+                    let begin = |leases: &mut Leases| *leases.grants.entry(rendezvous).or_default() += 1;
+                    self.shared.leases.send_modify(begin);
+                }
                 LeaseEffect::Granted { rendezvous, ttl } => {
                     changed = true;
                     #[cfg(feature = "reach")]

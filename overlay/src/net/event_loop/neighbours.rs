@@ -82,14 +82,15 @@ impl EventLoop {
         if !closed && !self.shared.handlers.answers_neighbours() {
             return query.refuse(RefuseReason::NotMember);
         }
-        let answer = own_query(&query.body, self.shared.id).and_then(|own| {
+        let answer = own_query(&query.body, self.shared.id).and_then(|(own, skip)| {
             let own = own.map(|own| if closed { own.group(query.group) } else { own });
             let mut found = own.map(|own| self.cache.find(now, &own)).unwrap_or_default();
             found.retain(|signed| {
                 closed || self.shared.groups.way(&signed.advertisement().group) == Some(Way::Open)
             });
-            let found = found.iter().take(FIND_ANSWER_MAX);
-            let answer = FindAnswer::fitting(found.map(|signed| signed.to_bytes()));
+            let page = found.iter().skip(skip).take(FIND_ANSWER_MAX).map(|signed| signed.to_bytes());
+            let mut answer = FindAnswer::fitting(page);
+            answer.more |= found.len() > skip.saturating_add(FIND_ANSWER_MAX);
             answer.encode().map_err(|_| RefuseReason::Malformed)
         });
         match answer {
@@ -99,17 +100,18 @@ impl EventLoop {
     }
 }
 
-/// The question in `body`, asked of the publications of `me` alone; `None` when it asks for another publisher's.
-fn own_query(body: &[u8], me: PeerId) -> Result<Option<DiscoveryQuery>, RefuseReason> {
-    match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
-        DiscoveryRequest::Publish { .. } => Err(RefuseReason::Policy),
-        DiscoveryRequest::Find { query } => {
-            // What is not for the asker is left out behind this.
-            let threshold = query.threshold.min(PUBLICATIONS_MAX);
-            let mine = query.publisher.is_none_or(|publisher| publisher == me);
-            Ok(mine.then(|| query.publisher(me).threshold(threshold)))
-        }
-    }
+/// The question in `body`, asked of the publications of `me` alone, `None` when it asks for another publisher's; and how
+/// many answers are known from the pages before.
+fn own_query(body: &[u8], me: PeerId) -> Result<(Option<DiscoveryQuery>, usize), RefuseReason> {
+    let (query, skip) = match DiscoveryRequest::decode(body).map_err(|_| RefuseReason::Malformed)? {
+        DiscoveryRequest::Find { query } => (query, 0),
+        DiscoveryRequest::FindMore { query, skip } => (query, skip as usize),
+        _ => return Err(RefuseReason::Policy),
+    };
+    // What is not for the asker is left out behind this; nobody publishes more.
+    let threshold = query.threshold.min(PUBLICATIONS_MAX);
+    let mine = query.publisher.is_none_or(|publisher| publisher == me);
+    Ok((mine.then(|| query.publisher(me).threshold(threshold)), skip))
 }
 
 #[cfg(test)]
@@ -120,11 +122,11 @@ mod tests {
     fn a_neighbour_is_asked_for_its_own_publications_only() {
         let (me, other) = (PeerId::random(), PeerId::random());
         let find = |query: DiscoveryQuery| DiscoveryRequest::Find { query }.encode().unwrap();
-        let own = own_query(&find(DiscoveryQuery::new().threshold(9)), me).unwrap().unwrap();
+        let own = own_query(&find(DiscoveryQuery::new().threshold(9)), me).unwrap().0.unwrap();
         assert_eq!((own.publisher, own.threshold), (Some(me), 9));
-        let many = own_query(&find(DiscoveryQuery::new().threshold(1 << 20)), me).unwrap().unwrap();
+        let many = own_query(&find(DiscoveryQuery::new().threshold(1 << 20)), me).unwrap().0.unwrap();
         assert_eq!(many.threshold, PUBLICATIONS_MAX);
-        assert_eq!(own_query(&find(DiscoveryQuery::new().publisher(other)), me), Ok(None));
+        assert_eq!(own_query(&find(DiscoveryQuery::new().publisher(other)), me), Ok((None, 0)));
         let publish = DiscoveryRequest::Publish { advertisements: Vec::new() }.encode().unwrap();
         assert_eq!(own_query(&publish, me), Err(RefuseReason::Policy));
         assert_eq!(own_query(&[1, 2, 3], me), Err(RefuseReason::Malformed));

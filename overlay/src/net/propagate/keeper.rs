@@ -3,26 +3,26 @@
 //! Binders are known by what sessions' peers answer to an open, by links that they open, by what other members tell, and
 //! by advertisements. All of it is driven by events; only the advertisements are looked for again now and then.
 
+mod links;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::links::Out;
 use super::super::handle::Handle;
 use super::super::substream::Substream;
-use super::hub::{Hub, Joined, Standing};
-use super::link::{ReadEnd, read, write};
-use super::open::open;
-use crate::core::near;
+use super::hub::{Hub, Joined};
+use super::link::{ReadEnd, read};
+use crate::core::RateLimiter;
 use crate::error::{BindError, ConnectError};
 use crate::limits::{
-    PROPAGATE_BAN, PROPAGATE_LINKS_MAX, PROPAGATE_OFFER_PERIOD, PROPAGATE_REFRESH, PROPAGATE_RETRY_MAX,
-    PROPAGATE_RETRY_MIN, PROPAGATE_SETTLE,
+    PROPAGATE_BAN, PROPAGATE_DIALS, PROPAGATE_LINKS_MAX, PROPAGATE_OFFER_PERIOD, PROPAGATE_REFRESH,
 };
 use crate::protocol::propagate::{Member, Position, Scope};
 
@@ -40,24 +40,11 @@ struct Keeper {
     /// Links that others send on.
     ins: HashMap<PeerId, AbortHandle>,
     banned: HashMap<PeerId, Instant>,
+    /// What may be spent on links to those that others told of.
+    dials: RateLimiter<()>,
     /// The members at the last review, and who is near among them.
     members: BTreeSet<PeerId>,
     neighbours: BTreeSet<PeerId>,
-}
-
-enum Out {
-    Opening {
-        tries: u32,
-    },
-    Open {
-        since: Instant,
-    },
-    /// Not a binder when it was asked; it says so itself when it becomes one.
-    NoBinder,
-    Waiting {
-        tries: u32,
-        until: Instant,
-    },
 }
 
 enum Done {
@@ -87,6 +74,7 @@ pub(crate) fn keep(
         outs: HashMap::new(),
         ins: HashMap::new(),
         banned: HashMap::new(),
+        dials: RateLimiter::new(PROPAGATE_DIALS, 1),
         members: BTreeSet::new(),
         neighbours: BTreeSet::new(),
     };
@@ -197,19 +185,6 @@ impl Keeper {
         }
     }
 
-    fn open(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, tries: u32) {
-        if peer == self.hub.shared.id || self.banned.contains_key(&peer) {
-            return;
-        }
-        self.outs.insert(peer, Out::Opening { tries });
-        let (handle, hub, closed_group) = (self.handle.clone(), self.hub.clone(), self.closed_group);
-        self.tasks.spawn(async move {
-            let opened = open(handle, hub, closed_group, peer, addresses).await;
-            let result = opened.map(|(stream, positions)| (Box::new(stream), positions));
-            Done::Opened { peer, result }
-        });
-    }
-
     fn on_joined(&mut self, joined: Joined) {
         let Joined { peer, addresses, frames } = joined;
         if self.banned.contains_key(&peer)
@@ -252,43 +227,11 @@ impl Keeper {
             Done::Read { peer, end } => self.on_read(peer, end),
             Done::Looked { binders } => {
                 for peer in binders {
-                    if !self.outs.contains_key(&peer) {
+                    if !self.outs.contains_key(&peer) && self.may_open(Instant::now(), &peer) {
                         self.open(peer, Vec::new(), 0);
                     }
                 }
             }
-        }
-    }
-
-    fn on_opened(&mut self, peer: PeerId, stream: Substream, positions: &[Position]) {
-        let mut state = self.hub.state();
-        state.link_up(Instant::now(), peer, positions);
-        self.hub.done(state);
-        self.hub.shared.meters.propagate_links.add(1);
-        self.outs.insert(peer, Out::Open { since: Instant::now() });
-        let writing = write(self.hub.clone(), peer, stream);
-        self.tasks.spawn(async move {
-            writing.await;
-            Done::Written { peer }
-        });
-    }
-
-    fn on_failed(&mut self, peer: PeerId, error: &ConnectError) {
-        let tries = match self.outs.remove(&peer) {
-            Some(Out::Opening { tries }) => tries + 1,
-            _ => 1,
-        };
-        tracing::debug!(%peer, reason = %error, tries, "no link of a propagate pipe");
-        let bound = self.ins.contains_key(&peer);
-        if matches!(error, ConnectError::NoSuchPipe | ConnectError::Refused) && !bound {
-            self.hub.state().forget_member(&peer);
-            self.outs.insert(peer, Out::NoBinder);
-        } else if tries < TRIES_MAX || bound {
-            let pause = PROPAGATE_RETRY_MIN * 2u32.saturating_pow(tries);
-            let until = Instant::now() + pause.min(PROPAGATE_RETRY_MAX);
-            self.outs.insert(peer, Out::Waiting { tries, until });
-        } else {
-            self.hub.state().forget_member(&peer);
         }
     }
 
@@ -317,62 +260,6 @@ impl Keeper {
         }
     }
 
-    /// Links with whom it should, and no longer with others.
-    fn review(&mut self) {
-        let now = Instant::now();
-        self.banned.retain(|_, until| *until > now);
-        let members = self.hub.state().roster.peers();
-        if members != self.members {
-            self.neighbours = near(self.hub.shared.id, &members);
-            self.members.clone_from(&members);
-        }
-        let neighbours = self.neighbours.clone();
-        let direct = members.len() <= self.hub.shared.propagate_direct;
-        let wanted = if direct { &members } else { &neighbours };
-        let mut complete = true;
-        for peer in wanted {
-            let tries = match self.outs.get(peer) {
-                Some(Out::Open { .. }) => continue,
-                Some(Out::Waiting { tries, until }) if *until <= now => Some(*tries),
-                // One that did not bind the pipe is known again: somebody told of it since.
-                None | Some(Out::NoBinder) => Some(0),
-                Some(_) => None,
-            };
-            complete = false;
-            if let Some(tries) = tries {
-                let known = self.hub.state().roster.of(peer).map(|member| member.addresses.clone());
-                self.open(*peer, known.unwrap_or_default(), tries);
-            }
-        }
-        self.outs.retain(|peer, out| match out {
-            Out::Waiting { .. } => wanted.contains(peer),
-            _ => true,
-        });
-        self.hub.signs.store(!direct || !complete, Ordering::Relaxed);
-        let mut state = self.hub.state();
-        if !direct {
-            for (peer, out) in &self.outs {
-                let lingered =
-                    matches!(out, Out::Open { since } if now.duration_since(*since) > PROPAGATE_SETTLE);
-                if lingered && !wanted.contains(peer) {
-                    state.close_link(peer);
-                }
-            }
-        }
-        let known = members.len();
-        state.relay_to(now, neighbours);
-        self.hub.done(state);
-        self.hub.standing.send_replace(Standing { known, complete });
-    }
-
-    fn next_retry(&self) -> Instant {
-        let waits = self.outs.values().filter_map(|out| match out {
-            Out::Waiting { until, .. } => Some(*until),
-            _ => None,
-        });
-        waits.min().unwrap_or_else(|| Instant::now() + LONG)
-    }
-
     fn learn(&self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let mut state = self.hub.state();
         state.learn(vec![Member { peer, addresses }]);
@@ -383,14 +270,3 @@ impl Keeper {
         self.hub.state().roster.of(peer).is_some()
     }
 }
-
-impl Out {
-    fn is_open(&self) -> bool {
-        matches!(self, Self::Open { .. })
-    }
-}
-
-/// Tries to link with a member before it is forgotten.
-const TRIES_MAX: u32 = 5;
-/// With nothing to try again, any time does.
-const LONG: Duration = Duration::from_secs(3600);

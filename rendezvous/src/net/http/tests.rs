@@ -1,7 +1,5 @@
 //! What the operations server answers, asked over real sockets on loopback.
 
-use axum::serve::Listener;
-use futures::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -112,24 +110,6 @@ async fn metrics_are_openmetrics_when_wished() {
     assert!(answer.ends_with("# EOF\n"), "{answer}");
 }
 
-#[test]
-fn accept_header_is_weighed() {
-    use Exposition::{OpenMetrics, Prometheus};
-    for (accept, format) in [
-        ("", Prometheus),
-        ("*/*", Prometheus),
-        ("text/plain", Prometheus),
-        ("application/openmetrics-text", OpenMetrics),
-        ("Application/OpenMetrics-Text; version=1.0.0", OpenMetrics),
-        ("application/openmetrics-text;q=0.2, text/plain;q=0.8", Prometheus),
-        ("application/openmetrics-text;q=0", Prometheus),
-        ("application/openmetrics-text;q=much", Prometheus),
-        (";;,,q=", Prometheus),
-    ] {
-        assert_eq!(Exposition::accepted_by(accept), format, "{accept}");
-    }
-}
-
 #[tokio::test]
 async fn rebound_name_of_a_foreign_page_is_forbidden() {
     let server = serve(&Readiness::default()).await;
@@ -143,19 +123,4 @@ async fn rebound_name_of_a_foreign_page_is_forbidden() {
         let answer = ask(&server, "/healthz", &format!("Host: {host}\r\n")).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{host}: {answer}");
     }
-}
-
-#[tokio::test]
-async fn connection_beyond_the_bound_waits_until_one_leaves() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut bounded = BoundedListener::new(listener, 1);
-    let (_first, mut second) =
-        (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
-    let (accepted, _) = Listener::accept(&mut bounded).await;
-    assert!(Listener::accept(&mut bounded).now_or_never().is_none(), "the only place is taken");
-    drop(accepted);
-    let (mut accepted, _) = Listener::accept(&mut bounded).await;
-    second.write_all(b"now").await.unwrap();
-    accepted.read_exact(&mut [0; 3]).await.unwrap();
 }

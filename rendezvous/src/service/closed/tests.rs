@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use overlay::credential::{Claim, Credential, Role};
-use overlay::protocol::discovery::FindAnswer;
+use overlay::protocol::closed::RevocationNews;
+use overlay::protocol::discovery::{FindAnswer, PublishAnswer};
 use overlay::protocol::rendezvous::RendezvousRequest;
-use overlay::{Advertisement, AdvertisementKind, Genesis, Keypair, Lifetime};
+use overlay::{Advertisement, AdvertisementKind, DiscoveryQuery, Genesis, GroupId, Keypair, Lifetime};
 
 use super::*;
 use crate::counters::Counters;
 use crate::limits::{LEASE_TTL_DEFAULT, Limits, Quota};
+use crate::subscriptions::Notified;
 
 const NOW_S: u64 = 1_800_000_000;
 const HOUR: u64 = 3600;
@@ -131,6 +133,78 @@ fn an_open_question_in_whatever_group_finds_nothing_of_a_closed_one() {
         let answer = world.service.discovery(world.now, PeerId::random(), asked_in, &request).unwrap();
         assert!(FindAnswer::decode(&answer).unwrap().advertisements.is_empty());
     }
+}
+
+/// How many editions each is told now.
+fn told(world: &mut World) -> Vec<(PeerId, usize)> {
+    let mut told = Vec::new();
+    while let Some((peer, notification)) = world.service.poll_notification(world.now) {
+        told.push((peer, notification.editions.len()));
+        world.service.notified(&peer, notification.number, Notified::Heard);
+    }
+    told
+}
+
+#[test]
+fn subscriptions_of_members_and_of_all_others_hear_nothing_of_each_other() {
+    let mut world = world(&Limits::default());
+    let (key, bert, eve) = (Keypair::generate_ed25519(), PeerId::random(), PeerId::random());
+    let (anne, group) = (key.public().to_peer_id(), world.genesis.id());
+    [anne, bert, eve].into_iter().for_each(|peer| world.lease(peer));
+    let subscribe = |query| DiscoveryRequest::Subscribe { number: 1, query };
+    let everything = subscribe(DiscoveryQuery::new().group(group));
+    assert_eq!(world.ask(eve, &everything), Err(RefuseReason::NotMember));
+    [anne, bert].into_iter().for_each(|peer| drop(world.enter(peer).unwrap()));
+    assert_eq!(world.ask(bert, &everything), Ok(Bytes::new()));
+    let open = everything.encode().unwrap();
+    world.service.discovery(world.now, eve, GroupId::net(), &open).unwrap();
+    assert_eq!(told(&mut world).len(), 2, "each begins with nothing");
+    world.publish(&key, "door");
+    assert_eq!(told(&mut world), [(bert, 1)]);
+    let named = Advertisement { group, ..Advertisement::new(AdvertisementKind::Pipe) }.key("open");
+    let lifetime = Lifetime::while_alive(Duration::from_secs(60));
+    let named = SignedAdvertisement::sign(named, lifetime, 1, &key).unwrap();
+    let publish = DiscoveryRequest::Publish { advertisements: vec![named.to_bytes()] }.encode().unwrap();
+    world.service.discovery(world.now, anne, GroupId::net(), &publish).unwrap();
+    assert_eq!(told(&mut world), [(eve, 1)], "in the open it is anybody's word");
+}
+
+#[test]
+fn a_subscription_ends_with_the_place_of_its_holder_whatever_ends_that() {
+    for end in ["leave", "lease", "credential"] {
+        let mut world = world(&Limits::default());
+        let (key, bert) = (Keypair::generate_ed25519(), PeerId::random());
+        let (anne, group) = (key.public().to_peer_id(), world.genesis.id());
+        [anne, bert].into_iter().for_each(|peer| world.lease(peer));
+        [anne, bert].into_iter().for_each(|peer| drop(world.enter(peer).unwrap()));
+        let everything = DiscoveryRequest::Subscribe { number: 1, query: DiscoveryQuery::new() };
+        world.ask(bert, &everything).unwrap();
+        told(&mut world);
+        world.publish(&key, "door");
+        match end {
+            "leave" => drop(world.closed(bert, ClosedRequest::Leave { group }).unwrap()),
+            "lease" => {
+                let farewell = RendezvousRequest::Cancel.encode().unwrap();
+                world.service.lease(world.now, bert, &farewell).unwrap();
+            }
+            _ => world.now += Duration::from_secs(HOUR) + overlay::limits::CLOCK_SKEW_MAX,
+        }
+        // Also what waits for it already.
+        assert_eq!(told(&mut world), [], "{end}");
+        assert!(!world.service.has_subscriptions(), "{end}");
+    }
+}
+
+#[test]
+fn a_place_says_whether_it_begins_or_goes_on() {
+    let mut world = world(&Limits::default());
+    let bert = PeerId::random();
+    world.lease(bert);
+    let enter = |world: &mut World| RevocationNews::decode(&world.enter(bert).unwrap()).unwrap().fresh;
+    assert_eq!((enter(&mut world), enter(&mut world)), (true, false));
+    let group = world.genesis.id();
+    world.closed(bert, ClosedRequest::Leave { group }).unwrap();
+    assert!(enter(&mut world));
 }
 
 #[test]

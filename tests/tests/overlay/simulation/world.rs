@@ -124,7 +124,7 @@ impl World {
                     let everything = self.edges[edge].everything(now, wall_ms);
                     self.push(edge, self.place(&rendezvous), &everything);
                 }
-                LeaseEffect::Granted { .. } | LeaseEffect::Lost { .. } => {}
+                LeaseEffect::Forgotten(_) | LeaseEffect::Granted { .. } | LeaseEffect::Lost { .. } => {}
             }
         }
         let (at, life) = (self.edges[edge].poll_timeout(), (edge, self.edges[edge].life));

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::{future, io};
 
 use axum::serve::Listener;
@@ -15,26 +16,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
-use crate::limits::HTTP_CONNECTION_LIFE;
-
 /// Accepts while a place is free.
 #[derive(Debug)]
-pub(super) struct BoundedListener {
+pub struct BoundedListener {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    life: Duration,
 }
 
 /// A connection that holds its place and ends with its life.
 #[derive(Debug)]
-pub(super) struct BoundedStream {
+pub struct BoundedStream {
     stream: TcpStream,
     life: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl BoundedListener {
-    pub(super) fn new(listener: TcpListener, connections_max: usize) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(connections_max)) }
+    /// Accepts on `listener`, at most `connections_max` at a time, each for at most `life`.
+    #[must_use]
+    pub fn new(listener: TcpListener, connections_max: usize, life: Duration) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(connections_max)), life }
     }
 }
 
@@ -48,7 +50,7 @@ impl Listener for BoundedListener {
             return future::pending().await;
         };
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (BoundedStream { stream, life: Box::pin(sleep(HTTP_CONNECTION_LIFE)), _place: place }, address)
+        (BoundedStream { stream, life: Box::pin(sleep(self.life)), _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -89,5 +91,28 @@ impl AsyncWrite for BoundedStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connection_beyond_the_bound_waits_until_one_leaves() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut bounded = BoundedListener::new(listener, 1, Duration::from_secs(60));
+        let (_first, mut second) =
+            (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+        let (accepted, _) = Listener::accept(&mut bounded).await;
+        assert!(Listener::accept(&mut bounded).now_or_never().is_none(), "the only place is taken");
+        drop(accepted);
+        let (mut accepted, _) = Listener::accept(&mut bounded).await;
+        second.write_all(b"now").await.unwrap();
+        accepted.read_exact(&mut [0; 3]).await.unwrap();
     }
 }

@@ -1,0 +1,150 @@
+//! The manager's web face, on loopback alone: dashboard, its data, `/metrics`, Jolokia.
+//!
+//! In: an address, a board that somebody fills, a manager that answers. Out: pages and JSON. Bounds:
+//! `WEB_CONNECTIONS_MAX` connections, each for at most `WEB_CONNECTION_LIFE`; bodies of `WEB_BODY_BYTES_MAX`. What is
+//! open to whom stands in `guard`; nothing is changed by a GET but the link that counts once.
+
+mod assets;
+mod change;
+mod guard;
+mod jolokia;
+mod listener;
+mod pages;
+mod site;
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use self::change::{Change, ChangeError};
+pub use self::listener::BoundedListener;
+pub use self::site::Site;
+use crate::limits::{WEB_BODY_BYTES_MAX, WEB_CONNECTION_LIFE, WEB_CONNECTIONS_MAX};
+use crate::web::Entry;
+
+/// A running web face; dropping it ends it at once.
+#[derive(Debug)]
+pub struct WebServer {
+    address: SocketAddr,
+    link: String,
+    ending: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Why the web face is not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// Others could reach the address.
+    #[error("serve HTTP on {address}: only a loopback address is allowed; use 127.0.0.1:{}", .address.port())]
+    NotLoopback {
+        /// The address that was given.
+        address: SocketAddr,
+    },
+    /// The address can't be had.
+    #[error("serve HTTP on {address}: {source}")]
+    Bind {
+        /// The address that was given.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Without random numbers there are no secrets.
+    #[error("make a secret link: the operating system gives no random numbers")]
+    NoRandomness,
+}
+
+impl WebServer {
+    /// Serves `site` on `address`, of which port 0 means any; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the address is not loopback or not free.
+    pub async fn bind(address: SocketAddr, site: Site) -> Result<Self, ServeError> {
+        if !address.ip().is_loopback() {
+            return Err(ServeError::NotLoopback { address });
+        }
+        let bind = |source| ServeError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        let link = random_entry()?;
+        site.doors().offer(&link);
+        let (ending, ended) = watch::channel(false);
+        let bounded = BoundedListener::new(listener, WEB_CONNECTIONS_MAX, WEB_CONNECTION_LIFE);
+        let mut graceful = ended.clone();
+        let serving =
+            axum::serve(bounded, router(site.at(address, ended))).with_graceful_shutdown(async move {
+                // An error means that the handle is gone, which ends the server as well.
+                let _ = graceful.wait_for(|ended| *ended).await;
+            });
+        let task = tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "web server failed");
+            }
+        });
+        Ok(Self { address, link: format!("http://{address}/?token={}", link.secret()), ending, task })
+    }
+
+    /// Where it listens, with the real port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The link that lets one browser in, once.
+    #[must_use]
+    pub fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// Takes no more connections, ends event streams and waits for the requests under way.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped before its end, it ends the server at once.
+    pub async fn shutdown(mut self) {
+        self.ending.send_replace(true);
+        // The task logs its own failure; a panic in it ended it just as well.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for WebServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn router(site: Site) -> Router {
+    let inside = Router::new()
+        .route("/api/state", get(pages::state))
+        .route("/api/events", get(pages::events))
+        .route("/api/chart", get(pages::chart_of_all))
+        .route("/api/chart/{peer}/{dest}", get(pages::chart_of_pair))
+        .route("/api/link", post(pages::link))
+        .route("/jolokia", get(jolokia::root).post(jolokia::post))
+        .route("/jolokia/", get(jolokia::root).post(jolokia::post))
+        .route("/jolokia/{*path}", get(jolokia::get).post(jolokia::post))
+        .layer(from_fn_with_state(site.clone(), guard::only_who_may));
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/assets/{name}", get(assets::asset))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(pages::metrics))
+        .merge(inside)
+        .fallback(|| async { (axum::http::StatusCode::NOT_FOUND, "not found\n") })
+        .layer(DefaultBodyLimit::max(WEB_BODY_BYTES_MAX))
+        .layer(from_fn(guard::everywhere))
+        .with_state(site)
+}
+
+/// A new secret.
+fn random_entry() -> Result<Entry, ServeError> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| ServeError::NoRandomness)?;
+    Ok(Entry::new(random))
+}

@@ -1,0 +1,95 @@
+//! What every request of the web face shares; cheap to clone.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::jmx::BeanServer;
+use crate::net::Manager;
+use crate::web::{Board, Doors, Entry, ManagerGauges, Metrics};
+
+/// The board, the metrics, the manager that asks peers, and who may enter.
+#[derive(Clone)]
+pub struct Site {
+    inner: Arc<Inner>,
+    ended: watch::Receiver<bool>,
+    port: u16,
+}
+
+struct Inner {
+    board: Arc<Mutex<Board>>,
+    metrics: Arc<Mutex<Metrics>>,
+    gauges: Box<dyn Fn() -> ManagerGauges + Send + Sync>,
+    states: watch::Receiver<Arc<str>>,
+    manager: Manager,
+    beans: BeanServer,
+    doors: Mutex<Doors>,
+}
+
+impl Site {
+    /// A site that shows `board`, whose state as JSON somebody puts into `states`, and `metrics` with `gauges` asked at
+    /// each scrape. `beans` are the manager's own objects, `program` the token that lets programs in.
+    #[must_use]
+    pub fn new(
+        (board, states): (Arc<Mutex<Board>>, watch::Receiver<Arc<str>>),
+        metrics: Arc<Mutex<Metrics>>,
+        gauges: impl Fn() -> ManagerGauges + Send + Sync + 'static,
+        (manager, beans): (Manager, BeanServer),
+        program: &Entry,
+    ) -> Self {
+        let doors = Mutex::new(Doors::new(program));
+        let inner = Inner { board, metrics, gauges: Box::new(gauges), states, manager, beans, doors };
+        // Until it is bound it is on no port and never ends.
+        let (_, ended) = watch::channel(false);
+        Self { inner: Arc::new(inner), ended, port: 0 }
+    }
+
+    pub(super) fn at(mut self, address: SocketAddr, ended: watch::Receiver<bool>) -> Self {
+        (self.port, self.ended) = (address.port(), ended);
+        self
+    }
+
+    pub(super) fn board(&self) -> MutexGuard<'_, Board> {
+        self.inner.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn metrics(&self) -> MutexGuard<'_, Metrics> {
+        self.inner.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn doors(&self) -> MutexGuard<'_, Doors> {
+        self.inner.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn gauges(&self) -> ManagerGauges {
+        (self.inner.gauges)()
+    }
+
+    pub(super) fn states(&self) -> watch::Receiver<Arc<str>> {
+        self.inner.states.clone()
+    }
+
+    pub(super) fn manager(&self) -> &Manager {
+        &self.inner.manager
+    }
+
+    pub(super) fn beans(&self) -> &BeanServer {
+        &self.inner.beans
+    }
+
+    pub(super) fn ended(&self) -> watch::Receiver<bool> {
+        self.ended.clone()
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("port", &self.port).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! Why it was slow: peaks among the response times of a pair, and the part of each that was longer than usual
+//! (paper §4.5, where the cause of the peaks is left open).
+
+mod cause;
+mod peak;
+mod robust;
+
+pub use cause::{Cause, Parts};
+pub use peak::{Peak, explain};
+pub(crate) use robust::{change_at, median, spread};
+
+#[cfg(test)]
+mod tests;

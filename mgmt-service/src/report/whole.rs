@@ -1,0 +1,239 @@
+//! The whole report, for people and for scripts.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write};
+
+use overlay::PeerId;
+use serde_json::{Value, json};
+
+use super::distant::{Distant, Subject, distant};
+use super::levels::{Account, ServiceLevel, accounts, by_link, by_peer, whole_group};
+use crate::arm::{ArmRecord, rfc3339_ms};
+use crate::limits::REPORT_LINES_MAX;
+use crate::objectives::Standing;
+use crate::peaks::{Cause, Peak, explain};
+use crate::store::{Level, StoredPeer};
+use crate::summary::milliseconds;
+
+/// Everything that a span of the store says.
+#[derive(Debug)]
+pub struct Report {
+    names: HashMap<PeerId, String>,
+    group: ServiceLevel,
+    peers: Vec<(PeerId, ServiceLevel, Account)>,
+    links: Vec<((PeerId, PeerId), ServiceLevel)>,
+    distant: Vec<Distant>,
+    peaks: Vec<Peak>,
+    objectives: Vec<Standing>,
+    /// Records that agents lost, and rows that the store gave up.
+    losses: (u64, u64),
+}
+
+impl Report {
+    /// The report of sums, and of the single records that are still there.
+    #[must_use]
+    pub fn new(
+        levels: &[Level],
+        records: &[ArmRecord],
+        peers: &HashMap<PeerId, StoredPeer>,
+        objectives: Vec<Standing>,
+        losses: (u64, u64),
+    ) -> Self {
+        let (mut given, accounts) = (by_peer(levels), accounts(levels));
+        let peer = |(peer, account)| (peer, given.remove(&peer).unwrap_or_default(), account);
+        Self {
+            names: peers
+                .iter()
+                .filter(|(_, known)| !known.name.is_empty())
+                .map(|(peer, known)| (*peer, known.name.clone()))
+                .collect(),
+            group: whole_group(levels),
+            peers: accounts.into_iter().map(peer).collect(),
+            links: by_link(levels).into_iter().collect(),
+            distant: distant(records),
+            peaks: explain(records),
+            objectives,
+            losses,
+        }
+    }
+
+    /// Whether an objective is broken.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.objectives.iter().any(|standing| standing.broken)
+    }
+
+    /// The report as one object; ids are PeerIds, `names` says how they are called.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let names: serde_json::Map<String, Value> =
+            self.names.iter().map(|(peer, name)| (peer.to_string(), json!(name))).collect();
+        let peers = self.peers.iter().map(|(peer, level, account)| {
+            json!({
+                "peer": peer.to_string(), "service": level.to_json(), "messages_asked": account.asked,
+                "messages_answered": account.answered, "online_minutes": account.online_minutes,
+            })
+        });
+        let links = self.links.iter().map(|((peer, dest), level)| {
+            json!({ "peer": peer.to_string(), "dest": dest.to_string(), "service": level.to_json() })
+        });
+        let peaks = self.peaks.iter().map(|peak| {
+            json!({
+                "peer": peak.peer.to_string(), "dest": peak.dest.to_string(), "transaction": peak.transaction,
+                "since_at": rfc3339_ms(peak.since_ms), "until_at": rfc3339_ms(peak.until_ms), "count": peak.count,
+                "slowest_us": peak.slowest_us, "usual_us": peak.usual_us, "cause": peak.cause.as_str(),
+                "share": peak.share, "longer": peak.parts.to_json(),
+            })
+        });
+        json!({
+            "group": self.group.to_json(),
+            "peers": peers.collect::<Vec<_>>(),
+            "links": links.collect::<Vec<_>>(),
+            "distant": self.distant.iter().map(Distant::to_json).collect::<Vec<_>>(),
+            "peaks": peaks.collect::<Vec<_>>(),
+            "objectives": self.objectives.iter().map(Standing::to_json).collect::<Vec<_>>(),
+            "names": names,
+            "lost_by_agents": self.losses.0,
+            "discarded": self.losses.1,
+            "not_measured": NOT_MEASURED,
+        })
+    }
+
+    /// The peer's name, or else the end of its id. Names come from other peers: nothing in one can move a cursor.
+    fn name(&self, peer: &PeerId) -> String {
+        if let Some(name) = self.names.get(peer) {
+            return name.chars().map(|c| if c.is_control() { '?' } else { c }).take(NAME_CHARS).collect();
+        }
+        let id = peer.to_string();
+        format!("…{}", id.get(id.len().saturating_sub(6)..).unwrap_or(&id))
+    }
+
+    fn write_peaks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.peaks.is_empty() {
+            return writeln!(f, "peaks: none");
+        }
+        writeln!(f, "peaks and their causes")?;
+        // The worst first.
+        let mut peaks: Vec<&Peak> = self.peaks.iter().collect();
+        peaks.sort_by_key(|peak| std::cmp::Reverse(peak.slowest_us));
+        for peak in peaks.iter().take(REPORT_LINES_MAX) {
+            let (peer, dest) = (self.name(&peak.peer), self.name(&peak.dest));
+            let (slowest, usual) = (milliseconds(peak.slowest_us as f64), milliseconds(peak.usual_us as f64));
+            writeln!(
+                f,
+                "  {} {peer} → {dest}: {} slow, up to {slowest} ms (usual {usual}): {} ({:.0} %), {}",
+                rfc3339_ms(peak.since_ms),
+                peak.count,
+                peak.cause,
+                peak.share * 100.0,
+                peak.cause.sentence(),
+            )?;
+            let parts: Vec<String> = Cause::ALL
+                .into_iter()
+                .filter(|cause| peak.parts.of(*cause) > 0)
+                .map(|cause| {
+                    format!("{cause} {}", milliseconds(peak.parts.of(cause) as f64 / peak.count as f64))
+                })
+                .collect();
+            writeln!(f, "      longer by, in ms each: {}", parts.join(", "))?;
+        }
+        more(f, self.peaks.len())
+    }
+
+    fn write_distant(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for distant in self.distant.iter().take(REPORT_LINES_MAX) {
+            let who = match distant.subject {
+                Subject::Peer(peer) => self.name(&peer),
+                Subject::Link(peer, dest) => format!("the link {} → {}", self.name(&peer), self.name(&dest)),
+            };
+            let how = if distant.slow { "slow to answer" } else { "distant" };
+            let (usual, group) =
+                (milliseconds(distant.usual_us as f64), milliseconds(distant.group_us as f64));
+            let start = if distant.from_the_start { "from its first record, " } else { "" };
+            writeln!(
+                f,
+                "{who} is {how}: {usual} ms, the group's usual is {group} ms; {start}since {}",
+                rfc3339_ms(distant.since_ms)
+            )?;
+        }
+        more(f, self.distant.len())
+    }
+
+    fn write_objectives(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for standing in &self.objectives {
+            let verdict = if standing.broken { "BROKEN" } else { "kept" };
+            write!(f, "objective {:?} ({} %): {verdict};", standing.name, standing.target * 100.0)?;
+            for window in &standing.windows {
+                let span = humantime::format_duration(window.window);
+                write!(f, " {span}: {} of {}, burn {:.2};", window.good, window.count, window.burn)?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:28} {}", "", HEADER)?;
+        writeln!(f, "{:28} {}", "all", line(&self.group))?;
+        for (peer, level, _) in self.peers.iter().take(REPORT_LINES_MAX) {
+            writeln!(f, "{:28} {}", format!("asked {}", self.name(peer)), line(level))?;
+        }
+        more(f, self.peers.len())?;
+        for ((peer, dest), level) in self.links.iter().take(REPORT_LINES_MAX) {
+            writeln!(f, "{:28} {}", format!("{} → {}", self.name(peer), self.name(dest)), line(level))?;
+        }
+        more(f, self.links.len())?;
+        self.write_objectives(f)?;
+        self.write_distant(f)?;
+        self.write_peaks(f)?;
+        writeln!(f, "accounting")?;
+        for (peer, _, account) in self.peers.iter().take(REPORT_LINES_MAX) {
+            let Account { asked, answered, online_minutes } = account;
+            writeln!(
+                f,
+                "  {:26} asked {asked}, answered {answered}, online at least {online_minutes} min",
+                self.name(peer)
+            )?;
+        }
+        writeln!(f, "  {NOT_MEASURED}")?;
+        match self.losses {
+            (0, 0) => Ok(()),
+            (lost, discarded) => {
+                writeln!(f, "{lost} records lost by agents, {discarded} rows gone because the store was full")
+            }
+        }
+    }
+}
+
+fn line(level: &ServiceLevel) -> String {
+    let ms = |us: Option<u64>| us.map_or_else(|| "–".to_owned(), |us| milliseconds(us as f64));
+    let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|q| ms(level.times.quantile_us(q)));
+    let availability =
+        level.availability().map_or_else(|| "–".to_owned(), |share| format!("{:.3} %", share * 100.0));
+    let (mean, sigma) = (milliseconds(level.times.mean_us()), milliseconds(level.times.sigma_us()));
+    let mut line =
+        format!("{:>8} {availability:>10} {mean:>8} {sigma:>8} {p50:>8} {p90:>8} {p99:>8}", level.count);
+    for (reason, count) in &level.failed {
+        // Writing to a string can't fail.
+        let _ = write!(line, "  {count} {reason}");
+    }
+    line
+}
+
+fn more(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
+    match count.saturating_sub(REPORT_LINES_MAX) {
+        0 => Ok(()),
+        more => writeln!(f, "… and {more} more; --json has all"),
+    }
+}
+
+const HEADER: &str = "   count  available  mean ms       σ      p50      p90      p99  failed";
+
+/// What records can't tell.
+const NOT_MEASURED: &str =
+    "bytes, also through relays, are not in records: see `mgmt get PEER juxta:type=overlay`";
+
+/// Characters of a name that are shown.
+const NAME_CHARS: usize = 12;

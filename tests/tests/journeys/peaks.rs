@@ -1,0 +1,115 @@
+//! Promise: `mgmt report` names what made an exchange slow, and names nothing when nothing was.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use im_app::invite::Invite;
+use mgmt_service::store::Store;
+use overlay::{Multiaddr, Protocol};
+use serde_json::Value;
+use tests::{FaultyLink, Home, Meeting, Messenger, Process, Program, Signal, befriend, loopback};
+
+use crate::store::{grows, stored, until};
+
+/// Two buddies whose only way to each other is a link, and who collects what they measure.
+struct Circle {
+    home: Home,
+    alice: Messenger,
+    bob: Messenger,
+    link: FaultyLink,
+    collecting: Process,
+    store: Store,
+    _meeting: Meeting,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Circle {
+    /// Measured long enough for something to be usual.
+    fn usual() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let home = Home::new();
+        let meeting = Meeting::start(&home, "rendezvous");
+        let managed = ["--manage", "open", "--no-mdns", "--ping-period", "50ms", "--ping-timeout", "20s"];
+        let mut alice = Messenger::start(&home, "alice", &meeting.address, &managed);
+        let mut bob = Messenger::start(&home, "bob", &meeting.address, &managed);
+        let mut invite: Invite = bob.invite().parse().unwrap();
+        let port = invite.addresses.iter().flatten().find_map(|part| match part {
+            Protocol::Tcp(port) => Some(port),
+            _ => None,
+        });
+        let far = SocketAddr::from(([127, 0, 0, 1], port.expect("Bob listens on TCP")));
+        let link = runtime.block_on(FaultyLink::spawn(far));
+        let near: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", link.near.port()).parse().unwrap();
+        invite.addresses = vec![near];
+        bob.ready["invite"] = invite.to_string().into();
+        befriend(&mut alice, &mut bob);
+        runtime.block_on(link.connected());
+
+        let manager = home.join("manager");
+        let collect = Program::new("mgmt", &home).args(["collect", "--rendezvous", &meeting.address]);
+        let collecting = collect.args(loopback()).data_dir(&manager).start();
+        let store = until("a store", || Store::read(&manager.join("records.db")).ok());
+        grows(&store, 60);
+        Self { home, alice, bob, link, collecting, store, _meeting: meeting, _runtime: runtime }
+    }
+
+    /// The peaks that the report tells once everything has gone on as usual for a while.
+    fn peaks(self) -> Vec<(String, String, String)> {
+        grows(&self.store, 60);
+        self.collecting.signal(Signal::Interrupt);
+        assert_eq!(self.collecting.finish().code, Some(130));
+        let report = Program::new("mgmt", &self.home).args(["report", "--json"]);
+        let exit = report.data_dir(&self.home.join("manager")).run();
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        let report: Value = serde_json::from_str(&exit.stdout.concat()).unwrap();
+        let name = |id: &Value| report["names"][id.as_str().unwrap()].as_str().unwrap().to_owned();
+        let mut peaks: Vec<&Value> = report["peaks"].as_array().unwrap().iter().collect();
+        // What this test did takes far longer than what a busy machine does.
+        peaks.retain(|peak| peak["slowest_us"].as_u64().unwrap() > MADE_US / 2);
+        let told = |peak: &&Value| {
+            (name(&peak["peer"]), name(&peak["dest"]), peak["cause"].as_str().unwrap().to_owned())
+        };
+        peaks.iter().map(told).collect()
+    }
+}
+
+fn told(peer: &str, dest: &str, cause: &str) -> (String, String, String) {
+    (peer.to_owned(), dest.to_owned(), cause.to_owned())
+}
+
+/// How long what is injected makes an exchange.
+const MADE_US: u64 = 800_000;
+
+#[test]
+fn a_slow_link_is_told_from_both_ends() {
+    let circle = Circle::usual();
+    circle.link.delay(Duration::from_micros(MADE_US / 2));
+    let is_slow = |us: Option<u64>| us.is_some_and(|us| us > MADE_US / 2);
+    until("slow records", || {
+        let slow = stored(&circle.store).iter().filter(|record| is_slow(record.response_us)).count();
+        (slow >= 4).then_some(())
+    });
+    circle.link.delay(Duration::ZERO);
+    let peaks = circle.peaks();
+    assert!(!peaks.is_empty() && peaks.iter().all(|(.., cause)| cause == "network"), "{peaks:?}");
+}
+
+#[test]
+fn a_process_that_stood_still_is_told_as_busy_by_its_buddy_and_as_late_by_itself() {
+    let circle = Circle::usual();
+    circle.bob.signal(Signal::Stop);
+    // This is the fault itself: so long nobody is served.
+    std::thread::park_timeout(Duration::from_micros(MADE_US));
+    circle.bob.signal(Signal::Continue);
+    let peaks = circle.peaks();
+    assert!(peaks.contains(&told("alice", "bob", "remote-hold")), "{peaks:?}");
+    assert!(peaks.contains(&told("bob", "alice", "local-queue")), "{peaks:?}");
+}
+
+#[test]
+fn quiet_has_no_cause() {
+    let circle = Circle::usual();
+    assert!(circle.alice.seen(|event| event["event"] == "warning").is_empty());
+    assert_eq!(circle.peaks(), []);
+}
