@@ -1,6 +1,7 @@
 //! Management after ARM and JMX (paper §4, §5): measurements, managed objects, and a service that carries both over the
 //! overlay.
 
+pub mod aggregate;
 pub mod arm;
 pub mod csv;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod jmx;
 pub mod net;
 pub mod protocol;
 pub mod report;
+pub mod spool;
 pub mod sqlite;
 pub mod store;
 pub mod subscription;

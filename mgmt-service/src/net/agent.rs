@@ -8,10 +8,11 @@ mod guard;
 mod links;
 mod monitors;
 mod records;
+mod spooling;
 mod subscriber;
 mod subscriptions;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -81,7 +82,7 @@ impl ManagementAgent {
             ManagePolicy::Ticket(ticket) => Some(ManagementGroup::enter(peer, dir, ticket).await?),
         };
         let audit = AuditFile::open(dir, at())?;
-        Self::begin(peer, name, application, beans, place, Some(audit))
+        Self::begin(peer, name, application, beans, place, (Some(audit), Some(dir.join(SPOOLS))))
     }
 
     /// As [`start`](Self::start) in the group that `place` is in.
@@ -97,7 +98,7 @@ impl ManagementAgent {
         dir: &Path,
     ) -> Result<Self, AgentError> {
         let audit = AuditFile::open(dir, at())?;
-        Self::begin(peer, name, application, beans, Some(place), Some(audit))
+        Self::begin(peer, name, application, beans, Some(place), (Some(audit), Some(dir.join(SPOOLS))))
     }
 
     /// As [`start`](Self::start), off or open and without an audit log; with a ticket it is off, since there is no directory
@@ -112,8 +113,24 @@ impl ManagementAgent {
         beans: BeanServer,
         policy: ManagePolicy,
     ) -> Result<Self, AgentError> {
+        Self::spawn_spooled(peer, name, application, beans, policy, None)
+    }
+
+    /// As [`Self::spawn`], with a directory in which the records of standing subscriptions are kept while their managers
+    /// are away, also from one run to the next; at most `SPOOLS_MAX` times `SPOOL_BYTES_MAX` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`].
+    pub fn spawn_spooled(
+        peer: &Peer,
+        name: &str,
+        application: Option<Application>,
+        beans: BeanServer,
+        policy: ManagePolicy,
+        spools: Option<PathBuf>,
+    ) -> Result<Self, AgentError> {
         match policy {
-            ManagePolicy::Open => Self::begin(peer, name, application, beans, None, None),
+            ManagePolicy::Open => Self::begin(peer, name, application, beans, None, (None, spools)),
             ManagePolicy::Off | ManagePolicy::Ticket(_) => Ok(Self { running: None }),
         }
     }
@@ -124,7 +141,7 @@ impl ManagementAgent {
         application: Option<Application>,
         beans: BeanServer,
         place: Option<ManagementGroup>,
-        audit: Option<AuditFile>,
+        (audit, spools): (Option<AuditFile>, Option<PathBuf>),
     ) -> Result<Self, AgentError> {
         if place.is_none() {
             tracing::warn!(peer = %peer.id(), "management is open: any peer may read what this one measures");
@@ -150,8 +167,11 @@ impl ManagementAgent {
         };
         let (stop, stopped) = watch::channel(false);
         let publishing = tokio::spawn(publish(group, advertisement(name, &guard), counters.clone()));
-        let subscriptions =
-            Subscriptions::new(application, beans.clone(), guard.clone(), counters.clone(), stopped.clone());
+        let place = (peer.id(), spools);
+        let shared = (guard.clone(), counters.clone());
+        let mut subscriptions =
+            Subscriptions::new(place, application, beans.clone(), shared, stopped.clone());
+        subscriptions.resume();
         let answerer = Answerer { guard, beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
@@ -329,3 +349,6 @@ const DOMAIN: &str = "juxta";
 
 /// The value of the attribute `service` of every agent's advertisement.
 pub(super) const SERVICE: &str = "mgmt-agent";
+
+/// Where records of standing subscriptions wait, below the directory of the agent.
+const SPOOLS: &str = "spools";

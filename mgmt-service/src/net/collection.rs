@@ -84,7 +84,12 @@ impl Agents {
 }
 
 impl Collection {
-    pub(super) fn start(manager: Manager, pattern: ObjectNamePattern, sink: Box<dyn RecordSink>) -> Self {
+    pub(super) fn start(
+        manager: Manager,
+        pattern: ObjectNamePattern,
+        sink: Box<dyn RecordSink>,
+        standing: bool,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (sink, resumed, failure) = SinkHandle::start(sink);
         let shared = Arc::new(Shared::default());
@@ -96,6 +101,7 @@ impl Collection {
             shared: shared.clone(),
             following: JoinSet::new(),
             collecting_since: Instant::now(),
+            standing,
         };
         Self { shared, stop, running: tokio::spawn(lookout.run(resumed)), failure }
     }
@@ -173,6 +179,7 @@ struct Lookout {
     shared: Arc<Shared>,
     following: JoinSet<PeerId>,
     collecting_since: Instant,
+    standing: bool,
 }
 
 impl Lookout {
@@ -252,6 +259,7 @@ impl Lookout {
             stopped: self.stopped.clone(),
             shared: self.shared.clone(),
             collecting_since: self.collecting_since,
+            standing: self.standing,
         };
         self.following.spawn(async move {
             collector.run().await;

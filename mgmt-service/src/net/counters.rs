@@ -49,6 +49,10 @@ counters! {
         records_batched,
         /// Records lost because a manager stayed away too long.
         records_unclaimed,
+        /// Writes to and reads from a spool that failed; what that lost is in the batches' `dropped`.
+        spool_failed,
+        /// Batches that came back from a spool.
+        batches_replayed,
         /// Records that could not become objects.
         record_beans_refused,
         /// Tries to publish the advertisement that failed.

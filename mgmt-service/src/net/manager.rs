@@ -176,7 +176,15 @@ impl Manager {
     /// acknowledged to its agent after the sink's commit.
     #[must_use]
     pub fn collect(&self, pattern: ObjectNamePattern, sink: impl RecordSink) -> Collection {
-        Collection::start(self.clone(), pattern, Box::new(sink))
+        Collection::start(self.clone(), pattern, Box::new(sink), false)
+    }
+
+    /// As [`Self::collect`], for a manager that is not always there and wants everything: agents close batches after a
+    /// minute, and what they measure while it is away they keep on their disks, within their bounds, until it has
+    /// committed it. [`Collection::stop`] ends that; a collection that ends otherwise leaves it standing.
+    #[must_use]
+    pub fn collect_standing(&self, pattern: ObjectNamePattern, sink: impl RecordSink) -> Collection {
+        Collection::start(self.clone(), pattern, Box::new(sink), true)
     }
 
     /// Whether agents give this manager pseudonyms instead of ids.

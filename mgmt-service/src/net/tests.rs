@@ -1,5 +1,6 @@
 //! Agent and manager over real sockets on loopback.
 
+mod standing;
 mod world;
 
 use std::io;
@@ -17,7 +18,7 @@ use crate::jmx::{AttributeValue, BeanServer, ObjectNamePattern};
 use crate::limits::{
     BATCH_RECORDS_MAX, BATCHES_IN_FLIGHT_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
 };
-use crate::protocol::{BeanSnapshot, FromAgent, FromManager, pipe_id};
+use crate::protocol::{BeanSnapshot, DictionaryReader, FromAgent, FromManager, pipe_id};
 
 fn key() -> Keypair {
     Keypair::generate_ed25519()
@@ -244,6 +245,7 @@ async fn a_peer_that_sends_garbage_is_counted_and_the_agent_goes_on() {
         pattern: pattern("*:*"),
         resume_from: (9, u64::MAX),
         missed: Duration::ZERO,
+        standing: false,
     };
     let mut lying = group.connect(anne.peer.id(), pipe).await.unwrap();
     lying.send(subscribe.encode().unwrap()).await.unwrap();
@@ -267,6 +269,7 @@ async fn subscribed(manager: &Peer, agent: &Measured, subscription: u64) -> Bidi
         pattern: pattern("*:*"),
         resume_from: (0, 0),
         missed: Duration::ZERO,
+        standing: false,
     };
     let first = Some(subscribe.encode().unwrap());
     group.connect_with(agent.peer.id(), pipe, first, PATIENCE).await.unwrap()
@@ -286,7 +289,8 @@ async fn subscriptions_are_bounded_and_one_too_many_is_told_so() {
     let last = Peer::builder().spawn().await.unwrap();
     let mut refused = subscribed(&last, &anne, 1).await;
     let answer = timeout(PATIENCE, refused.recv()).await.unwrap().unwrap().unwrap();
-    assert_eq!(FromAgent::decode(anne.peer.id(), &answer), Ok(FromAgent::Full));
+    let said = FromAgent::decode(anne.peer.id(), &mut DictionaryReader::default(), &answer);
+    assert_eq!(said, Ok(FromAgent::Full));
     assert_eq!(counter(&Manager::new(&last), &anne, "subscriptions_refused").await, 1);
 }
 

@@ -1,19 +1,25 @@
-//! Records on their way to a manager: many in one message, peers and transaction names said once.
+//! Records on their way to a manager: many in one message, column by column, names of peers and transactions said once.
 //!
 //! In: records of one peer. Out: bytes and back. A batch closes at `BATCH_RECORDS_MAX` records or `BATCH_BYTES_MAX`
 //! bytes. Who measured is not in it: that is the peer at the other end of the pipe, so nobody can report for another.
+
+mod columns;
+mod dictionary;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use overlay::PeerId;
-use overlay::wire::{Ext, WireError, decode, encode, encode_kind};
+use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
+use self::columns::{PLAIN_BYTES, Packed, Row, pack, unpack};
 use super::push::BATCH;
-use super::service::{DECODE_BYTES_MAX, VERSION};
+use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
 use crate::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
+
+pub use dictionary::{DictionaryReader, DictionaryWriter};
 
 /// A batch as a manager reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,46 +30,125 @@ pub struct RecordBatch {
     pub seq: u64,
     /// Records that the subscription has lost since it began, because the manager did not keep up.
     pub dropped: u64,
-    /// The records, in the order in which their transactions ended.
+    /// The records, by their correlators: those of one definition in the order in which they started.
     pub records: Vec<ArmRecord>,
 }
 
 impl RecordBatch {
     /// The batch in the body of a push message from `peer`, who measured everything in it.
-    pub(super) fn decode(peer: PeerId, body: &[u8]) -> Result<Self, WireError> {
-        let (boot, seq, dropped, wire, ext): (u64, u64, u64, WireRecords, Ext) =
-            decode(body, DECODE_BYTES_MAX)?;
-        let WireRecords { base_ms, peers, transactions, rows } = wire;
-        if rows.len() > BATCH_RECORDS_MAX {
-            return Err(WireError::TooLarge { len: rows.len(), max: BATCH_RECORDS_MAX });
+    pub(super) fn decode(
+        peer: PeerId,
+        dictionary: &mut DictionaryReader,
+        body: &[u8],
+    ) -> Result<Self, WireError> {
+        let sealed = SealedBatch::decode(dictionary, body)?;
+        let records = sealed.records(peer)?;
+        Ok(Self { boot: sealed.boot, seq: sealed.seq, dropped: sealed.dropped, records })
+    }
+}
+
+/// A closed batch at its agent, in the form in which it waits to be sent, perhaps more than once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedBatch {
+    boot: u64,
+    seq: u64,
+    dropped: u64,
+    peers: Vec<PeerId>,
+    transactions: Vec<String>,
+    rows: Packed,
+}
+
+impl SealedBatch {
+    /// Its number.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// How many records are in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.plain.len() / PLAIN_BYTES
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Says it anew: of this boot, and with what was lost by now.
+    pub fn relabel(&mut self, boot: u64, dropped: u64) {
+        (self.boot, self.dropped) = (boot, dropped);
+    }
+
+    /// Records that were lost before it was closed.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Its records, which `peer` measured.
+    ///
+    /// # Errors
+    /// [`WireError`] when it can't have been closed by a [`BatchBuilder`].
+    pub fn records(&self, peer: PeerId) -> Result<Vec<ArmRecord>, WireError> {
+        let transactions: Vec<Arc<str>> = self.transactions.iter().map(|name| Arc::from(&**name)).collect();
+        let rows = unpack(&self.rows)?.into_iter();
+        rows.map(|row| read(&row, peer, &self.peers, &transactions).ok_or(WireError::Malformed)).collect()
+    }
+
+    /// The batch in a message that was made for a pipe that had said nothing.
+    ///
+    /// # Errors
+    /// As [`WireError`] says.
+    pub fn from_message(bytes: &[u8]) -> Result<Self, WireError> {
+        check_len(bytes, PUSH_BYTES_MAX)?;
+        match split_kind(VERSION, bytes)? {
+            (BATCH, body) => Self::decode(&mut DictionaryReader::default(), body),
+            (got, _) => Err(WireError::UnknownKind { got }),
         }
-        let peers: Vec<PeerId> = peers
-            .iter()
-            .map(|bytes| PeerId::from_bytes(bytes).map_err(|_| WireError::Malformed))
-            .collect::<Result<_, _>>()?;
+    }
+
+    /// The whole message, for a pipe that has said what is in `dictionary`.
+    ///
+    /// # Errors
+    /// None for a batch that was closed when full.
+    pub fn message(&self, dictionary: &mut DictionaryWriter) -> Result<Bytes, WireError> {
+        let said: Vec<u32> = self.peers.iter().map(|peer| dictionary.write(peer)).collect();
+        let new = self.peers.iter().zip(&said).filter(|(_, said)| **said == 0);
+        let new: Vec<Bytes> = new.map(|(peer, _)| peer.to_bytes().into()).collect();
+        let Packed { plain, packed } = &self.rows;
+        let head = (self.boot, self.seq, self.dropped);
+        let body = (head, said, new, &self.transactions, plain, packed, Ext::new());
+        encode_kind(VERSION, BATCH, &body, PUSH_BYTES_MAX).map(Bytes::from)
+    }
+
+    fn decode(dictionary: &mut DictionaryReader, body: &[u8]) -> Result<Self, WireError> {
+        let ((boot, seq, dropped), said, new, transactions, plain, packed, _ext): WireBatch =
+            decode(body, DECODE_BYTES_MAX)?;
         if transactions.iter().any(|name| name.len() > TRANSACTION_NAME_BYTES_MAX) {
             return Err(WireError::Malformed);
         }
-        let transactions: Vec<Arc<str>> = transactions.into_iter().map(Arc::from).collect();
-        let mut records: Vec<ArmRecord> = rows
-            .into_iter()
-            .map(|row| row.read(peer, base_ms, &peers, &transactions).ok_or(WireError::Malformed))
-            .collect::<Result<_, _>>()?;
-        if let Some((_, bytes)) = ext.iter().find(|(kind, _)| *kind == EXT_SPLITS) {
-            read_splits(bytes, &mut records)?;
+        if said.len() > BATCH_RECORDS_MAX {
+            return Err(WireError::TooLarge { len: said.len(), max: BATCH_RECORDS_MAX });
         }
-        Ok(Self { boot, seq, dropped, records })
+        let peers = dictionary.read(&said, &new)?;
+        Ok(Self { boot, seq, dropped, peers, transactions, rows: Packed { plain, packed } })
     }
 }
+
+/// (boot, number, dropped), places of the peers, ids of those that are new, names, rows.
+type WireBatch = ((u64, u64, u64), Vec<u32>, Vec<Bytes>, Vec<String>, Bytes, Bytes, Ext);
 
 /// Collects records until a batch is full.
 #[derive(Debug, Default)]
 pub struct BatchBuilder {
-    wire: WireRecords,
+    rows: Vec<Row>,
+    peers: Vec<PeerId>,
+    transactions: Vec<String>,
     peer_places: HashMap<PeerId, u32>,
     transaction_places: HashMap<Arc<str>, u32>,
-    /// One for each row; sent only when one of them is not empty.
-    splits: Vec<WireSplit>,
     /// Bytes of all that is in it, at most.
     bytes: usize,
 }
@@ -71,15 +156,12 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// Adds a record. One too many is still taken, since a message has room for it.
     pub fn push(&mut self, record: &ArmRecord) {
-        if self.wire.rows.is_empty() {
-            self.wire.base_ms = record.at_ms;
-        }
         let dest = match self.peer_places.get(&record.dest) {
             Some(place) => *place,
             None => {
-                let (place, bytes) = (self.peer_places.len() as u32, record.dest.to_bytes());
-                self.bytes += bytes.len() + LENGTH_BYTES;
-                self.wire.peers.push(bytes.into());
+                let place = self.peers.len() as u32;
+                self.bytes += PEER_BYTES_MAX;
+                self.peers.push(record.dest);
                 self.peer_places.insert(record.dest, place);
                 place
             }
@@ -87,29 +169,28 @@ impl BatchBuilder {
         let transaction = match self.transaction_places.get(&record.transaction) {
             Some(place) => *place,
             None => {
-                let place = self.transaction_places.len() as u32;
+                let place = self.transactions.len() as u32;
                 self.bytes += record.transaction.len() + LENGTH_BYTES;
-                self.wire.transactions.push(record.transaction.to_string());
+                self.transactions.push(record.transaction.to_string());
                 self.transaction_places.insert(record.transaction.clone(), place);
                 place
             }
         };
-        let split = record.split.values().map(|part| part.map_or(0, |part| part.saturating_add(1)));
-        self.bytes += ROW_BYTES_MAX + split.map(varint_bytes_max).iter().sum::<usize>();
-        self.splits.push(split);
-        self.wire.rows.push(Row::write(record, self.wire.base_ms, dest, transaction));
+        let row = write(record, dest, transaction);
+        self.bytes += row_bytes_max(&row);
+        self.rows.push(row);
     }
 
     /// How many records are in it.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.wire.rows.len()
+        self.rows.len()
     }
 
     /// Whether nothing is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.wire.rows.is_empty()
+        self.rows.is_empty()
     }
 
     /// Whether it should be closed now.
@@ -118,109 +199,64 @@ impl BatchBuilder {
         self.len() >= BATCH_RECORDS_MAX || self.bytes >= BATCH_BYTES_MAX
     }
 
-    /// The whole message; the builder is empty afterwards.
+    /// The batch with its number; the builder is empty afterwards.
     ///
     /// # Errors
     /// None for a builder that was closed when full.
-    pub fn close(&mut self, boot: u64, seq: u64, dropped: u64) -> Result<Bytes, WireError> {
-        let Self { wire, splits, .. } = std::mem::take(self);
-        let mut ext = Ext::new();
-        if splits.iter().any(|split| *split != WireSplit::default()) {
-            ext.push((EXT_SPLITS, encode(&splits, PUSH_BYTES_MAX)?.into()));
-        }
-        encode_kind(VERSION, BATCH, &(boot, seq, dropped, wire, ext), PUSH_BYTES_MAX).map(Bytes::from)
+    pub fn close(&mut self, boot: u64, seq: u64, dropped: u64) -> Result<SealedBatch, WireError> {
+        let Self { mut rows, peers, transactions, .. } = std::mem::take(self);
+        // In the order of their starts the numbers grow by one and those asked come in turn.
+        rows.sort_by_key(|row| row.correlator);
+        Ok(SealedBatch { boot, seq, dropped, peers, transactions, rows: pack(&rows)? })
     }
 }
 
-#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-struct WireRecords {
-    /// Milliseconds since 1970 of the first record.
-    base_ms: u64,
-    /// Bytes of each PeerId that was asked.
-    peers: Vec<Bytes>,
-    transactions: Vec<String>,
-    rows: Vec<Row>,
-}
-
-/// One record; small numbers take one byte each.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct Row {
-    /// Milliseconds after the first record, before it when negative.
-    at: i64,
-    dest: u32,
-    transaction: u32,
-    /// Eight bytes as they are: random bits gain nothing from a varint.
-    correlator: [u8; 8],
-    /// Four codes of four bits: status, reason, path, status of the receiver.
-    codes: u16,
-    /// Microseconds + 1; 0 for none.
-    response: u64,
-    /// Microseconds + 1; 0 for none.
-    hold: u64,
-}
-
-impl Row {
-    fn write(record: &ArmRecord, base_ms: u64, dest: u32, transaction: u32) -> Self {
-        let code = |code: u8, place: u32| u16::from(code & 0xf) << (4 * place);
-        let measured = |micros: Option<u64>| micros.map_or(0, |micros| micros.saturating_add(1));
-        Self {
-            at: record.at_ms.wrapping_sub(base_ms).cast_signed(),
-            dest,
-            transaction,
-            correlator: record.correlator.0.to_be_bytes(),
-            codes: code(record.status.code(), 0)
-                | code(record.reason.code(), 1)
-                | code(record.path.code(), 2)
-                | code(record.dest_status.code(), 3),
-            response: measured(record.response_us),
-            hold: measured(record.hold_us),
-        }
-    }
-
-    fn read(
-        self,
-        peer: PeerId,
-        base_ms: u64,
-        peers: &[PeerId],
-        transactions: &[Arc<str>],
-    ) -> Option<ArmRecord> {
-        let code = |place: u32| ((self.codes >> (4 * place)) & 0xf) as u8;
-        Some(ArmRecord {
-            at_ms: base_ms.wrapping_add(self.at.cast_unsigned()),
-            peer,
-            transaction: transactions.get(self.transaction as usize)?.clone(),
-            dest: *peers.get(self.dest as usize)?,
-            dest_status: DestStatus::from_code(code(3))?,
-            correlator: Correlator(u64::from_be_bytes(self.correlator)),
-            status: Status::from_code(code(0))?,
-            response_us: self.response.checked_sub(1),
-            hold_us: self.hold.checked_sub(1),
-            path: Path::from_code(code(2))?,
-            reason: Reason::from_code(code(1))?,
-            // They stay with the peer until a batch has a field for them.
-            details: Details::default(),
-            split: Split::default(),
-        })
+fn write(record: &ArmRecord, dest: u32, transaction: u32) -> Row {
+    let code = |code: u8, place: u32| u16::from(code & 0xf) << (4 * place);
+    let measured = |micros: Option<u64>| micros.map_or(0, |micros| micros.saturating_add(1));
+    Row {
+        at_ms: record.at_ms,
+        dest,
+        transaction,
+        correlator: record.correlator.0,
+        codes: code(record.status.code(), 0)
+            | code(record.reason.code(), 1)
+            | code(record.path.code(), 2)
+            | code(record.dest_status.code(), 3),
+        response: measured(record.response_us),
+        hold: measured(record.hold_us),
+        split: record.split.values().map(measured),
     }
 }
 
-/// The parts of one row's [`Split`], each microseconds + 1; 0 for none.
-type WireSplit = [u64; 4];
+fn read(row: &Row, peer: PeerId, peers: &[PeerId], transactions: &[Arc<str>]) -> Option<ArmRecord> {
+    let code = |place: u32| ((row.codes >> (4 * place)) & 0xf) as u8;
+    Some(ArmRecord {
+        at_ms: row.at_ms,
+        peer,
+        transaction: transactions.get(row.transaction as usize)?.clone(),
+        dest: *peers.get(row.dest as usize)?,
+        dest_status: DestStatus::from_code(code(3))?,
+        correlator: Correlator(row.correlator),
+        status: Status::from_code(code(0))?,
+        response_us: row.response.checked_sub(1),
+        hold_us: row.hold.checked_sub(1),
+        path: Path::from_code(code(2))?,
+        reason: Reason::from_code(code(1))?,
+        // They stay with the peer until a batch has columns for them.
+        details: Details::default(),
+        split: Split::of(row.split.map(|part| part.checked_sub(1))),
+    })
+}
 
-/// Puts the splits into their records; a reader that does not know them leaves them out.
-fn read_splits(bytes: &[u8], records: &mut [ArmRecord]) -> Result<(), WireError> {
-    let splits: Vec<WireSplit> = decode(bytes, DECODE_BYTES_MAX)?;
-    if splits.len() != records.len() {
-        return Err(WireError::Malformed);
-    }
-    for (record, split) in records.iter_mut().zip(splits) {
-        record.split = Split::of(split.map(|part| part.checked_sub(1)));
-    }
-    Ok(())
+/// Bytes of a row at most, however little the compressor gains.
+fn row_bytes_max(row: &Row) -> usize {
+    let times = row.split.iter().chain([&row.response, &row.hold]);
+    ROW_NUMBERS_BYTES + times.copied().map(varint_bytes).sum::<usize>()
 }
 
 /// Bytes that a number takes on the wire.
-const fn varint_bytes_max(number: u64) -> usize {
+const fn varint_bytes(number: u64) -> usize {
     match number {
         0..=250 => 1,
         251..=0xffff => 3,
@@ -229,11 +265,11 @@ const fn varint_bytes_max(number: u64) -> usize {
     }
 }
 
-/// The number under which a batch carries the splits of its rows.
-const EXT_SPLITS: u16 = 1;
+/// Bytes of a row's differences of number and time, dest, transaction and codes at their longest, and of what is plain.
+const ROW_NUMBERS_BYTES: usize = 9 + 9 + 3 + 3 + 3 + PLAIN_BYTES;
 
-/// Bytes of a row at its longest: five varints of 9, 5, 5, 9 and 9 bytes, the codes, the correlator.
-const ROW_BYTES_MAX: usize = 48;
+/// Bytes of a PeerId with its length and its place, at its longest.
+const PEER_BYTES_MAX: usize = 42 + LENGTH_BYTES + LENGTH_BYTES;
 
 /// Bytes of a length before text or bytes, at its longest here.
 const LENGTH_BYTES: usize = 3;

@@ -11,7 +11,7 @@ mod push;
 mod service;
 mod value;
 
-pub use batch::{BatchBuilder, RecordBatch};
+pub use batch::{BatchBuilder, DictionaryReader, DictionaryWriter, RecordBatch, SealedBatch};
 pub use get::{BeanSnapshot, GetAnswer, GetRequest};
 pub use manage::{Described, DescribedAttribute, DescribedOperation, ManageAnswer, ManageRequest};
 pub use push::{FromAgent, FromManager};

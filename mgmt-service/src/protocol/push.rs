@@ -8,7 +8,7 @@ use bytes::Bytes;
 use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
-use super::batch::RecordBatch;
+use super::batch::{DictionaryReader, RecordBatch};
 use super::service::{VERSION, check_len};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::PUSH_BYTES_MAX;
@@ -27,6 +27,10 @@ pub enum FromManager {
         /// For how long the manager has wanted this agent's records without a pipe to it, in whole milliseconds. An
         /// agent that knows nothing of the subscription begins with what it measured meanwhile and still holds.
         missed: Duration,
+        /// Whether the manager wants the records also of times when it is away: the agent then keeps them on its disk,
+        /// if it has a place there, and closes batches after a minute. An agent that does not know of this serves it as
+        /// any subscription.
+        standing: bool,
     },
     /// Every batch up to this number is committed.
     Ack {
@@ -46,9 +50,10 @@ impl FromManager {
     /// None for patterns within their bound.
     pub fn encode(&self) -> Result<Bytes, WireError> {
         match self {
-            Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed } => {
+            Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed, standing } => {
+                let ext = if *standing { vec![(EXT_STANDING, Bytes::new())] } else { Ext::new() };
                 let missed_ms = u64::try_from(missed.as_millis()).unwrap_or(u64::MAX);
-                let body = (*subscription, pattern.to_string(), *boot, *seq, missed_ms, Ext::new());
+                let body = (*subscription, pattern.to_string(), *boot, *seq, missed_ms, ext);
                 encode_kind(VERSION, SUBSCRIBE, &body, PUSH_BYTES_MAX)
             }
             Self::Ack { seq } => encode_kind(VERSION, ACK, &(*seq, Ext::new()), PUSH_BYTES_MAX),
@@ -67,11 +72,12 @@ impl FromManager {
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
             SUBSCRIBE => {
-                let (subscription, pattern, boot, seq, missed_ms, _ext): (u64, String, u64, u64, u64, Ext) =
+                let (subscription, pattern, boot, seq, missed_ms, ext): (u64, String, u64, u64, u64, Ext) =
                     decode(body, PUSH_BYTES_MAX)?;
                 let pattern = pattern.parse().map_err(|_| WireError::Malformed)?;
                 let missed = Duration::from_millis(missed_ms);
-                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed })
+                let standing = ext.iter().any(|(kind, _)| *kind == EXT_STANDING);
+                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed, standing })
             }
             ACK => {
                 let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
@@ -115,15 +121,15 @@ impl FromAgent {
         encode_kind(VERSION, FULL, &Ext::new(), PUSH_BYTES_MAX).map(Bytes::from)
     }
 
-    /// The message in `bytes`, which came from `peer`.
+    /// The message in `bytes`, which came from `peer` on the pipe that `dictionary` belongs to.
     ///
     /// # Errors
-    /// As [`WireError`] says.
-    pub fn decode(peer: PeerId, bytes: &[u8]) -> Result<Self, WireError> {
+    /// As [`WireError`] says; the pipe can't be read further then.
+    pub fn decode(peer: PeerId, dictionary: &mut DictionaryReader, bytes: &[u8]) -> Result<Self, WireError> {
         check_len(bytes, PUSH_BYTES_MAX)?;
         let (kind, body) = split_kind(VERSION, bytes)?;
         match kind {
-            BATCH => RecordBatch::decode(peer, body).map(Self::Batch),
+            BATCH => RecordBatch::decode(peer, dictionary, body).map(Self::Batch),
             FLUSHED => {
                 let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
                 Ok(Self::Flushed { seq })
@@ -134,9 +140,13 @@ impl FromAgent {
     }
 }
 
+/// The number under which a subscription says that it is a standing one.
+const EXT_STANDING: u16 = 1;
+
 const SUBSCRIBE: u16 = 1;
 const ACK: u16 = 2;
-pub(super) const BATCH: u16 = 3;
+/// 3 were batches row by row.
+pub(super) const BATCH: u16 = 8;
 const FLUSH: u16 = 4;
 const FLUSHED: u16 = 5;
 const FULL: u16 = 6;
@@ -148,9 +158,13 @@ mod tests {
 
     use super::*;
 
+    fn decode(peer: PeerId, bytes: &[u8]) -> Result<FromAgent, WireError> {
+        FromAgent::decode(peer, &mut DictionaryReader::default(), bytes)
+    }
+
     fn subscribe() -> FromManager {
         let (pattern, missed) = ("*:*".parse().unwrap(), Duration::from_millis(5));
-        FromManager::Subscribe { subscription: 300, pattern, resume_from: (2, 3), missed }
+        FromManager::Subscribe { subscription: 300, pattern, resume_from: (2, 3), missed, standing: false }
     }
 
     #[test]
@@ -168,12 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn a_standing_subscription_says_so_at_its_end() {
+        let FromManager::Subscribe { subscription, pattern, resume_from, missed, .. } = subscribe() else {
+            panic!()
+        };
+        let standing = FromManager::Subscribe { subscription, pattern, resume_from, missed, standing: true };
+        let bytes = standing.encode().unwrap();
+        assert_eq!(bytes, [1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 5, 1, 1, 0][..]);
+        assert_eq!(FromManager::decode(&bytes), Ok(standing));
+    }
+
+    #[test]
     fn golden_bytes_of_what_an_agent_says() {
         let peer = PeerId::random();
         assert_eq!(FromAgent::encode_flushed(9).unwrap(), &[1, 5, 0, 9, 0][..]);
-        assert_eq!(FromAgent::decode(peer, &[1, 5, 0, 9, 0]), Ok(FromAgent::Flushed { seq: 9 }));
+        assert_eq!(decode(peer, &[1, 5, 0, 9, 0]), Ok(FromAgent::Flushed { seq: 9 }));
         assert_eq!(FromAgent::encode_full().unwrap(), &[1, 6, 0, 0][..]);
-        assert_eq!(FromAgent::decode(peer, &[1, 6, 0, 0]), Ok(FromAgent::Full));
+        assert_eq!(decode(peer, &[1, 6, 0, 0]), Ok(FromAgent::Full));
     }
 
     #[test]
@@ -190,8 +215,8 @@ mod tests {
         long.resize(PUSH_BYTES_MAX + 4, 0);
         assert!(matches!(FromManager::decode(&long), Err(WireError::TooLarge { .. })));
         let peer = PeerId::random();
-        assert_eq!(FromAgent::decode(peer, &[1, 1, 0]), Err(WireError::UnknownKind { got: 1 }));
-        assert_eq!(FromAgent::decode(peer, &[]), Err(WireError::Truncated));
+        assert_eq!(decode(peer, &[1, 1, 0]), Err(WireError::UnknownKind { got: 1 }));
+        assert_eq!(decode(peer, &[]), Err(WireError::Truncated));
     }
 
     proptest! {
@@ -206,18 +231,18 @@ mod tests {
             }
             for bytes in [FromAgent::encode_flushed(9).unwrap(), FromAgent::encode_full().unwrap()] {
                 let peer = PeerId::random();
-                prop_assert!(FromAgent::decode(peer, &bytes[..cut.min(bytes.len() - 1)]).is_err());
+                prop_assert!(decode(peer, &bytes[..cut.min(bytes.len() - 1)]).is_err());
                 let mut bytes = bytes.to_vec();
                 bytes.extend(vec![0; tail]);
-                prop_assert!(FromAgent::decode(peer, &bytes).is_err());
+                prop_assert!(decode(peer, &bytes).is_err());
             }
         }
 
         #[test]
-        fn any_bytes_are_a_message_or_an_error(kind in 0u8..8, noise: Vec<u8>) {
+        fn any_bytes_are_a_message_or_an_error(kind in 0u8..9, noise: Vec<u8>) {
             let mut bytes = vec![VERSION, kind, 0];
             bytes.extend(noise);
-            let _ = (FromManager::decode(&bytes), FromAgent::decode(PeerId::random(), &bytes));
+            let _ = (FromManager::decode(&bytes), decode(PeerId::random(), &bytes));
         }
     }
 }

@@ -51,6 +51,16 @@ impl Inbox {
         }
     }
 
+    /// As [`Self::judge`], for a batch that says that `dropped` records were lost: an agent that had no room for older
+    /// batches goes on behind them, and says how many records that cost.
+    #[must_use]
+    pub fn judge_lossy(&self, boot: u64, seq: u64, dropped: u64) -> Verdict {
+        match self.judge(boot, seq) {
+            Verdict::Gap if dropped > self.dropped => Verdict::New,
+            verdict => verdict,
+        }
+    }
+
     /// The batch `seq` of `boot`, which [`Self::judge`] called new, is committed.
     pub fn committed(&mut self, boot: u64, seq: u64, dropped: u64) {
         if boot != self.boot {
@@ -85,6 +95,8 @@ mod tests {
         assert_eq!(inbox.judge(7, 2), Verdict::New);
         assert_eq!(inbox.judge(7, 3), Verdict::Gap);
         assert_eq!(inbox.resume_from(), (7, 1));
+        assert_eq!(inbox.judge_lossy(7, 3, 0), Verdict::Gap);
+        assert_eq!(inbox.judge_lossy(7, 3, 1), Verdict::New, "who lost something says so");
     }
 
     #[test]

@@ -2,17 +2,18 @@
 //!
 //! In: records, acknowledgements, pipes that come and break, the passing of time. Out: messages to send.
 //! At most `BATCHES_IN_FLIGHT_MAX` batches are kept; while there are so many and the open one is full, `wants_record` is
-//! false and records stay in the consumer's own bounded queue.
+//! false and records stay in the consumer's own bounded queue. With a spool, closed batches go there first
+//! ([`Outbox::poll_closed`]) and come back when there is room ([`Outbox::keep`]).
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::arm::ArmRecord;
 use crate::error::AckError;
-use crate::limits::{BATCH_AGE_MAX, BATCHES_IN_FLIGHT_MAX};
-use crate::protocol::{BatchBuilder, FromAgent};
+use crate::limits::BATCHES_IN_FLIGHT_MAX;
+use crate::protocol::{BatchBuilder, DictionaryWriter, FromAgent, SealedBatch};
 
 /// What a subscription has yet to send, and what it may have to send again.
 #[derive(Debug)]
@@ -20,22 +21,22 @@ pub struct Outbox {
     boot: u64,
     /// The number of the last closed batch.
     last_seq: u64,
+    /// The number of the last batch that came into `kept` or needs not to.
+    queued: u64,
     open: BatchBuilder,
+    /// How long a record may wait in the open batch.
+    age_max: Duration,
+    /// Whether closed batches pass through a spool.
+    spooled: bool,
     /// When the first record came into the open batch.
     opened_at: Option<Instant>,
     /// Closed and not acknowledged, in the order of their numbers.
-    kept: VecDeque<Kept>,
+    kept: VecDeque<SealedBatch>,
     /// How many of `kept` went out on the present pipe.
     sent: usize,
+    /// Peers that the present pipe has named.
+    dictionary: DictionaryWriter,
     flush: Flush,
-}
-
-/// A closed batch.
-#[derive(Debug)]
-struct Kept {
-    seq: u64,
-    records: usize,
-    bytes: Bytes,
 }
 
 /// How far a manager's wish to have everything now has come.
@@ -49,18 +50,41 @@ enum Flush {
 }
 
 impl Outbox {
-    /// An empty outbox; `boot` is random and new for each.
+    /// An empty outbox, whose batches close when their first record is as old as `age_max`; `boot` is random and new for
+    /// each.
     #[must_use]
-    pub fn new(boot: u64) -> Self {
+    pub fn new(boot: u64, age_max: Duration) -> Self {
         Self {
             boot,
+            age_max,
+            spooled: false,
             last_seq: 0,
+            queued: 0,
             open: BatchBuilder::default(),
             opened_at: None,
             kept: VecDeque::with_capacity(BATCHES_IN_FLIGHT_MAX),
             sent: 0,
+            dictionary: DictionaryWriter::default(),
             flush: Flush::No,
         }
+    }
+
+    /// An outbox whose closed batches pass through a spool, which has those up to `last_seq` already.
+    #[must_use]
+    pub fn spooled(boot: u64, age_max: Duration, last_seq: u64) -> Self {
+        Self { spooled: true, last_seq, ..Self::new(boot, age_max) }
+    }
+
+    /// Whether a manager that has committed up to `resume_from` knows of batches that this end has lost, as when power
+    /// failed before they were on the disk. Their numbers must not be used again.
+    #[must_use]
+    pub fn is_behind(&self, (boot, seq): (u64, u64)) -> bool {
+        boot == self.boot && seq > self.last_seq
+    }
+
+    /// Goes on under another boot; managers take its numbers as they come.
+    pub fn reboot(&mut self, boot: u64) {
+        self.boot = boot;
     }
 
     /// A new pipe is there, whose manager has committed up to `resume_from` (boot, number): what it lacks goes out again.
@@ -68,8 +92,10 @@ impl Outbox {
         let (boot, seq) = resume_from;
         if boot == self.boot {
             self.forget(seq);
+            self.queued = self.queued.max(seq.min(self.last_seq));
         }
         self.sent = 0;
+        self.dictionary = DictionaryWriter::default();
         self.flush = Flush::No;
     }
 
@@ -97,6 +123,12 @@ impl Outbox {
         self.flush == Flush::Draining
     }
 
+    /// Whether the manager wants everything now and does not have it yet.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        self.flush != Flush::No
+    }
+
     /// Nothing waits in the consumer's queue any more.
     pub fn drained(&mut self) {
         if self.flush == Flush::Draining {
@@ -109,7 +141,7 @@ impl Outbox {
     /// # Errors
     /// [`AckError`] for a number that was not sent on this pipe.
     pub fn ack(&mut self, seq: u64) -> Result<(), AckError> {
-        let sent = self.sent.checked_sub(1).and_then(|last| self.kept.get(last)).map(|kept| kept.seq);
+        let sent = self.sent.checked_sub(1).and_then(|last| self.kept.get(last)).map(SealedBatch::seq);
         if sent.is_none_or(|sent| seq > sent) && seq > self.acknowledged() {
             return Err(AckError { seq });
         }
@@ -117,14 +149,47 @@ impl Outbox {
         Ok(())
     }
 
+    /// With a spool: the open batch, if it is due. It must come back by [`Self::keep`] unless it is lost.
+    pub fn poll_closed(&mut self, now: Instant, dropped: u64) -> Option<SealedBatch> {
+        if self.spooled { self.close_if_due(now, dropped) } else { None }
+    }
+
+    /// The number after which batches of the spool are missing here; none while there is no room for them.
+    #[must_use]
+    pub fn wants_after(&self) -> Option<u64> {
+        let room = self.kept.len() < BATCHES_IN_FLIGHT_MAX;
+        (self.queued < self.last_seq && room).then_some(self.queued)
+    }
+
+    /// Keeps a batch of the spool to be sent; one that was here already is left out.
+    pub fn keep(&mut self, batch: SealedBatch) {
+        if batch.seq() > self.queued {
+            self.queued = batch.seq();
+            self.kept.push_back(batch);
+        }
+    }
+
+    /// The spool has nothing behind what is here, be it because it was lost.
+    pub fn caught_up(&mut self) {
+        self.queued = self.last_seq;
+    }
+
     /// The next message to send, while there is a pipe; `dropped` is what the subscription has lost so far.
     pub fn poll_send(&mut self, now: Instant, dropped: u64) -> Option<Bytes> {
-        self.close_if_due(now, dropped);
-        if let Some(kept) = self.kept.get(self.sent) {
-            self.sent += 1;
-            return Some(kept.bytes.clone());
+        if !self.spooled
+            && self.kept.len() < BATCHES_IN_FLIGHT_MAX
+            && let Some(batch) = self.close_if_due(now, dropped)
+        {
+            self.keep(batch);
         }
-        if self.flush == Flush::Closing && self.open.is_empty() {
+        if let Some(kept) = self.kept.get_mut(self.sent) {
+            self.sent += 1;
+            kept.relabel(self.boot, dropped);
+            let message = kept.message(&mut self.dictionary);
+            debug_assert!(message.is_ok(), "a batch that closes when full fits its message");
+            return message.ok();
+        }
+        if self.flush == Flush::Closing && self.open.is_empty() && self.queued == self.last_seq {
             self.flush = Flush::No;
             return FromAgent::encode_flushed(self.last_seq).ok();
         }
@@ -134,45 +199,48 @@ impl Outbox {
     /// When the open batch is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let room = self.kept.len() < BATCHES_IN_FLIGHT_MAX;
-        self.opened_at.filter(|_| room).map(|opened| opened + BATCH_AGE_MAX)
+        let room = self.spooled || self.kept.len() < BATCHES_IN_FLIGHT_MAX;
+        self.opened_at.filter(|_| room).map(|opened| opened + self.age_max)
+    }
+
+    /// The number of the batch that is open now or comes next.
+    #[must_use]
+    pub fn open_seq(&self) -> u64 {
+        self.last_seq + 1
     }
 
     /// Records that are in batches and not acknowledged.
     #[must_use]
     pub fn unacknowledged_records(&self) -> usize {
-        self.open.len() + self.kept.iter().map(|kept| kept.records).sum::<usize>()
+        self.open.len() + self.kept.iter().map(SealedBatch::len).sum::<usize>()
     }
 
     /// Whether nothing is left that a manager should have.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.open.is_empty() && self.kept.is_empty()
+        self.open.is_empty() && self.kept.is_empty() && self.queued == self.last_seq
     }
 
     /// The highest number that is acknowledged.
     fn acknowledged(&self) -> u64 {
-        self.kept.front().map_or(self.last_seq, |kept| kept.seq.saturating_sub(1))
+        self.kept.front().map_or(self.queued, |kept| kept.seq().saturating_sub(1))
     }
 
-    fn close_if_due(&mut self, now: Instant, dropped: u64) {
-        let old = self.opened_at.is_some_and(|opened| now.saturating_duration_since(opened) >= BATCH_AGE_MAX);
+    fn close_if_due(&mut self, now: Instant, dropped: u64) -> Option<SealedBatch> {
+        let old = self.opened_at.is_some_and(|opened| now.saturating_duration_since(opened) >= self.age_max);
         let due = self.open.is_full() || old || self.flush == Flush::Closing;
-        if !due || self.open.is_empty() || self.kept.len() >= BATCHES_IN_FLIGHT_MAX {
-            return;
+        if !due || self.open.is_empty() {
+            return None;
         }
         self.last_seq += 1;
         self.opened_at = None;
-        let records = self.open.len();
         let closed = self.open.close(self.boot, self.last_seq, dropped);
-        debug_assert!(closed.is_ok(), "a batch that closes when full fits its message");
-        if let Ok(bytes) = closed {
-            self.kept.push_back(Kept { seq: self.last_seq, records, bytes });
-        }
+        debug_assert!(closed.is_ok(), "a batch that closes when full fits its columns");
+        closed.ok()
     }
 
     fn forget(&mut self, seq: u64) {
-        while self.kept.front().is_some_and(|kept| kept.seq <= seq) {
+        while self.kept.front().is_some_and(|kept| kept.seq() <= seq) {
             self.kept.pop_front();
             self.sent = self.sent.saturating_sub(1);
         }

@@ -124,7 +124,7 @@ pub(super) fn revocation_news(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn revocation_news_samples() -> Vec<Vec<u8>> {
-    let news = |revocations| RevocationNews { group: GroupId::net(), revocations, fresh: false };
+    let news = |revocations| RevocationNews { group: GroupId::net(), revocations, fresh: true };
     [Bytes::new(), Bytes::from_static(b"a list")].map(|list| news(list).encode().unwrap().to_vec()).to_vec()
 }
 

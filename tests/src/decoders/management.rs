@@ -6,7 +6,10 @@ use std::str::FromStr;
 use mgmt_service::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
 use mgmt_service::cli_common::parse_duration;
 use mgmt_service::jmx::{AttributeValue, ObjectName, ObjectNamePattern, record_of};
-use mgmt_service::protocol::{BatchBuilder, BeanSnapshot, FromAgent, FromManager, GetAnswer, GetRequest};
+use mgmt_service::protocol::{
+    BatchBuilder, BeanSnapshot, DictionaryReader, DictionaryWriter, FromAgent, FromManager, GetAnswer,
+    GetRequest,
+};
 use overlay::fuzzing::{Decoder, survives};
 use overlay::{Keypair, PeerId};
 
@@ -68,14 +71,15 @@ fn from_manager(bytes: &[u8]) -> bool {
 fn from_manager_samples() -> Vec<Vec<u8>> {
     let missed = std::time::Duration::from_millis(300);
     let pattern = "*:dest=*,*".parse().unwrap();
-    let subscribe = FromManager::Subscribe { subscription: 300, pattern, resume_from: (2, 3), missed };
+    let (resume_from, standing) = ((2, 3), true);
+    let subscribe = FromManager::Subscribe { subscription: 300, pattern, resume_from, missed, standing };
     let said = [subscribe, FromManager::Ack { seq: 9 }, FromManager::Flush, FromManager::Unsubscribe];
     said.map(|message| message.encode().unwrap().to_vec()).to_vec()
 }
 
 /// A batch that was read is one that a manager could commit: records of who sent it, as columns.
 fn from_agent(bytes: &[u8]) -> bool {
-    let decode = |bytes: &[u8]| FromAgent::decode(peer(1), bytes).ok();
+    let decode = |bytes: &[u8]| FromAgent::decode(peer(1), &mut DictionaryReader::default(), bytes).ok();
     match decode(bytes) {
         None => false,
         Some(FromAgent::Batch(batch)) => {
@@ -106,7 +110,8 @@ fn from_agent_samples() -> Vec<Vec<u8>> {
     };
     let mut batch = BatchBuilder::default();
     (0..4).for_each(|number| batch.push(&record(number)));
-    let said = [batch.close(5, 6, 7), FromAgent::encode_flushed(9), FromAgent::encode_full()];
+    let batch = batch.close(5, 6, 7).unwrap().message(&mut DictionaryWriter::default());
+    let said = [batch, FromAgent::encode_flushed(9), FromAgent::encode_full()];
     said.map(|bytes| bytes.unwrap().to_vec()).to_vec()
 }
 

@@ -1,7 +1,8 @@
 //! One subscription at an agent: a task that moves records from its consumer to its manager, over one pipe after another.
 //!
 //! In: records, the manager's messages, new pipes. Out: batches. The rules are [`Outbox`]'s. While the manager is away the
-//! records wait in the consumer's bounded queue; after `SUBSCRIPTION_KEPT` the subscription ends.
+//! records wait in the consumer's bounded queue, or go to the spool of a standing subscription; after `SUBSCRIPTION_KEPT`
+//! or `SPOOL_KEPT` the subscription ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::super::counters::AgentCounters;
 use super::records::Records;
+use super::spooling::{self, Spooling};
 use crate::access::Veil;
 use crate::arm::ArmRecord;
 use crate::jmx::{ObjectNamePattern, record_name};
@@ -27,11 +29,14 @@ pub(super) struct Attach {
     pub(super) missed: Duration,
     /// For a manager that may not see ids.
     pub(super) veil: Option<Veil>,
+    pub(super) standing: bool,
 }
 
 /// A subscription.
 pub(super) struct Subscriber {
     outbox: Outbox,
+    /// Where batches are kept for a manager that is away; none for who only watches.
+    spool: Option<Spooling>,
     records: Records,
     pattern: ObjectNamePattern,
     veil: Option<Veil>,
@@ -47,54 +52,60 @@ pub(super) struct Subscriber {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Continue,
+    /// It is over, and nothing is kept for it.
     End,
+    /// The agent stops; what is spooled waits for its next start.
+    Stop,
 }
 
 impl Subscriber {
+    /// A subscription that has no pipe yet.
     pub(super) fn new(
-        boot: u64,
+        (outbox, spool): (Outbox, Option<Spooling>),
         records: Records,
-        attach: Attach,
+        (pattern, veil): (ObjectNamePattern, Option<Veil>),
         attaches: mpsc::Receiver<Attach>,
         stopped: watch::Receiver<bool>,
         counters: Arc<AgentCounters>,
     ) -> Self {
-        let (outbox, pattern, veil) = (Outbox::new(boot), attach.pattern.clone(), attach.veil);
         let away_since = Instant::now();
-        let mut subscriber =
-            Self { outbox, records, pattern, veil, pipe: None, away_since, attaches, stopped, counters };
-        subscriber.attach(attach);
-        subscriber
+        Self { outbox, spool, records, pattern, veil, pipe: None, away_since, attaches, stopped, counters }
     }
 
     pub(super) async fn run(mut self) {
-        loop {
+        let end = loop {
             self.drain_for_flush();
+            self.turn_spool();
             self.send_due().await;
-            let wants_record = self.pipe.is_some() && self.outbox.wants_record();
-            let due = match self.pipe {
-                Some(_) => self.outbox.poll_timeout(),
-                None => Some(self.away_since + SUBSCRIPTION_KEPT),
-            };
+            let wants_record = (self.pipe.is_some() || self.spool.is_some()) && self.outbox.wants_record();
+            let due = self.due();
             let next = tokio::select! {
                 attach = self.attaches.recv() => match attach {
                     Some(attach) => self.attach(attach),
                     None => Next::End,
                 },
                 said = recv(&mut self.pipe) => self.hear(said),
-                record = self.records.recv(), if wants_record => self.take(&record),
+                record = self.records.recv(), if wants_record => self.take(record),
                 () = sleep_until(due) => self.timed_out(),
                 _ = self.stopped.changed() => {
                     self.farewell().await;
-                    Next::End
+                    Next::Stop
                 }
             };
-            if next == Next::End {
-                break;
+            if next != Next::Continue {
+                break next;
+            }
+        };
+        match (end, self.spool.take()) {
+            (Next::Stop, Some(_)) => {}
+            (_, spool) => {
+                let waiting = self.records.len() + self.outbox.unacknowledged_records();
+                self.counters.records_unclaimed.add(waiting as u64);
+                if let Some(spool) = spool {
+                    spool.remove();
+                }
             }
         }
-        let waiting = self.records.len() + self.outbox.unacknowledged_records();
-        self.counters.records_unclaimed.add(waiting as u64);
         if let Some((mut sender, _)) = self.pipe.take() {
             // A manager that does not let its pipe close keeps nobody waiting.
             let _ = tokio::time::timeout(AGENT_FAREWELL_MAX, sender.close()).await;
@@ -103,10 +114,40 @@ impl Subscriber {
 
     fn attach(&mut self, Attach { pipe, pattern, resume_from, veil, .. }: Attach) -> Next {
         tracing::debug!(peer = %pipe.remote(), ?resume_from, "manager attached");
+        // What waits on the disk has ids: who may no longer see them begins anew.
+        if veil.is_some() && self.spool.is_some() {
+            return Next::End;
+        }
+        if let Some(spool) = &mut self.spool {
+            spool.attached(&mut self.outbox, resume_from);
+        }
         self.outbox.attach(resume_from);
         (self.pattern, self.veil) = (pattern, veil);
         self.pipe = Some(pipe.split());
         Next::Continue
+    }
+
+    /// When there is something to do that nobody else brings.
+    fn due(&self) -> Option<Instant> {
+        let closes = self.outbox.poll_timeout();
+        match (&self.pipe, &self.spool) {
+            (Some(_), None) => closes,
+            (Some(_), Some(spool)) => [closes, spool.poll_timeout(&self.outbox)].into_iter().flatten().min(),
+            (None, None) => Some(self.away_since + SUBSCRIPTION_KEPT),
+            (None, Some(_)) => [closes, Some(self.away_since + spooling::KEPT)].into_iter().flatten().min(),
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.records.dropped() + self.spool.as_ref().map_or(0, Spooling::lost)
+    }
+
+    /// Moves batches between outbox and spool.
+    fn turn_spool(&mut self) {
+        let (dropped, flushing) = (self.dropped(), self.outbox.is_flushing());
+        if let Some(spool) = &mut self.spool {
+            spool.turn(&mut self.outbox, dropped, flushing);
+        }
     }
 
     fn detach(&mut self) {
@@ -116,16 +157,29 @@ impl Subscriber {
         self.away_since = Instant::now();
     }
 
-    fn take(&mut self, record: &ArmRecord) -> Next {
-        let veiled = self.veil.map(|veil| veil.record(record));
-        let record = veiled.as_ref().unwrap_or(record);
-        let wanted =
-            self.pattern.is_everything() || record_name(record).is_ok_and(|name| self.pattern.matches(&name));
-        if wanted {
-            self.counters.records_batched.add(1);
-            self.outbox.push(Instant::now(), record);
+    /// Takes a record and those that wait behind it.
+    fn take(&mut self, first: ArmRecord) -> Next {
+        let mut taken = Vec::new();
+        let mut next = Some(first);
+        while let Some(record) = next {
+            let record = self.veil.map_or_else(|| record.clone(), |veil| veil.record(&record));
+            if self.is_wanted(&record) {
+                self.counters.records_batched.add(1);
+                self.outbox.push(Instant::now(), &record);
+                if self.spool.is_some() {
+                    taken.push(record);
+                }
+            }
+            next = if self.outbox.wants_record() { self.records.get() } else { None };
+        }
+        if let Some(spool) = &mut self.spool {
+            spool.journal(&self.outbox, &taken);
         }
         Next::Continue
+    }
+
+    fn is_wanted(&self, record: &ArmRecord) -> bool {
+        self.pattern.is_everything() || record_name(record).is_ok_and(|name| self.pattern.matches(&name))
     }
 
     fn hear(&mut self, said: Result<Option<Bytes>, RecvError>) -> Next {
@@ -138,6 +192,8 @@ impl Subscriber {
                 if let Err(error) = self.outbox.ack(seq) {
                     tracing::debug!(reason = %error, "subscription pipe ended");
                     self.detach();
+                } else if let Some(spool) = &mut self.spool {
+                    spool.acknowledge(seq);
                 }
             }
             Ok(FromManager::Flush) => self.outbox.flush(),
@@ -148,7 +204,8 @@ impl Subscriber {
     }
 
     fn timed_out(&self) -> Next {
-        let given_up = self.pipe.is_none() && self.away_since.elapsed() >= SUBSCRIPTION_KEPT;
+        let kept = if self.spool.is_some() { spooling::KEPT } else { SUBSCRIPTION_KEPT };
+        let given_up = self.pipe.is_none() && self.away_since.elapsed() >= kept;
         if given_up { Next::End } else { Next::Continue }
     }
 
@@ -157,7 +214,7 @@ impl Subscriber {
         while self.outbox.is_draining() && self.outbox.wants_record() {
             match self.records.get() {
                 Some(record) => {
-                    self.take(&record);
+                    self.take(record);
                 }
                 None => self.outbox.drained(),
             }
@@ -165,8 +222,8 @@ impl Subscriber {
     }
 
     async fn send_due(&mut self) {
+        let dropped = self.dropped();
         while let Some((sender, _)) = &mut self.pipe {
-            let dropped = self.records.dropped();
             let Some(message) = self.outbox.poll_send(Instant::now(), dropped) else { return };
             match tokio::time::timeout(PUSH_SEND_TIMEOUT, sender.send(message)).await {
                 Ok(Ok(())) => self.counters.messages_sent.add(1),
@@ -181,18 +238,26 @@ impl Subscriber {
         let saying = async {
             while self.pipe.is_some() {
                 self.drain_for_flush();
+                self.turn_spool();
                 self.send_due().await;
                 if self.outbox.is_settled() {
                     return;
                 }
                 let said = recv(&mut self.pipe).await;
-                if self.hear(said) == Next::End {
+                if self.hear(said) != Next::Continue {
                     return;
                 }
             }
         };
-        // What is not acknowledged by then is counted as unclaimed.
+        // What is not acknowledged by then is counted as unclaimed, or waits in the spool.
         let _ = tokio::time::timeout(AGENT_FAREWELL_MAX, saying).await;
+        if self.spool.is_some() {
+            self.outbox.flush();
+            while self.outbox.is_draining() {
+                self.drain_for_flush();
+                self.turn_spool();
+            }
+        }
     }
 }
 

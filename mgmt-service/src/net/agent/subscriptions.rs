@@ -4,6 +4,7 @@
 //! for each manager.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,15 +15,18 @@ use tokio::task::JoinSet;
 use super::super::counters::AgentCounters;
 use super::guard::Guard;
 use super::records::Records;
+use super::spooling::Spooling;
 use super::subscriber::{Attach, Subscriber};
-use crate::access::Verb;
+use crate::access::{Veil, Verb};
 use crate::arm::{Application, ArmRecord, Overflow};
 use crate::jmx::{BeanServer, DynamicBean, ObjectName, ObjectNamePattern, record_of};
 use crate::limits::{
-    SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT, SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX,
-    SUBSCRIPTIONS_PER_MANAGER_MAX,
+    BATCH_AGE_MAX, SPOOLS_MAX, STANDING_BATCH_AGE_MAX, SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT,
+    SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
 };
 use crate::protocol::{FromAgent, FromManager};
+use crate::spool::Standing;
+use crate::subscription::Outbox;
 
 /// A manager and the number it chose: only the same manager can take a subscription over.
 type Key = (PeerId, u64);
@@ -36,6 +40,9 @@ pub(super) struct Subscribed {
 /// The table of one agent's subscriptions.
 pub(super) struct Subscriptions {
     application: Option<Application>,
+    /// Who measures, and the directory in which spools are kept, if there is one.
+    peer: PeerId,
+    spools: Option<PathBuf>,
     /// Where the last records are held as objects.
     beans: BeanServer,
     guard: Arc<Guard>,
@@ -53,28 +60,44 @@ struct Served {
     attaches: mpsc::Sender<Attach>,
     /// Grows from one subscription to the next.
     serial: u64,
+    spooled: bool,
 }
 
 impl Subscriptions {
     pub(super) fn new(
+        (peer, spools): (PeerId, Option<PathBuf>),
         application: Option<Application>,
         beans: BeanServer,
-        guard: Arc<Guard>,
-        counters: Arc<AgentCounters>,
+        (guard, counters): (Arc<Guard>, Arc<AgentCounters>),
         stopped: watch::Receiver<bool>,
     ) -> Self {
-        let (tasks, refusals) = (JoinSet::new(), JoinSet::new());
+        let (served, tasks, refusals) = (HashMap::new(), JoinSet::new(), JoinSet::new());
         Self {
             application,
+            peer,
+            spools,
             beans,
             guard,
             counters,
             stopped,
-            served: HashMap::new(),
+            served,
             started: 0,
             tasks,
             refusals,
         }
+    }
+
+    /// Goes on with the standing subscriptions that earlier runs left on the disk, before their managers come.
+    pub(super) fn resume(&mut self) {
+        let Some(files) = self.spools.as_ref().and_then(|root| std::fs::read_dir(root).ok()) else { return };
+        let kept: Vec<Standing> =
+            files.filter_map(|file| Standing::read(&file.ok()?.path()).ok()).take(SPOOLS_MAX).collect();
+        for standing in kept {
+            let key = (standing.manager, standing.subscription);
+            // With no room for a consumer there is none for the subscription; its spool stays as it is.
+            let _ = self.start(key, standing.pattern, true, Duration::ZERO, None);
+        }
+        self.counters.subscriptions.set(self.served.len() as u64);
     }
 
     /// Gives the pipe to the subscription that it continues, or starts one.
@@ -102,29 +125,67 @@ impl Subscriptions {
         if self.served.len() >= SUBSCRIPTIONS_MAX {
             return self.refuse(attach.pipe);
         }
+        match self.start(key, attach.pattern.clone(), attach.standing, attach.missed, attach.veil) {
+            // Its channel has room for this one.
+            Some(attaches) => drop(attaches.try_send(attach)),
+            None => self.refuse(attach.pipe),
+        }
+        self.counters.subscriptions.set(self.served.len() as u64);
+    }
+
+    /// Starts a subscription; how to tell it of pipes. None when there is no room.
+    fn start(
+        &mut self,
+        key: Key,
+        pattern: ObjectNamePattern,
+        standing: bool,
+        missed: Duration,
+        veil: Option<Veil>,
+    ) -> Option<mpsc::Sender<Attach>> {
         let consumer = match &self.application {
             None => None,
             Some(application) => {
-                match application.subscribe(SUBSCRIPTION_RECORDS_MAX, Overflow::DropOldest) {
-                    Ok(consumer) => Some(consumer),
-                    Err(_) => return self.refuse(attach.pipe),
-                }
+                Some(application.subscribe(SUBSCRIPTION_RECORDS_MAX, Overflow::DropOldest).ok()?)
             }
         };
-        let Ok(boot) = getrandom::u64() else { return self.refuse(attach.pipe) };
+        let boot = getrandom::u64().ok()?;
         let (attaches, receiver) = mpsc::channel(1);
         // The consumer is there already, so between it and what is held nothing is left out.
-        let records = Records::new(consumer, self.held_since(attach.missed));
+        let records = Records::new(consumer, self.held_since(missed));
+        // What waits on the disk for an operator has ids; for who may not see them nothing is kept there.
+        let spool = if veil.is_none() { self.open_spool(key, &pattern, standing, boot) } else { None };
+        let (outbox, spool) = match spool {
+            Some((spool, outbox)) => (outbox, Some(spool)),
+            None if standing => (Outbox::new(boot, STANDING_BATCH_AGE_MAX), None),
+            None => (Outbox::new(boot, BATCH_AGE_MAX), None),
+        };
+        let spooled = spool.is_some();
+        let (stopped, counters) = (self.stopped.clone(), self.counters.clone());
         let subscriber =
-            Subscriber::new(boot, records, attach, receiver, self.stopped.clone(), self.counters.clone());
+            Subscriber::new((outbox, spool), records, (pattern, veil), receiver, stopped, counters);
         self.started += 1;
         let serial = self.started;
         self.tasks.spawn(async move {
             subscriber.run().await;
             (key, serial)
         });
-        self.served.insert(key, Served { attaches, serial });
-        self.counters.subscriptions.set(self.served.len() as u64);
+        self.served.insert(key, Served { attaches: attaches.clone(), serial, spooled });
+        Some(attaches)
+    }
+
+    fn open_spool(
+        &self,
+        (manager, subscription): Key,
+        pattern: &ObjectNamePattern,
+        standing: bool,
+        boot: u64,
+    ) -> Option<(Spooling, Outbox)> {
+        let root = self.spools.as_ref().filter(|_| standing)?;
+        if self.served.values().filter(|served| served.spooled).count() >= SPOOLS_MAX {
+            return None;
+        }
+        let standing = Standing { manager, subscription, pattern: pattern.clone(), boot };
+        Spooling::open(root, standing, self.peer, &self.counters)
     }
 
     /// The records held as objects that began within the last `missed`, the earliest first.
@@ -209,9 +270,12 @@ fn held_record(name: &ObjectName, bean: &Arc<dyn DynamicBean>) -> Option<ArmReco
 pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
     let first = tokio::time::timeout(SUBSCRIBING_TIMEOUT, pipe.recv()).await.ok()?.ok()??;
     match FromManager::decode(&first) {
-        Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed }) => {
+        Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed, standing }) => {
             let key = (pipe.remote(), subscription);
-            Some(Subscribed { key, attach: Attach { pipe, pattern, resume_from, missed, veil: None } })
+            Some(Subscribed {
+                key,
+                attach: Attach { pipe, pattern, resume_from, missed, veil: None, standing },
+            })
         }
         _ => None,
     }

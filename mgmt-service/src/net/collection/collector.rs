@@ -15,7 +15,7 @@ use crate::jmx::ObjectNamePattern;
 use crate::limits::{
     AGENT_GIVEN_UP_AFTER, GET_TIMEOUT, OPEN_AT_STOP_MAX, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
 };
-use crate::protocol::{FromAgent, FromManager, RecordBatch, pipe_id};
+use crate::protocol::{DictionaryReader, FromAgent, FromManager, RecordBatch, pipe_id};
 use crate::subscription::Verdict;
 
 /// What follows one agent.
@@ -30,6 +30,7 @@ pub(super) struct Collector {
     pub(super) stopped: watch::Receiver<bool>,
     pub(super) shared: Arc<Shared>,
     pub(super) collecting_since: Instant,
+    pub(super) standing: bool,
 }
 
 /// Why a pipe is over.
@@ -94,7 +95,8 @@ impl Collector {
         };
         let (subscription, pattern) = (self.subscription, self.pattern.clone());
         let missed = left_at.unwrap_or(self.collecting_since).elapsed();
-        let subscribe = FromManager::Subscribe { subscription, pattern, resume_from, missed };
+        let standing = self.standing;
+        let subscribe = FromManager::Subscribe { subscription, pattern, resume_from, missed, standing };
         let first = subscribe.encode().ok()?;
         let pipe = pipe_id(&self.group.id(), &self.agent);
         match self.group.connect_with(self.agent, pipe, Some(first), GET_TIMEOUT).await {
@@ -108,7 +110,7 @@ impl Collector {
 
     /// Commits what comes until the pipe is over.
     async fn receive(&self, mut pipe: BidiPipe, stopped: &mut watch::Receiver<bool>) -> Over {
-        let mut flushing = *stopped.borrow();
+        let (mut flushing, mut dictionary) = (*stopped.borrow(), DictionaryReader::default());
         if flushing && self.say(&mut pipe, &FromManager::Flush).await.is_none() {
             return Over::Broken;
         }
@@ -124,7 +126,7 @@ impl Collector {
                 }
             };
             let Ok(Some(bytes)) = received else { return Over::Broken };
-            match FromAgent::decode(self.agent, &bytes) {
+            match FromAgent::decode(self.agent, &mut dictionary, &bytes) {
                 Ok(FromAgent::Batch(batch)) => {
                     if let Some(over) = self.take(&mut pipe, batch).await {
                         return over;
@@ -151,7 +153,8 @@ impl Collector {
             batch.records.iter_mut().for_each(|record| record.peer = pseudonym);
         }
         let (boot, seq, dropped) = (batch.boot, batch.seq, batch.dropped);
-        let verdict = self.shared.lock().inboxes.entry(self.agent).or_default().judge(boot, seq);
+        let verdict =
+            self.shared.lock().inboxes.entry(self.agent).or_default().judge_lossy(boot, seq, dropped);
         let counters = &self.shared.counters;
         match verdict {
             Verdict::Gap => return Some(Over::Broken),

@@ -1,6 +1,7 @@
 //! A rendezvous, peers with agents, managers: over loopback, each with its own identity.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use overlay::protocol::discovery::{self, DiscoveryRequest, FindAnswer, PublishAnswer};
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::ManagePolicy;
 use crate::arm::{Application, ArmRecord, Transaction, TransactionDefinition};
-use crate::jmx::{BeanServer, ObjectNamePattern};
+use crate::jmx::{AttributeValue, BeanServer, ObjectNamePattern};
 use crate::net::{Collection, ManagementAgent, Manager, RecordSink};
 
 /// How long a test waits for what must come.
@@ -61,14 +62,20 @@ impl World {
 
     /// A peer that measures, with an agent that anybody may ask.
     pub(super) async fn agent(&self, name: &str, key: &Keypair) -> Measured {
+        self.agent_at(name, key, None).await
+    }
+
+    /// As [`Self::agent`], with a place for what a manager that is away has yet to get.
+    pub(super) async fn agent_at(&self, name: &str, key: &Keypair, spools: Option<PathBuf>) -> Measured {
         let peer = self.peer(key).await;
-        let application = Application::new(peer.id(), [7; 32]);
+        let boot: [u8; 32] = std::array::from_fn(|_| getrandom::u32().unwrap() as u8);
+        let application = Application::new(peer.id(), boot);
         let definition = TransactionDefinition::new("presence.ping", PATIENCE);
         let ping = application.define(definition).unwrap();
         let beans = BeanServer::new();
         let policy = ManagePolicy::Open;
-        let agent =
-            ManagementAgent::spawn(&peer, name, Some(application.clone()), beans.clone(), policy).unwrap();
+        let (measuring, objects) = (Some(application.clone()), beans.clone());
+        let agent = ManagementAgent::spawn_spooled(&peer, name, measuring, objects, policy, spools).unwrap();
         Measured { peer, ping, beans, agent, application }
     }
 
@@ -100,6 +107,16 @@ impl Measured {
         for number in numbers {
             self.ping.unreachable(Instant::now(), number, self.peer.id());
         }
+    }
+
+    /// Waits until the only subscription has taken as many records out of its queue.
+    pub(super) async fn all_batched(&self, count: u64) {
+        let batched = || {
+            let agent = self.beans.query(&"juxta:type=agent".parse().unwrap());
+            let value = agent.first().and_then(|(_, bean)| bean.attribute("records_batched"));
+            value == Some(AttributeValue::Int(i64::try_from(count).unwrap()))
+        };
+        until(batched).await;
     }
 
     /// Waits until as many managers are subscribed.

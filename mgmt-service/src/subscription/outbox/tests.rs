@@ -6,22 +6,29 @@ use std::time::Duration;
 use overlay::PeerId;
 
 use super::*;
-use crate::limits::BATCH_RECORDS_MAX;
-use crate::protocol::RecordBatch;
+use crate::limits::{BATCH_AGE_MAX, BATCH_RECORDS_MAX};
+use crate::protocol::{DictionaryReader, RecordBatch};
 
 struct World {
     outbox: Outbox,
     now: Instant,
     peer: PeerId,
     pushed: u64,
+    /// The manager's end of the present pipe.
+    dictionary: DictionaryReader,
 }
 
 impl World {
     fn new() -> Self {
-        let mut world =
-            Self { outbox: Outbox::new(7), now: Instant::now(), peer: PeerId::random(), pushed: 0 };
-        world.outbox.attach((0, 0));
+        let (outbox, dictionary) = (Outbox::new(7, BATCH_AGE_MAX), DictionaryReader::default());
+        let mut world = Self { outbox, now: Instant::now(), peer: PeerId::random(), pushed: 0, dictionary };
+        world.attach((0, 0));
         world
+    }
+
+    fn attach(&mut self, resume_from: (u64, u64)) {
+        self.dictionary = DictionaryReader::default();
+        self.outbox.attach(resume_from);
     }
 
     /// Offers records until `count` are taken or no more are wanted; the number taken.
@@ -39,7 +46,7 @@ impl World {
 
     fn sent(&mut self) -> Option<FromAgent> {
         let bytes = self.outbox.poll_send(self.now, 3)?;
-        Some(FromAgent::decode(self.peer, &bytes).unwrap())
+        Some(FromAgent::decode(self.peer, &mut self.dictionary, &bytes).unwrap())
     }
 
     fn batch(&mut self) -> RecordBatch {
@@ -99,12 +106,12 @@ fn a_manager_that_comes_back_gets_what_it_has_not_committed() {
     world.outbox.ack(1).unwrap();
     assert_eq!(world.outbox.unacknowledged_records(), 2 * BATCH_RECORDS_MAX);
     // The pipe broke after the manager had committed 2, before its acknowledgement arrived.
-    world.outbox.attach((7, 2));
+    world.attach((7, 2));
     let batch = world.batch();
     assert_eq!((batch.seq, batch.records[0].at_ms), (3, 2 * BATCH_RECORDS_MAX as u64));
     assert_eq!(world.sent(), None);
     // Another boot's number says nothing about this one.
-    world.outbox.attach((8, 99));
+    world.attach((8, 99));
     assert_eq!(world.batch().seq, 3);
 }
 
@@ -139,6 +146,34 @@ fn flush_waits_for_the_window_and_loses_nothing() {
     let last = world.batch();
     assert_eq!(last.records.len(), 1);
     assert_eq!(world.sent(), Some(FromAgent::Flushed { seq: last.seq }));
+}
+
+#[test]
+fn behind_a_spool_batches_close_without_a_manager_and_come_back_when_there_is_room() {
+    let mut world = World::new();
+    world.outbox = Outbox::spooled(7, Duration::from_secs(60), 3);
+    world.attach((7, 2));
+    assert_eq!(world.outbox.wants_after(), Some(2), "number 3 is in the spool alone");
+    let mut spool = Vec::new();
+    for _ in 0..2 * BATCHES_IN_FLIGHT_MAX {
+        assert_eq!(world.push(BATCH_RECORDS_MAX), BATCH_RECORDS_MAX);
+        spool.push(world.outbox.poll_closed(world.now, 0).unwrap());
+    }
+    assert_eq!((spool[0].seq(), world.sent()), (4, None));
+    world.outbox.caught_up();
+    assert_eq!(world.outbox.wants_after(), None);
+    // A manager that has numbers which are lost here is given none of them anew.
+    assert!(world.outbox.is_behind((7, 99)) && !world.outbox.is_behind((8, 99)));
+    world.outbox.reboot(9);
+    world.outbox = Outbox { queued: 3, ..world.outbox };
+    for batch in spool {
+        if world.outbox.wants_after().is_some() {
+            world.outbox.keep(batch);
+        }
+    }
+    assert_eq!((world.batch().boot, world.outbox.wants_after()), (9, None));
+    world.outbox.ack(4).unwrap();
+    assert_eq!(world.outbox.wants_after(), Some(3 + BATCHES_IN_FLIGHT_MAX as u64));
 }
 
 #[test]

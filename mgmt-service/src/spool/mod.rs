@@ -1,0 +1,8 @@
+//! What an agent keeps on its disk for a manager that is away: a log of batches for each standing subscription.
+
+mod entry;
+mod log;
+mod subscription;
+
+pub use log::{Recovered, Spool};
+pub use subscription::Standing;

@@ -1,0 +1,69 @@
+//! Whose spool it is: the standing subscription, as it is found again after a restart.
+//!
+//! In: a directory. Out: the subscription that is kept in it. Replaced as a whole, so that a crash leaves the old or the
+//! new one.
+
+use std::io;
+use std::path::Path;
+
+use overlay::PeerId;
+use overlay::wire::{Ext, decode_message, encode_message};
+
+use crate::jmx::ObjectNamePattern;
+use crate::limits::OBJECT_NAME_BYTES_MAX;
+
+/// A standing subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose it is.
+    pub manager: PeerId,
+    /// The number that the manager has chosen.
+    pub subscription: u64,
+    /// Names of the records that are wanted.
+    pub pattern: ObjectNamePattern,
+    /// Under which its batches are numbered.
+    pub boot: u64,
+}
+
+impl Standing {
+    /// The name of its directory: the same for the same subscription.
+    #[must_use]
+    pub fn directory(&self) -> String {
+        format!("{}-{:016x}", self.manager, self.subscription)
+    }
+
+    /// What is kept in `directory`.
+    ///
+    /// # Errors
+    /// When it can't be read or is none.
+    pub fn read(directory: &Path) -> io::Result<Self> {
+        let bytes = std::fs::read(directory.join(FILE))?;
+        let (manager, subscription, pattern, boot, _ext): (Vec<u8>, u64, String, u64, Ext) =
+            decode_message(VERSION, &bytes, BYTES_MAX).map_err(io::Error::other)?;
+        let manager = PeerId::from_bytes(&manager).map_err(io::Error::other)?;
+        let pattern = pattern.parse().map_err(io::Error::other)?;
+        Ok(Self { manager, subscription, pattern, boot })
+    }
+
+    /// Keeps it in `directory`.
+    ///
+    /// # Errors
+    /// When it can't be written; then the old one is still there.
+    pub fn write(&self, directory: &Path) -> io::Result<()> {
+        let body =
+            (self.manager.to_bytes(), self.subscription, self.pattern.to_string(), self.boot, Ext::new());
+        let bytes = encode_message(VERSION, &body, BYTES_MAX).map_err(io::Error::other)?;
+        let new = directory.join(NEW_FILE);
+        std::fs::write(&new, bytes)?;
+        std::fs::rename(new, directory.join(FILE))
+    }
+}
+
+/// The version of the file.
+const VERSION: u8 = 1;
+
+/// Bytes of the file: a pattern, an id and some numbers.
+const BYTES_MAX: usize = OBJECT_NAME_BYTES_MAX + 128;
+
+const FILE: &str = "subscription";
+const NEW_FILE: &str = "subscription.new";
