@@ -93,15 +93,10 @@ pub enum StoreError {
     /// SQLite says no.
     #[error("use the database: {0}")]
     Database(#[from] rusqlite::Error),
-    /// Its tables can't be brought to this version's form.
-    #[error("use the database {}: {reason}", path.display())]
-    Migration {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The file can't be made or its mode not be set.
+    /// It can't be opened.
+    #[error(transparent)]
+    Open(#[from] mgmt_service::sqlite::OpenError),
+    /// The system starts no thread for it.
     #[error("use the database {}: {source}", path.display())]
     Io {
         /// The file.

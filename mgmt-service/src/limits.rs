@@ -308,8 +308,8 @@ pub const SINK_QUEUE: usize = 64;
 
 // ---- the manager's store ------------------------------------------------------------------------------------------
 
-/// Buckets of a histogram of response times: 64 doublings of 32 buckets each. A number beyond is unreadable.
-pub const HISTOGRAM_BUCKETS_MAX: u16 = 64 * 32;
+/// Bytes of the response times of one row of sums: each count that a sketch can have, with 9 bytes. More is unreadable.
+pub const STORE_TIMES_BYTES_MAX: usize = 16 * 1024;
 
 /// How long records are kept whole, unless the store's owner says otherwise; then they live on in their minute.
 pub const STORE_RAW_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -335,8 +335,8 @@ pub const STORE_STEP_RECORDS: u64 = 10_000;
 /// Time between two rounds of summing up and deleting.
 pub const STORE_KEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long a writer waits for another program that holds the store.
-pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a program waits for another one that holds its database.
+pub const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two tries to commit while the disk is full; nothing is acknowledged meanwhile, so agents keep what they
 /// have, within their own bound.

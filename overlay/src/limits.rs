@@ -226,11 +226,9 @@ pub const REVOKED_MAX: usize = 1024;
 /// Bytes of a signed revocation list: so that it and a chain fit one session frame. Longer: malformed.
 pub const REVOCATIONS_BYTES_MAX: usize = 56 * 1024;
 
-/// Proofs of membership that one session may show in a second; a bucket of [`PROOFS_BURST`] fills with them. More are
-/// refused unread, like any bad one, and counted.
-pub const PROOFS_PER_SECOND: u32 = 64;
-/// Proofs that one session may show at once: as many as there may be groups.
-pub const PROOFS_BURST: u32 = 1024;
+/// Proofs of membership that one session may show: at once as many as there may be groups. More are refused unread, like
+/// any bad one, and counted.
+pub const PROOFS: Quota = Quota { per_second: 64, burst: 1024 };
 /// How many good proofs a refused one costs: what floods is seldom good. So after 16 bad ones one a second is verified, at
 /// up to 0.5 ms each.
 pub const PROOF_REFUSED_COST: u32 = 64;

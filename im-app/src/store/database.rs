@@ -4,9 +4,9 @@
 //! [`Database::apply`] answered is on the disk (`synchronous=FULL`).
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
 use std::path::Path;
 
+use mgmt_service::sqlite::{self, signed};
 use overlay::{Multiaddr, PeerId};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -92,15 +92,7 @@ impl Database {
     /// # Errors
     /// [`StoreError`]; nothing is ever deleted because of one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        make_private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        let mut connection = Connection::open(path)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        MIGRATIONS
-            .to_latest(&mut connection)
-            .map_err(|error| StoreError::Migration { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { connection })
+        Ok(Self { connection: sqlite::open(path, &MIGRATIONS)? })
     }
 
     /// Does all `batches` in one transaction; one outcome for each. On an error none of them is done.
@@ -290,29 +282,9 @@ fn forget_old_events(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the file before SQLite does, so that it and the files beside it are for the owner alone.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    drop(file);
-    Ok(())
-}
-
 pub(super) fn peer_of(text: &str, table: &'static str) -> Result<PeerId, StoreError> {
     text.parse().map_err(|_| StoreError::Row { table })
 }
-
-/// SQLite's integers are signed; what a peer sends beyond their range is kept at its end.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests;

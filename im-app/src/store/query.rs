@@ -1,9 +1,10 @@
 //! Questions to the database: the history with one buddy, and the log of events.
 
+use mgmt_service::sqlite::signed;
 use overlay::PeerId;
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 
-use super::database::{Database, signed};
+use super::database::Database;
 use crate::error::StoreError;
 use crate::limits::HISTORY_BYTES_MAX;
 use crate::message::{Direction, HistoryMessage, MessageState};

@@ -30,7 +30,8 @@ pub struct Started {
     pub path: Path,
     /// The transaction that this one is a part of.
     pub parent: Option<Correlator>,
-    /// When the work arrived that this transaction does; what it waited until it was started counts as queued.
+    /// When the work arrived that this transaction does; what it waited until it was started is its
+    /// [`queue_us`](super::Split::queue_us), unless its outcome says another.
     pub arrived: Option<Instant>,
 }
 
@@ -50,8 +51,8 @@ pub(super) struct Ended {
     pub(super) wall_ms: u64,
     pub(super) path: Path,
     pub(super) parent: Option<Correlator>,
-    /// Microseconds between arrival and start.
-    pub(super) queued_us: u32,
+    /// Microseconds between arrival and start, at most 71 minutes; none below one.
+    pub(super) queue_us: Option<u64>,
     /// Nanoseconds since its start.
     pub(super) elapsed_ns: u64,
     /// Microseconds of these in which it was blocked.
@@ -305,7 +306,7 @@ fn ended(slot: &Slot, correlator: Correlator, now_ns: u64) -> Ended {
         wall_ms: view.start.wall_ms,
         path: view.start.path,
         parent: (view.start.parent != 0).then_some(Correlator(view.start.parent)),
-        queued_us: view.start.queued_us,
+        queue_us: (view.start.queued_us > 0).then(|| view.start.queued_us.into()),
         elapsed_ns,
         blocked_us: view.blocked_us(elapsed_ns / 1000),
     }

@@ -64,7 +64,6 @@ impl Shared {
                 *transaction = Arc::clone(&producer.name);
             }
             details.parent = ended.parent;
-            details.queued_us = ended.queued_us;
             details.blocked_us = ended.blocked_us;
             details.values = values.cloned();
             record.at_ms = ended.wall_ms;
@@ -77,6 +76,7 @@ impl Shared {
             record.path = if producer.with_path { ended.path } else { Path::None };
             record.reason = reason;
             record.split = outcome.split;
+            record.split.queue_us = outcome.split.queue_us.or(ended.queue_us);
         });
     }
 }

@@ -156,8 +156,6 @@ pub struct ArmRecord {
 pub struct Details {
     /// The transaction that it was a part of.
     pub parent: Option<Correlator>,
-    /// Microseconds that the work had waited when the transaction was started, at most 71 minutes.
-    pub queued_us: u32,
     /// Microseconds of the response time in which it waited for something else.
     pub blocked_us: u64,
     /// Typed values, in the order of the definition's [`ValueDefinition`](super::ValueDefinition)s.

@@ -7,7 +7,7 @@
 /// `network` lies within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Split {
-    /// From when the question was due until it was written.
+    /// From when the question was due, or its work arrived, until it was written.
     pub queue_us: Option<u64>,
     /// Looking for the receiver's addresses, when this exchange had to wait for a new pipe.
     pub lookup_us: Option<u64>,

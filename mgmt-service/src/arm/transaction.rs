@@ -243,7 +243,7 @@ impl Transaction {
             wall_ms: started.wall_ms,
             path: started.path,
             parent: started.parent,
-            queued_us: 0,
+            queue_us: None,
             elapsed_ns: 0,
             blocked_us: 0,
         }

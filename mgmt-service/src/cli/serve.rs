@@ -8,7 +8,7 @@ use mgmt_service::arm::ArmRecord;
 use mgmt_service::cli_common::{CliError, ExitCode, Signals, within_polite_end};
 use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, ObjectNamePattern, Registration};
 use mgmt_service::limits::BOARD_PERIOD;
-use mgmt_service::net::{Collection, OtlpPush, OtlpUrl, ServeError, Site, WebServer};
+use mgmt_service::net::{Collection, HttpError, OtlpPush, OtlpUrl, ServeError, Site, WebServer};
 use mgmt_service::web::{Board, Entry, Loss, ManagerGauges, Metrics, Otlp, Pseudonyms};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -44,7 +44,9 @@ pub(super) async fn serve(
     let _registrations = register_own(session, &beans, &shown)?;
     let server = WebServer::bind(address, site(session, &shown, beans, &program.0)).await;
     let server = server.map_err(|error| match error {
-        error @ ServeError::NotLoopback { .. } => CliError::usage(format_args!("failed to {error}")),
+        error @ ServeError::Http(HttpError::NotLoopback { .. }) => {
+            CliError::usage(format_args!("failed to {error}"))
+        }
         error => CliError::failed(format_args!("failed to {error}")),
     })?;
     output.line(&format!("dashboard  {}", server.link()))?;

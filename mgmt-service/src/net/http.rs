@@ -10,6 +10,7 @@ mod guard;
 mod jolokia;
 mod listener;
 mod pages;
+mod server;
 mod site;
 
 use std::net::SocketAddr;
@@ -18,12 +19,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 pub use self::change::{Change, ChangeError};
-pub use self::listener::BoundedListener;
+pub use self::server::{HttpError, HttpServer};
 pub use self::site::Site;
 use crate::limits::{WEB_BODY_BYTES_MAX, WEB_CONNECTION_LIFE, WEB_CONNECTIONS_MAX};
 use crate::web::Entry;
@@ -31,30 +29,17 @@ use crate::web::Entry;
 /// A running web face; dropping it ends it at once.
 #[derive(Debug)]
 pub struct WebServer {
-    address: SocketAddr,
+    server: HttpServer,
     link: String,
-    ending: watch::Sender<bool>,
-    task: JoinHandle<()>,
 }
 
 /// Why the web face is not served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// Others could reach the address.
-    #[error("serve HTTP on {address}: only a loopback address is allowed; use 127.0.0.1:{}", .address.port())]
-    NotLoopback {
-        /// The address that was given.
-        address: SocketAddr,
-    },
-    /// The address can't be had.
-    #[error("serve HTTP on {address}: {source}")]
-    Bind {
-        /// The address that was given.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// HTTP is not served at all.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// Without random numbers there are no secrets.
     #[error("make a secret link: the operating system gives no random numbers")]
     NoRandomness,
@@ -66,34 +51,18 @@ impl WebServer {
     /// # Errors
     /// [`ServeError`] when the address is not loopback or not free.
     pub async fn bind(address: SocketAddr, site: Site) -> Result<Self, ServeError> {
-        if !address.ip().is_loopback() {
-            return Err(ServeError::NotLoopback { address });
-        }
-        let bind = |source| ServeError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
         let link = random_entry()?;
         site.doors().offer(&link);
-        let (ending, ended) = watch::channel(false);
-        let bounded = BoundedListener::new(listener, WEB_CONNECTIONS_MAX, WEB_CONNECTION_LIFE);
-        let mut graceful = ended.clone();
-        let serving =
-            axum::serve(bounded, router(site.at(address, ended))).with_graceful_shutdown(async move {
-                // An error means that the handle is gone, which ends the server as well.
-                let _ = graceful.wait_for(|ended| *ended).await;
-            });
-        let task = tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "web server failed");
-            }
-        });
-        Ok(Self { address, link: format!("http://{address}/?token={}", link.secret()), ending, task })
+        let bounds = (WEB_CONNECTIONS_MAX, WEB_CONNECTION_LIFE);
+        let routes = |address, ended| router(site.at(address, ended));
+        let server = HttpServer::bind(address, bounds, routes).await?;
+        Ok(Self { link: format!("http://{}/?token={}", server.address(), link.secret()), server })
     }
 
     /// Where it listens, with the real port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// The link that lets one browser in, once.
@@ -106,16 +75,8 @@ impl WebServer {
     ///
     /// # Cancel safety
     /// Safe: dropped before its end, it ends the server at once.
-    pub async fn shutdown(mut self) {
-        self.ending.send_replace(true);
-        // The task logs its own failure; a panic in it ended it just as well.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for WebServer {
-    fn drop(&mut self) {
-        self.task.abort();
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
     }
 }
 

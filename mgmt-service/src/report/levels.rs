@@ -8,8 +8,7 @@ use overlay::PeerId;
 use serde_json::{Value, json};
 
 use crate::arm::{Reason, Status};
-use crate::histogram::Histogram;
-use crate::store::Level;
+use crate::store::{Level, Times};
 
 /// How well a service was given.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,7 +22,7 @@ pub struct ServiceLevel {
     /// Those that the application gave up, or of which nothing is known.
     pub unfinished: u64,
     /// The times of those that were answered.
-    pub times: Histogram,
+    pub times: Times,
 }
 
 impl ServiceLevel {

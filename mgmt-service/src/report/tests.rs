@@ -68,7 +68,7 @@ fn a_member_that_answers_late_is_slow_and_a_single_bad_link_blames_nobody() {
 fn levels_add_up_by_link_by_peer_and_over_all() {
     let [alice, bob] = peers();
     let level = |status, reason, count| {
-        let mut times = crate::histogram::Histogram::default();
+        let mut times = crate::store::Times::default();
         if status == Status::Good {
             (0..count).for_each(|_| times.add(1000));
         }

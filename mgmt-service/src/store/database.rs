@@ -3,7 +3,6 @@
 //! In: batches. Out: which were new. What [`Store::commit`] answered is on the disk (`synchronous=FULL`).
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +13,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use super::error::StoreError;
 use super::schema::MIGRATIONS;
 use crate::arm::ArmRecord;
-use crate::limits::{STORE_BUSY_TIMEOUT, STORE_LOG_BYTES_MAX};
+use crate::limits::{SQLITE_BUSY_TIMEOUT, STORE_LOG_BYTES_MAX};
 use crate::protocol::RecordBatch;
+use crate::sqlite::{self, OpenError, signed};
 use crate::subscription::{Inbox, Verdict};
 
 /// A manager's store. One program writes it at a time, others may read it meanwhile.
@@ -56,15 +56,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; nothing is ever deleted because of one.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        make_private(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        let mut connection = Connection::open(path)?;
-        connection.busy_timeout(STORE_BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        let connection = sqlite::open(path, &MIGRATIONS)?;
         connection.pragma_update(None, "journal_size_limit", signed(STORE_LOG_BYTES_MAX))?;
-        MIGRATIONS
-            .to_latest(&mut connection)
-            .map_err(|error| StoreError::Migration { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { connection, ids: Ids::default() })
     }
 
@@ -78,14 +71,13 @@ impl Store {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(STORE_BUSY_TIMEOUT)?;
-        let stale = || StoreError::Migration {
-            path: path.to_owned(),
-            reason: "it is of another version; run `mgmt collect` once".to_owned(),
-        };
+        connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
         match MIGRATIONS.pending_migrations(&connection) {
             Ok(0) => Ok(Self { connection, ids: Ids::default() }),
-            _ => Err(stale()),
+            _ => {
+                let reason = "it is of another version; run `mgmt collect` once".to_owned();
+                Err(OpenError::Migration { path: path.to_owned(), reason }.into())
+            }
         }
     }
 
@@ -292,26 +284,8 @@ pub(super) fn set(connection: &Connection, key: &str, value: u64) -> Result<(), 
     Ok(())
 }
 
-/// Makes the file before SQLite does, so that it and the files beside it are for the owner alone.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    drop(file);
-    Ok(())
-}
-
 pub(super) fn peer_of(text: &str, table: &'static str) -> Result<PeerId, StoreError> {
     text.parse().map_err(|_| StoreError::Row { table })
-}
-
-/// SQLite's integers are signed; what an agent sends beyond their range is kept at its end.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

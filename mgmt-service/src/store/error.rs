@@ -5,31 +5,20 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::sqlite::OpenError;
+
 /// Why the store can't be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Its file can't be made or opened.
-    #[error("open the store {path}: {source}")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// It can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// There is none yet.
     #[error("open the store {path}: there is none yet; run `mgmt collect` first")]
     Missing {
         /// Where.
         path: PathBuf,
-    },
-    /// Its tables are not those of this version.
-    #[error("bring the store {path} to this version: {reason}")]
-    Migration {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
     },
     /// The disk is full, or the file has its largest size: nothing was kept, nothing is acknowledged. Try again.
     #[error("keep records: the disk or the store is full")]

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use rusqlite::{Transaction, params};
 
-use super::database::{Store, set, signed};
+use super::database::{Store, set};
 use super::error::StoreError;
-use crate::histogram::Histogram;
+use super::times::Times;
 use crate::limits::{
     STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_MINUTES_KEPT, STORE_RAW_KEPT, STORE_STEP_RECORDS,
 };
+use crate::sqlite::signed;
 
 /// How long what is kept, and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,7 +176,7 @@ impl Store {
 #[derive(Debug, Default)]
 struct Sum {
     count: u64,
-    times: Histogram,
+    times: Times,
 }
 
 impl Sum {
@@ -195,25 +196,19 @@ impl Sum {
 /// Adds a sum to what the table has under the same key.
 fn add_sum(transaction: &Transaction<'_>, table: &str, key: &Key, mut sum: Sum) -> Result<(), StoreError> {
     let (at_ms, peer, dest, kind, status, reason) = key;
+    let malformed = || StoreError::Row { table: "minute" };
     let select = format!(
-        "SELECT count, sum_us, squares, slowest_us, buckets FROM {table}
+        "SELECT count, times FROM {table}
          WHERE at_ms = ?1 AND peer = ?2 AND dest = ?3 AND kind = ?4 AND status = ?5 AND reason = ?6"
     );
     let mut statement = transaction.prepare_cached(&select)?;
     let mut rows = statement.query(params![at_ms, peer, dest, kind, status, reason])?;
     if let Some(row) = rows.next()? {
-        let slowest = row.get::<_, i64>(3)?.unsigned_abs();
-        let bytes: Vec<u8> = row.get(4)?;
-        let times = Histogram::from_parts(row.get(1)?, row.get(2)?, slowest, &bytes);
-        let kept = Sum {
-            count: row.get::<_, i64>(0)?.unsigned_abs(),
-            times: times.ok_or(StoreError::Row { table: "minute" })?,
-        };
+        let times = Times::from_bytes(&row.get::<_, Vec<u8>>(1)?).map_err(|_| malformed())?;
+        let kept = Sum { count: row.get::<_, i64>(0)?.unsigned_abs(), times };
         sum.merge(&kept);
     }
-    let insert =
-        format!("INSERT OR REPLACE INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
-    let (sum_us, squares) = sum.times.sums();
+    let insert = format!("INSERT OR REPLACE INTO {table} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
     transaction.prepare_cached(&insert)?.execute(params![
         at_ms,
         peer,
@@ -222,10 +217,7 @@ fn add_sum(transaction: &Transaction<'_>, table: &str, key: &Key, mut sum: Sum) 
         status,
         reason,
         signed(sum.count),
-        sum_us,
-        squares,
-        signed(sum.times.slowest_us()),
-        sum.times.bucket_bytes(),
+        sum.times.to_bytes().map_err(|_| malformed())?,
     ])?;
     Ok(())
 }

@@ -10,9 +10,11 @@ mod keep;
 mod query;
 mod schema;
 mod sink;
+mod times;
 
 pub use database::{Committed, Delivered, Store};
 pub use error::StoreError;
 pub use keep::{KeptRound, Retention};
 pub use query::{Level, Selection, StoredPeer};
 pub use sink::{StoreNames, StoreSink};
+pub use times::Times;

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use overlay::PeerId;
 use rusqlite::{Row, params};
 
-use super::database::{Store, peer_of, signed};
+use super::database::{Store, peer_of};
 use super::error::StoreError;
 use super::keep::{DISCARDED, HOUR_MS, MINUTE_MS, MINUTES, RECORDS, SUMMED_ROW};
+use super::times::Times;
 use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
-use crate::histogram::Histogram;
+use crate::sqlite::signed;
 
 /// A span of time: from its first millisecond since 1970 to the one after its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct Level {
     /// How many.
     pub count: u64,
     /// The response times of those that have one.
-    pub times: Histogram,
+    pub times: Times,
     /// Distinct minutes in which there was one; hours × 60 when only hours are left.
     pub minutes: u64,
 }
@@ -156,7 +157,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let peers = self.ids_of_peers()?;
         let sql = format!(
-            "SELECT at_ms, peer, dest, kind.name, status, reason, count, sum_us, squares, slowest_us, buckets
+            "SELECT at_ms, peer, dest, kind.name, status, reason, count, times
              FROM {table} JOIN kind ON kind.id = {table}.kind WHERE at_ms >= ?1 AND at_ms < ?2"
         );
         let malformed = || StoreError::Row { table: "minute" };
@@ -167,11 +168,10 @@ impl Store {
             let peer = |column| Ok::<_, StoreError>(*peers.get(&row.get(column)?).ok_or_else(malformed)?);
             let status = Status::from_text(&row.get::<_, String>(4)?).ok_or_else(malformed)?;
             let reason = Reason::from_text(&row.get::<_, String>(5)?).ok_or_else(malformed)?;
-            let slowest = row.get::<_, i64>(9)?.unsigned_abs();
-            let times = Histogram::from_parts(row.get(7)?, row.get(8)?, slowest, &row.get::<_, Vec<u8>>(10)?);
+            let times = Times::from_bytes(&row.get::<_, Vec<u8>>(7)?).map_err(|_| malformed())?;
             let sum = levels.of((peer(1)?, peer(2)?, row.get(3)?, status.code(), reason.code()));
             sum.count += row.get::<_, i64>(6)?.unsigned_abs();
-            sum.times.merge(&times.ok_or_else(malformed)?);
+            sum.times.merge(&times);
             sum.note(row.get::<_, i64>(0)? / unit_ms);
         }
         Ok(())
@@ -201,7 +201,7 @@ struct Levels(BTreeMap<(PeerId, PeerId, String, u8, u8), Sum>);
 #[derive(Debug, Default)]
 struct Sum {
     count: u64,
-    times: Histogram,
+    times: Times,
     units: std::collections::BTreeSet<i64>,
 }
 

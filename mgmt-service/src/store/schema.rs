@@ -48,10 +48,7 @@ const STEPS: &[M<'static>] = &[M::up(
         status TEXT NOT NULL,
         reason TEXT NOT NULL,
         count INTEGER NOT NULL,
-        sum_us REAL NOT NULL,
-        squares REAL NOT NULL,
-        slowest_us INTEGER NOT NULL,
-        buckets BLOB NOT NULL,
+        times BLOB NOT NULL,
         PRIMARY KEY (at_ms, peer, dest, kind, status, reason)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE hour (
@@ -62,10 +59,7 @@ const STEPS: &[M<'static>] = &[M::up(
         status TEXT NOT NULL,
         reason TEXT NOT NULL,
         count INTEGER NOT NULL,
-        sum_us REAL NOT NULL,
-        squares REAL NOT NULL,
-        slowest_us INTEGER NOT NULL,
-        buckets BLOB NOT NULL,
+        times BLOB NOT NULL,
         PRIMARY KEY (at_ms, peer, dest, kind, status, reason)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE setting (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,16 +1,18 @@
 //! Records as OpenTelemetry's messages: a span for each, and cumulative metrics by transaction.
 //!
 //! In: records. Out: the protobuf messages that a collector takes by OTLP over HTTP. Peers stand under pseudonyms. One
-//! histogram and one count of failures for each of `METRIC_TRANSACTIONS_MAX` transactions.
+//! exponential histogram and one count of failures for each of `METRIC_TRANSACTIONS_MAX` transactions.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-    ScopeMetrics, Sum, metric, number_data_point,
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Metric, NumberDataPoint,
+    ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -33,8 +35,7 @@ pub struct Otlp {
 /// One transaction's response times and failures since the start.
 #[derive(Debug, Default)]
 struct Tally {
-    counts: [u64; BOUNDS + 1],
-    sum_s: f64,
+    response: arm::Sketch,
     failed: u64,
 }
 
@@ -51,7 +52,7 @@ impl Otlp {
         let transaction = self.labels.of(&record.transaction);
         let tally = self.tallies.entry(transaction.clone()).or_default();
         match (record.status, record.response_us) {
-            (arm::Status::Good, Some(us)) => tally.add(us),
+            (arm::Status::Good, Some(us)) => tally.response.record(Duration::from_micros(us)),
             (arm::Status::Failed, _) => tally.failed += 1,
             _ => {}
         }
@@ -112,15 +113,11 @@ impl Otlp {
         let time_unix_nano = nanos(now_ms, 0);
         let start_time_unix_nano = self.started_ns;
         let attributes = |transaction: &String| vec![text("juxta.transaction", transaction.clone())];
-        let histograms = self.tallies.iter().map(|(transaction, tally)| HistogramDataPoint {
+        let histograms = self.tallies.iter().map(|(transaction, tally)| ExponentialHistogramDataPoint {
             attributes: attributes(transaction),
             start_time_unix_nano,
             time_unix_nano,
-            count: tally.counts.iter().sum(),
-            sum: Some(tally.sum_s),
-            bucket_counts: tally.counts.to_vec(),
-            explicit_bounds: bounds().collect(),
-            ..HistogramDataPoint::default()
+            ..point(&tally.response)
         });
         let failures = self.tallies.iter().map(|(transaction, tally)| NumberDataPoint {
             attributes: attributes(transaction),
@@ -130,10 +127,10 @@ impl Otlp {
             ..NumberDataPoint::default()
         });
         let aggregation_temporality = AggregationTemporality::Cumulative.into();
-        let response = Histogram { data_points: histograms.collect(), aggregation_temporality };
+        let response = ExponentialHistogram { data_points: histograms.collect(), aggregation_temporality };
         let failed = Sum { data_points: failures.collect(), aggregation_temporality, is_monotonic: true };
         let metrics = vec![
-            described("juxta.transaction.response", "s", metric::Data::Histogram(response)),
+            described("juxta.transaction.response", "s", metric::Data::ExponentialHistogram(response)),
             described("juxta.transaction.failures", "{transaction}", metric::Data::Sum(failed)),
         ];
         let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics, ..ScopeMetrics::default() }];
@@ -153,20 +150,17 @@ impl Otlp {
     }
 }
 
-impl Tally {
-    fn add(&mut self, response_us: u64) {
-        let seconds = response_us as f64 / 1e6;
-        self.sum_s += seconds;
-        let bucket = bounds().position(|bound| seconds <= bound).unwrap_or(BOUNDS);
-        if let Some(count) = self.counts.get_mut(bucket) {
-            *count += 1;
-        }
+/// A sketch has the very buckets of OpenTelemetry, in seconds.
+fn point(sketch: &arm::Sketch) -> ExponentialHistogramDataPoint {
+    let (offset, counts) = sketch.buckets();
+    ExponentialHistogramDataPoint {
+        count: sketch.count(),
+        sum: Some(sketch.sum().as_secs_f64()),
+        scale: arm::Sketch::SCALE,
+        zero_count: sketch.zeros(),
+        positive: Some(Buckets { offset, bucket_counts: counts.to_vec() }),
+        ..ExponentialHistogramDataPoint::default()
     }
-}
-
-/// The upper bounds of the buckets in seconds, those of `/metrics`.
-fn bounds() -> impl Iterator<Item = f64> {
-    std::iter::successors(Some(0.0001), |bound| Some(bound * 2.0)).take(BOUNDS)
 }
 
 fn described(name: &str, unit: &str, data: metric::Data) -> Metric {
@@ -193,6 +187,3 @@ fn attribute(key: &str, value: any_value::Value) -> KeyValue {
 fn nanos(at_ms: u64, later_us: u64) -> u64 {
     at_ms.saturating_mul(1_000_000).saturating_add(later_us.saturating_mul(1000))
 }
-
-/// Bounds of the buckets; one bucket lies beyond the last.
-const BOUNDS: usize = 19;

@@ -2,22 +2,23 @@
 //! without end.
 //!
 //! In: what a peer wants to spend, and `now`. Out: yes or no. Bounds: `Quota` per peer, `peers_max` buckets.
-//! A bucket is one instant, that at which it is full again (generic cell rate algorithm); a full bucket is forgotten.
+//! Of a bucket the table keeps the instant at which it is full again; a full bucket is forgotten.
 //! When the table is full, the bucket nearest to full is forgotten too: that peer gains at most one burst, which it
 //! would have by a new identity as well, and nobody is refused because others are many.
 
 use std::hash::Hash;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use libp2p::PeerId;
 
-use super::Deadlines;
+use super::{Deadlines, TokenBucket};
 use crate::limits::Quota;
 
 /// Token buckets, one per peer that lately spent something.
 #[derive(Debug)]
 pub struct RateLimiter<K = PeerId> {
-    quota: Quota,
+    /// The bucket of a peer that has spent nothing.
+    full: TokenBucket,
     peers_max: usize,
     /// When the bucket of each peer is full again.
     full_at: Deadlines<K>,
@@ -35,7 +36,7 @@ impl<K: Ord + Hash + Clone> RateLimiter<K> {
     /// Buckets of `quota` for at most `peers_max` peers at a time.
     #[must_use]
     pub fn new(quota: Quota, peers_max: usize) -> Self {
-        Self { quota, peers_max: peers_max.max(1), full_at: Deadlines::new() }
+        Self { full: TokenBucket::new(quota), peers_max: peers_max.max(1), full_at: Deadlines::new() }
     }
 
     /// Spends `tokens` of `peer`'s bucket, all or none. A refusal costs nothing. O(log n).
@@ -44,15 +45,15 @@ impl<K: Ord + Hash + Clone> RateLimiter<K> {
     /// [`TooMany`] when fewer are left; always, when `tokens` exceed the burst.
     pub fn spend(&mut self, now: Instant, peer: K, tokens: u32) -> Result<(), TooMany> {
         while self.full_at.pop_due(now).is_some() {}
-        let token = Duration::from_secs(1) / self.quota.per_second.max(1);
-        let full_at = self.full_at.get(&peer).unwrap_or(now);
-        let missing = full_at.saturating_duration_since(now) + token.saturating_mul(tokens);
-        if missing > token.saturating_mul(self.quota.burst) {
+        let mut bucket = self.full.until_full(self.full_at.get(&peer));
+        if !bucket.spend(now, tokens) {
             return Err(TooMany { wanted: tokens });
         }
-        if tokens > 0 {
+        if let Some(full_at) = bucket.full_at()
+            && tokens > 0
+        {
             self.make_room(&peer);
-            self.full_at.set(peer, now + missing);
+            self.full_at.set(peer, full_at);
         }
         Ok(())
     }
@@ -82,6 +83,8 @@ impl<K: Ord + Hash + Clone> RateLimiter<K> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::limits::Quota;
+
 /// A bucket that starts full.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenBucket {
@@ -14,9 +16,19 @@ pub(crate) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A bucket of `burst` tokens, into which `per_second` flow.
-    pub(crate) fn new(per_second: u32, burst: u32) -> Self {
-        Self { token: Duration::from_secs(1) / per_second.max(1), burst, full_at: None }
+    /// A bucket of `quota`.
+    pub(crate) fn new(quota: Quota) -> Self {
+        Self { token: Duration::from_secs(1) / quota.per_second.max(1), burst: quota.burst, full_at: None }
+    }
+
+    /// The bucket that is full again at that time; without one it is full.
+    pub(super) fn until_full(self, full_at: Option<Instant>) -> Self {
+        Self { full_at, ..self }
+    }
+
+    /// When it is full again; none of a bucket from which nothing was ever spent.
+    pub(super) fn full_at(&self) -> Option<Instant> {
+        self.full_at
     }
 
     /// Spends `tokens`; false when fewer are left, which costs nothing.
@@ -50,9 +62,11 @@ impl TokenBucket {
 mod tests {
     use super::*;
 
+    const QUOTA: Quota = Quota { per_second: 10, burst: 3 };
+
     #[test]
     fn a_burst_passes_and_the_next_token_waits_for_its_time() {
-        let (mut bucket, now) = (TokenBucket::new(10, 3), Instant::now());
+        let (mut bucket, now) = (TokenBucket::new(QUOTA), Instant::now());
         assert!((0..3).all(|_| bucket.spend(now, 1)) && !bucket.spend(now, 1));
         assert!(!bucket.spend(now + Duration::from_millis(99), 1));
         assert!(bucket.spend(now + Duration::from_millis(100), 1));
@@ -62,7 +76,7 @@ mod tests {
 
     #[test]
     fn it_is_drained_to_nothing_and_not_below() {
-        let (mut bucket, now) = (TokenBucket::new(10, 3), Instant::now());
+        let (mut bucket, now) = (TokenBucket::new(QUOTA), Instant::now());
         bucket.drain(now, 100);
         assert!(!bucket.spend(now, 1));
         assert!(bucket.spend(now + Duration::from_millis(300), 3));

@@ -13,7 +13,7 @@ use super::shared::Shared;
 use crate::core::{Offence, TokenBucket};
 use crate::error::{ConnectError, QueryError, RefuseReason};
 use crate::id::GroupId;
-use crate::limits::{PROOF_REFUSED_COST, PROOFS_BURST, PROOFS_EXCESS_MAX, PROOFS_PER_SECOND};
+use crate::limits::{PROOF_REFUSED_COST, PROOFS, PROOFS_EXCESS_MAX};
 use crate::protocol::membership::Papers;
 use crate::protocol::session::Outcome;
 
@@ -54,7 +54,7 @@ pub(super) struct ProofQuota {
 
 impl Default for ProofQuota {
     fn default() -> Self {
-        Self { bucket: TokenBucket::new(PROOFS_PER_SECOND, PROOFS_BURST), excess: 0 }
+        Self { bucket: TokenBucket::new(PROOFS), excess: 0 }
     }
 }
 

@@ -6,12 +6,12 @@ use mgmt_service::cli_common::{
     CliError, DataDir, ExitCode, Settings, Signals, unmanageable, within_polite_end,
 };
 use mgmt_service::jmx::BeanServer;
-use mgmt_service::net::ManagementAgent;
+use mgmt_service::net::{HttpError, HttpServer, ManagementAgent};
 use overlay::{Limits as PeerLimits, Multiaddr, Peer, Protocol, SpawnError};
 use rendezvous::config::Config;
 use rendezvous::limits::{CONNECTS_QUOTA, FILES_RESERVED, Limits};
 use rendezvous::net::control::ControlServer;
-use rendezvous::net::http::{HttpError, HttpServer, Readiness};
+use rendezvous::net::http::{self, Readiness};
 use rendezvous::net::node::Node;
 
 use super::args::RunArgs;
@@ -34,7 +34,7 @@ pub(super) async fn serve(
     let readiness = Readiness::default();
     let http = match args.http.or(config.http) {
         Some(address) => {
-            let bound = HttpServer::bind(address, std::sync::Arc::new(node.clone()), readiness.clone()).await;
+            let bound = http::serve(address, std::sync::Arc::new(node.clone()), readiness.clone()).await;
             Some(bound.map_err(|error| match error {
                 HttpError::NotLoopback { .. } => CliError::usage(format_args!("failed to {error}")),
                 other => failed_to(other),

@@ -16,102 +16,28 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use mgmt_service::net::BoundedListener;
+use mgmt_service::net::{HttpError, HttpServer};
 use mgmt_service::web::{Exposition, is_loopback_name};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 pub use self::exposition::Measured;
 use self::exposition::encode;
 use crate::limits::{HTTP_CONNECTION_LIFE, HTTP_CONNECTIONS_MAX};
 
-/// A running HTTP server; dropping it ends it at once.
-#[derive(Debug)]
-pub struct HttpServer {
-    address: SocketAddr,
-    ending: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
 /// Whether the rendezvous takes peers: what `/readyz` says.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
-/// Why HTTP is not served.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HttpError {
-    /// Others could reach the address.
-    #[error("serve HTTP on {address}: only a loopback address is allowed; use 127.0.0.1:{} and a proxy", .address.port())]
-    NotLoopback {
-        /// The address that was given.
-        address: SocketAddr,
-    },
-    /// The address can't be had.
-    #[error("serve HTTP on {address}: {source}")]
-    Bind {
-        /// The address that was given.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-impl HttpServer {
-    /// Serves on `address`, of which port 0 means any.
-    ///
-    /// # Errors
-    /// [`HttpError`] when the address is not loopback or not free.
-    pub async fn bind(
-        address: SocketAddr,
-        measured: Arc<dyn Measured>,
-        readiness: Readiness,
-    ) -> Result<Self, HttpError> {
-        if !address.ip().is_loopback() {
-            return Err(HttpError::NotLoopback { address });
-        }
-        let bind = |source| HttpError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        let (ending, mut ended) = watch::channel(false);
-        let serving = axum::serve(
-            BoundedListener::new(listener, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_LIFE),
-            router(measured, readiness),
-        )
-        .with_graceful_shutdown(async move {
-            // An error means that the handle is gone, which ends the server as well.
-            let _ = ended.wait_for(|ended| *ended).await;
-        });
-        let task = tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "operations http server failed");
-            }
-        });
-        Ok(Self { address, ending, task })
-    }
-
-    /// Where it listens, with the real port.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Takes no more connections and waits for the requests under way.
-    ///
-    /// # Cancel safety
-    /// Safe: dropped before its end, it ends the server at once.
-    pub async fn shutdown(mut self) {
-        self.ending.send_replace(true);
-        // The task logs its own failure; a panic in it ended it just as well.
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// Serves on `address`, of which port 0 means any.
+///
+/// # Errors
+/// [`HttpError`] when the address is not loopback or not free.
+pub async fn serve(
+    address: SocketAddr,
+    measured: Arc<dyn Measured>,
+    readiness: Readiness,
+) -> Result<HttpServer, HttpError> {
+    let bounds = (HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_LIFE);
+    HttpServer::bind(address, bounds, |_, _| router(measured, readiness)).await
 }
 
 impl Readiness {

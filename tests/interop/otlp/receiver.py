@@ -26,7 +26,7 @@ class Receiver(BaseHTTPRequestHandler):
         elif self.path == "/v1/metrics":
             for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
                 for metric in resource.scope_metrics[0].metrics:
-                    points = metric.histogram.data_points or metric.sum.data_points
+                    points = metric.exponential_histogram.data_points or metric.sum.data_points
                     had["metrics"][metric.name] = sum(getattr(point, "count", 0) for point in points)
         self.send_response(200)
         self.end_headers()

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::swarm::Stream;
 use overlay::credential::{Claim, Credential, RevocationList, Role};
-use overlay::limits::{PROOF_REFUSED_COST, PROOFS_BURST, PROOFS_EXCESS_MAX, PROOFS_PER_SECOND};
+use overlay::limits::{PROOF_REFUSED_COST, PROOFS, PROOFS_EXCESS_MAX};
 use overlay::{Genesis, GroupId, GroupPolicy, Keypair, Peer, PeerGroup, PeerId};
 use tests::Bare;
 
@@ -168,7 +168,7 @@ async fn a_flood_of_proofs_is_refused_unread_like_a_bad_one_and_ends_the_session
     }
     let read = meter(&red.victim, "proofs_refused");
     let most = u64::from(
-        (PROOFS_BURST + PROOFS_PER_SECOND * (1 + start.elapsed().as_secs() as u32)) / PROOF_REFUSED_COST,
+        (PROOFS.burst + PROOFS.per_second * (1 + start.elapsed().as_secs() as u32)) / PROOF_REFUSED_COST,
     );
     assert!((8..=most + 1).contains(&read), "{read} proofs are read, {most} allowed");
     // A good one is not read either, until the bucket fills; going on ends the session.

@@ -326,9 +326,9 @@ fn transactions_of_bound_work_are_its_parts() {
     let details: Vec<_> = world
         .records()
         .iter()
-        .map(|record| (record.details.parent, record.details.blocked_us, record.details.queued_us))
+        .map(|record| (record.details.parent, record.details.blocked_us, record.split.queue_us))
         .collect();
-    assert_eq!(details, [(Some(parent), 0, 0), (None, 5, 0), (None, 0, 9)]);
+    assert_eq!(details, [(Some(parent), 0, None), (None, 5, None), (None, 0, Some(9))]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn answer_in_time_ends_the_transaction_with_the_time_since_its_start() {
         wall_ms: 1_000,
         path: Path::Direct,
         parent: None,
-        queued_us: 0,
+        queue_us: None,
         elapsed_ns: 850_000_000,
         blocked_us: 0,
     };
@@ -188,7 +188,7 @@ fn parent_and_time_before_the_start_are_kept() {
     let later = now + Duration::from_micros(40);
     let correlator = pool.start(later, &Started { parent, arrived, ..with(dest) }).unwrap();
     let ended = pool.stop(later, correlator, &dest).unwrap();
-    assert_eq!((ended.parent, ended.queued_us, ended.elapsed_ns), (parent, 40, 0));
+    assert_eq!((ended.parent, ended.queue_us, ended.elapsed_ns), (parent, Some(40), 0));
 }
 
 #[test]

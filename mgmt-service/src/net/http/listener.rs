@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep};
 
 /// Accepts while a place is free.
 #[derive(Debug)]
-pub struct BoundedListener {
+pub(super) struct BoundedListener {
     listener: TcpListener,
     places: Arc<Semaphore>,
     life: Duration,
@@ -26,7 +26,7 @@ pub struct BoundedListener {
 
 /// A connection that holds its place and ends with its life.
 #[derive(Debug)]
-pub struct BoundedStream {
+pub(super) struct BoundedStream {
     stream: TcpStream,
     life: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
@@ -34,8 +34,7 @@ pub struct BoundedStream {
 
 impl BoundedListener {
     /// Accepts on `listener`, at most `connections_max` at a time, each for at most `life`.
-    #[must_use]
-    pub fn new(listener: TcpListener, connections_max: usize, life: Duration) -> Self {
+    pub(super) fn new(listener: TcpListener, connections_max: usize, life: Duration) -> Self {
         Self { listener, places: Arc::new(Semaphore::new(connections_max)), life }
     }
 }

@@ -93,9 +93,12 @@ async fn an_independent_receiver_decodes_spans_and_metrics_after_a_busy_spell() 
 
     let metrics = receiver.metrics.lock().unwrap();
     let metrics = &metrics.last().unwrap().resource_metrics[0].scope_metrics[0].metrics;
-    let Some(Data::Histogram(response)) = &metrics[0].data else { panic!("{metrics:?}") };
+    let Some(Data::ExponentialHistogram(response)) = &metrics[0].data else { panic!("{metrics:?}") };
     let point = &response.data_points[0];
-    assert_eq!((point.count, point.bucket_counts.len()), (1, point.explicit_bounds.len() + 1));
+    let buckets = point.positive.as_ref().unwrap();
+    assert_eq!((point.count, point.zero_count, buckets.bucket_counts.as_slice()), (1, 0, [1].as_slice()));
+    let edge_s = |bucket: i32| (f64::from(bucket) / f64::from(point.scale).exp2()).exp2();
+    assert!(edge_s(buckets.offset) < 0.0015 && 0.0015 <= edge_s(buckets.offset + 1), "{point:?}");
     assert!((point.sum.unwrap() - 0.0015).abs() < 1e-9);
 }
 

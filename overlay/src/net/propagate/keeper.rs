@@ -19,7 +19,7 @@ use super::super::handle::Handle;
 use super::super::substream::Substream;
 use super::hub::{Hub, Joined};
 use super::link::{ReadEnd, read};
-use crate::core::RateLimiter;
+use crate::core::TokenBucket;
 use crate::error::{BindError, ConnectError};
 use crate::limits::{
     PROPAGATE_BAN, PROPAGATE_DIALS, PROPAGATE_LINKS_MAX, PROPAGATE_OFFER_PERIOD, PROPAGATE_REFRESH,
@@ -41,7 +41,7 @@ struct Keeper {
     ins: HashMap<PeerId, AbortHandle>,
     banned: HashMap<PeerId, Instant>,
     /// What may be spent on links to those that others told of.
-    dials: RateLimiter<()>,
+    dials: TokenBucket,
     /// The members at the last review, and who is near among them.
     members: BTreeSet<PeerId>,
     neighbours: BTreeSet<PeerId>,
@@ -74,7 +74,7 @@ pub(crate) fn keep(
         outs: HashMap::new(),
         ins: HashMap::new(),
         banned: HashMap::new(),
-        dials: RateLimiter::new(PROPAGATE_DIALS, 1),
+        dials: TokenBucket::new(PROPAGATE_DIALS),
         members: BTreeSet::new(),
         neighbours: BTreeSet::new(),
     };

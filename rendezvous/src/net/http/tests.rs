@@ -34,8 +34,8 @@ fn measured() -> Arc<dyn Measured> {
     Arc::new(Fixed(counters))
 }
 
-async fn serve(readiness: &Readiness) -> HttpServer {
-    HttpServer::bind("127.0.0.1:0".parse().unwrap(), measured(), readiness.clone()).await.unwrap()
+async fn serving(readiness: &Readiness) -> HttpServer {
+    serve("127.0.0.1:0".parse().unwrap(), measured(), readiness.clone()).await.unwrap()
 }
 
 async fn ask(server: &HttpServer, path: &str, headers: &str) -> String {
@@ -50,7 +50,7 @@ async fn ask(server: &HttpServer, path: &str, headers: &str) -> String {
 #[tokio::test]
 async fn address_that_others_could_reach_is_refused() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
-        let refused = HttpServer::bind(address.parse().unwrap(), measured(), Readiness::default()).await;
+        let refused = serve(address.parse().unwrap(), measured(), Readiness::default()).await;
         let message = refused.unwrap_err().to_string();
         assert!(message.contains("loopback"), "{message}");
     }
@@ -58,15 +58,15 @@ async fn address_that_others_could_reach_is_refused() {
 
 #[tokio::test]
 async fn taken_address_is_an_error_that_names_it() {
-    let first = serve(&Readiness::default()).await;
-    let second = HttpServer::bind(first.address(), measured(), Readiness::default()).await;
+    let first = serving(&Readiness::default()).await;
+    let second = serve(first.address(), measured(), Readiness::default()).await;
     assert!(second.unwrap_err().to_string().contains(&first.address().to_string()));
 }
 
 #[tokio::test]
 async fn readyz_follows_readiness_and_healthz_does_not() {
     let readiness = Readiness::default();
-    let server = serve(&readiness).await;
+    let server = serving(&readiness).await;
     assert!(ask(&server, "/readyz", "").await.starts_with("HTTP/1.1 503"));
     assert!(ask(&server, "/healthz", "").await.starts_with("HTTP/1.1 200"));
     readiness.set(true);
@@ -77,7 +77,7 @@ async fn readyz_follows_readiness_and_healthz_does_not() {
 
 #[tokio::test]
 async fn metrics_without_a_wish_are_prometheus_text() {
-    let server = serve(&Readiness::default()).await;
+    let server = serving(&Readiness::default()).await;
     let answer = ask(&server, "/metrics", "Accept: text/plain;version=0.0.4\r\n").await;
     for expected in [
         "content-type: text/plain; version=0.0.4; charset=utf-8\r\n",
@@ -96,7 +96,7 @@ async fn metrics_without_a_wish_are_prometheus_text() {
 
 #[tokio::test]
 async fn metrics_are_openmetrics_when_wished() {
-    let server = serve(&Readiness::default()).await;
+    let server = serving(&Readiness::default()).await;
     let accept =
         "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2\r\n";
     let answer = ask(&server, "/metrics", accept).await;
@@ -112,7 +112,7 @@ async fn metrics_are_openmetrics_when_wished() {
 
 #[tokio::test]
 async fn rebound_name_of_a_foreign_page_is_forbidden() {
-    let server = serve(&Readiness::default()).await;
+    let server = serving(&Readiness::default()).await;
     for (host, status) in [
         ("evil.example", 403),
         ("evil.example:9464", 403),

@@ -43,9 +43,7 @@ impl Keeper {
     /// Whether a link to `peer` may be tried now. Who is connected costs no dial; all others are but told of, and whoever
     /// tells of thousands must not make this peer dial them all.
     pub(super) fn may_open(&mut self, now: Instant, peer: &PeerId) -> bool {
-        self.ins.contains_key(peer)
-            || self.hub.shared.sessions.of(peer).is_some()
-            || self.dials.spend(now, (), 1).is_ok()
+        self.ins.contains_key(peer) || self.hub.shared.sessions.of(peer).is_some() || self.dials.spend(now, 1)
     }
 
     pub(super) fn open(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, tries: u32) {
