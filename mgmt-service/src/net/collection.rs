@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use self::collector::Collector;
+use self::collector::{Collector, asked_to_stop};
 use self::sink::SinkHandle;
 use super::counters::CollectionCounters;
 use super::manager::{AgentInfo, Manager};
@@ -195,7 +195,7 @@ impl Lookout {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = self.stopped.changed() => break,
+                () = asked_to_stop(&mut self.stopped) => break,
                 Some(ended) = self.following.join_next() => match ended {
                     Ok(peer) => {
                         followed.remove(&peer);

@@ -70,7 +70,7 @@ impl Collector {
             }
             tokio::select! {
                 () = tokio::time::sleep(retry) => retry = (retry * 2).min(SUBSCRIBE_RETRY_MAX),
-                _ = stopped.changed() => return,
+                () = asked_to_stop(&mut stopped) => return,
             }
         }
     }
@@ -82,7 +82,7 @@ impl Collector {
         tokio::pin!(opening);
         tokio::select! {
             opened = &mut opening => opened,
-            _ = stopped.changed() => tokio::time::timeout(OPEN_AT_STOP_MAX, opening).await.ok().flatten(),
+            () = asked_to_stop(stopped) => tokio::time::timeout(OPEN_AT_STOP_MAX, opening).await.ok().flatten(),
         }
     }
 
@@ -117,7 +117,7 @@ impl Collector {
         loop {
             let received = tokio::select! {
                 received = pipe.recv() => received,
-                _ = stopped.changed(), if !flushing => {
+                () = asked_to_stop(stopped), if !flushing => {
                     flushing = true;
                     match self.say(&mut pipe, &FromManager::Flush).await {
                         Some(()) => continue,
@@ -193,5 +193,16 @@ impl Collector {
     async fn say(&self, pipe: &mut BidiPipe, message: &FromManager) -> Option<()> {
         let bytes = message.encode().ok()?;
         tokio::time::timeout(PUSH_SEND_TIMEOUT, pipe.send(bytes)).await.ok()?.ok()
+    }
+}
+
+/// Waits until the collection is asked to stop. One that is dropped says no farewell: its tasks are ended, and agents keep
+/// what they have for the next one.
+///
+/// # Cancel safety
+/// Safe.
+pub(super) async fn asked_to_stop(stopped: &mut watch::Receiver<bool>) {
+    if stopped.changed().await.is_err() {
+        std::future::pending().await
     }
 }
