@@ -20,7 +20,7 @@ type State = BTreeMap<String, u64>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let peer = Peer::builder().listen("/ip4/127.0.0.1/tcp/0".parse()?).spawn().await?;
     let (group, state) = (peer.join(&Genesis::open("counter")), watch::Sender::new(State::new()));
-    let pipe = PipeId::derive(&group.id(), "state");
+    let (pipe, mut changes) = (PipeId::derive(&group.id(), "state"), state.subscribe());
     if let Some(address) = std::env::args().nth(1) {
         let to = peer.dial_address(address.parse()?, Duration::from_secs(5)).await?;
         let pipe = group.connect_resumable(to, pipe, Duration::from_secs(60)).await?;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         peer.addresses().iter().for_each(|address| println!("{address}"));
         tokio::spawn(listener.for_each_concurrent(None, move |pipe| exchange(pipe, state.clone())));
     }
-    let (mut changes, mut lines) = (state.subscribe(), BufReader::new(stdin()).lines());
+    let mut lines = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {
             line = lines.next_line() => {
