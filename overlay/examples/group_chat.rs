@@ -1,7 +1,7 @@
 //! A chat of many on a propagate pipe.
 //!
-//! `cargo run -p overlay --example group_chat -- RENDEZVOUS NAME` joins; each line of the input goes to all who have
-//! joined. RENDEZVOUS is an address that `rendezvous run` prints.
+//! `cargo run -p overlay --example group_chat -- RENDEZVOUS NAME [OTHERS]` joins and waits for so many others, one if not
+//! said; then each line of the input goes to all who have joined. RENDEZVOUS is an address that `rendezvous run` prints.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,7 +12,9 @@ use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [rendezvous, name] = arguments.as_slice() else { return Err("arguments: RENDEZVOUS NAME".into()) };
+    let [rendezvous, name, others @ ..] = arguments.as_slice() else {
+        return Err("arguments: RENDEZVOUS NAME [OTHERS]".into());
+    };
     let peer = Peer::builder()
         .listen("/ip4/127.0.0.1/tcp/0".parse()?)
         .rendezvous(rendezvous.parse()?)
@@ -22,8 +24,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let group = peer.join(&Genesis::open("chat"));
     let (mut sender, mut receiver) = group.propagate_pipe(PipeId::derive(&group.id(), "hall"))?.split();
 
-    println!("joined; waiting for somebody");
-    sender.wait_members(1).await;
+    println!("joined; waiting for others");
+    sender.wait_members(others.first().map_or(Ok(1), |others| others.parse())?).await;
     println!("{} here beside you", sender.members().len());
     let mut lines = BufReader::new(stdin()).lines();
     loop {
