@@ -163,6 +163,8 @@ pub const PROPAGATE_RELAY_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes kept of all other senders; each gets an equal share, at least a parcel.
 pub const PROPAGATE_RELAY_BYTES_ALL: usize = 64 * 1024 * 1024;
 /// Time without progress after which a member that others wait for counts as stalled, and is waited for no more.
+/// Shorter, and a member on a crowded machine loses what its sender forgets; longer, and one that hangs with a full window
+/// holds up its senders for that much more, once.
 pub const PROPAGATE_STALL: Duration = Duration::from_secs(2);
 /// Time in which a gap must be repaired. Longer: it is reported as missed, and what follows is delivered.
 pub const PROPAGATE_REPAIR_TIMEOUT: Duration = Duration::from_secs(10);
