@@ -47,6 +47,8 @@ struct AgentRow {
     failed: u64,
     /// When its last record arrived, by the manager's clock.
     heard_at_ms: Option<u64>,
+    /// By which id it is asked, where it is seen under a pseudonym.
+    asked_as: Option<PeerId>,
 }
 
 impl Board {
@@ -78,6 +80,41 @@ impl Board {
         if row.application != application {
             application.clone_into(&mut row.application);
         }
+    }
+
+    /// Names a peer without counting it as an agent: one that the store knows.
+    pub fn name(&mut self, peer: PeerId, name: &str, application: &str) {
+        if self.agents.contains_key(&peer) {
+            self.learn(peer, name, application);
+        } else if !name.is_empty() {
+            self.matrix.name_peer(peer, name);
+        }
+    }
+
+    /// Agents that have reported and do not any more.
+    #[must_use]
+    pub fn silent(&self, now_ms: u64) -> Vec<PeerId> {
+        let silent = |row: &AgentRow| row.heard_at_ms.is_some() && !row.is_reporting(now_ms);
+        self.agents.iter().filter(|(_, row)| silent(row)).map(|(peer, _)| *peer).collect()
+    }
+
+    /// Every agent: as whom it is seen, and by which id it is asked.
+    #[must_use]
+    pub fn agents_asked(&self) -> Vec<(PeerId, PeerId)> {
+        self.agents.iter().map(|(seen_as, row)| (*seen_as, row.asked_as.unwrap_or(*seen_as))).collect()
+    }
+
+    /// Notes that the agent seen as `seen_as` has to be asked as `peer`; only after [`Self::learn`].
+    pub fn seen_as(&mut self, seen_as: PeerId, peer: PeerId) {
+        if let Some(row) = self.agents.get_mut(&seen_as).filter(|_| seen_as != peer) {
+            row.asked_as = Some(peer);
+        }
+    }
+
+    /// By which id an agent is asked that is seen as `peer`.
+    #[must_use]
+    pub fn asked_as(&self, peer: PeerId) -> PeerId {
+        self.agents.get(&peer).and_then(|row| row.asked_as).unwrap_or(peer)
     }
 
     /// Counts a record that arrived at `now_ms`.
@@ -113,10 +150,11 @@ impl Board {
         (self.agents.len(), reporting)
     }
 
-    /// The one agent of this name; none when there is none or more than one.
+    /// By which id the one agent of this name is asked; none when there is none or more than one.
     #[must_use]
     pub fn called(&self, name: &str) -> Option<PeerId> {
-        let mut called = self.agents.iter().filter(|(_, row)| row.name == name).map(|(peer, _)| *peer);
+        let called = self.agents.iter().filter(|(_, row)| row.name == name);
+        let mut called = called.map(|(peer, row)| row.asked_as.unwrap_or(*peer));
         called.next().filter(|_| called.next().is_none())
     }
 

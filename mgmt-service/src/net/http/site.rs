@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::jmx::BeanServer;
 use crate::net::Manager;
@@ -14,6 +15,7 @@ use crate::web::{Board, Doors, Entry, ManagerGauges, Metrics};
 #[derive(Clone)]
 pub struct Site {
     inner: Arc<Inner>,
+    history: Option<History>,
     ended: watch::Receiver<bool>,
     port: u16,
 }
@@ -26,6 +28,13 @@ struct Inner {
     manager: Manager,
     beans: BeanServer,
     doors: Mutex<Doors>,
+}
+
+/// The store that answers for the past; one question at a time, since each costs as much as the store is large.
+#[derive(Clone)]
+pub(super) struct History {
+    pub(super) file: PathBuf,
+    pub(super) turn: Arc<Semaphore>,
 }
 
 impl Site {
@@ -43,7 +52,14 @@ impl Site {
         let inner = Inner { board, metrics, gauges: Box::new(gauges), states, manager, beans, doors };
         // Until it is bound it is on no port and never ends.
         let (_, ended) = watch::channel(false);
-        Self { inner: Arc::new(inner), ended, port: 0 }
+        Self { inner: Arc::new(inner), history: None, ended, port: 0 }
+    }
+
+    /// Shows the past from the store in this file as well.
+    #[must_use]
+    pub fn with_store(mut self, file: PathBuf) -> Self {
+        self.history = Some(History { file, turn: Arc::new(Semaphore::new(1)) });
+        self
     }
 
     pub(super) fn at(mut self, address: SocketAddr, ended: watch::Receiver<bool>) -> Self {
@@ -77,6 +93,10 @@ impl Site {
 
     pub(super) fn beans(&self) -> &BeanServer {
         &self.inner.beans
+    }
+
+    pub(super) fn history(&self) -> Option<History> {
+        self.history.clone()
     }
 
     pub(super) fn ended(&self) -> watch::Receiver<bool> {
