@@ -83,7 +83,7 @@ try {
   for (const scheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme: scheme });
     await page.waitForTimeout(1500);
-    await page.screenshot({ path: join(out, `dashboard-${scheme}.png`), fullPage: true });
+    await page.screenshot({ path: join(out, `dashboard-${scheme}.png`), fullPage: true, clip: { x: 0, y: 0, width: 1360, height: 2175 } });
   }
   await page.emulateMedia({ colorScheme: "light" });
   // By keyboard alone: the first arrow, the next one, chosen.
@@ -101,7 +101,7 @@ try {
   await scene.serve(serving);
   await page.goto(scene.link);
   await shown("#graph .edge", 12);
-  await page.getByLabel("last hour").check();
+  await page.locator('#spans [value=hour]').check();
   await says("#chart-summary", "a point is a minute");
   await page.waitForTimeout(1000);
   await page.locator("#figures").screenshot({ path: join(out, "history.png") });

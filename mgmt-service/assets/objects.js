@@ -52,6 +52,11 @@ function objectOf(peer, object, attributes, open) {
     return make("tr", {}, make("th", { scope: "row" }, printable(key)), cell);
   });
   const doing = make("div", { class: "doing" });
+  // What has changed shows at once, whoever changed it.
+  const again = async () => {
+    const { body } = await post("/jolokia", { type: "read", mbean: object, target: { url: `juxta:${peer}` } });
+    for (const [key, value] of Object.entries(body.value ?? {})) if (cells.has(key)) say(cells.get(key).firstElementChild, printable(String(value)));
+  };
   const details = make("details", {}, make("summary", { class: "mono" }, printable(object)), make("table", {}, make("tbody", {}, ...lines)), doing);
   details.addEventListener("toggle", async () => {
     if (!details.open || !peer || !manager.may_change || details.dataset.asked) return;
@@ -61,16 +66,16 @@ function objectOf(peer, object, attributes, open) {
     for (const attribute of body.attributes) {
       const cell = cells.get(attribute.name);
       if (cell && attribute.description) cell.title = printable(attribute.description);
-      if (cell && attribute.set) cell.append(setting({ peer, object }, attribute, cell.firstElementChild));
+      if (cell && attribute.set) cell.append(setting({ peer, object, again }, attribute, cell.firstElementChild));
     }
-    doing.replaceChildren(...body.operations.map((operation) => doable({ peer, object }, operation)));
+    doing.replaceChildren(...body.operations.map((operation) => doable({ peer, object, again }, operation)));
   });
   if (open) details.open = true;
   return details;
 }
 
 // An attribute that can be set: tried first or set at once, only if nobody else has set it since it was read.
-function setting(of, { name, description, set }, shown) {
+function setting({ again, ...of }, { name, description, set }, shown) {
   let version = set.version;
   const field = entry(set.values, shown.textContent, `New value of ${name}`);
   const note = make("output", { class: "note" });
@@ -78,15 +83,14 @@ function setting(of, { name, description, set }, shown) {
     say(note, "asking…");
     const { ok, status, body } = await post("/api/set", { ...of, attribute: name, value: field.value, version, dry_run });
     note.className = ok ? "note good" : "note bad";
-    if (ok && !dry_run) [version, shown.textContent] = [body.version, printable(String(body.after))];
+    if (ok && !dry_run) version = body.version;
     say(note, ok ? `${dry_run ? "would change" : "changed"} ${told(body.before)} to ${told(body.after)}` : printable(body.error));
     if (status === 409) {
       const now = await post("/api/describe", of);
       version = now.body.attributes?.find((known) => known.name === name)?.set?.version ?? version;
-      const value = await post("/jolokia", { type: "read", mbean: of.object, attribute: name, target: { url: `juxta:${of.peer}` } });
-      if (value.body.status === 200) shown.textContent = printable(String(value.body.value));
       note.append("; it is shown anew, look and set again");
     }
+    if (!dry_run) await again();
   };
   const form = make("form", { class: "change" }, field, make("button", { type: "submit" }, "Set"), make("button", { type: "button" }, "Try"),
     make("span", { class: "soft" }, printable(`${description}; ${set.values}`)), note);
@@ -96,7 +100,7 @@ function setting(of, { name, description, set }, shown) {
 }
 
 // An operation with its arguments.
-function doable(of, { name, description, parameters }) {
+function doable({ again, ...of }, { name, description, parameters }) {
   const fields = parameters.map((parameter) => entry(parameter.values, "", parameter.name));
   const labels = parameters.map((parameter, index) => make("label", { title: printable(parameter.values) }, `${printable(parameter.name)} `, fields[index]));
   const note = make("output", { class: "note" });
@@ -107,6 +111,7 @@ function doable(of, { name, description, parameters }) {
     const { ok, body } = await post("/api/invoke", { ...of, operation: name, arguments: fields.map((field) => field.value) });
     note.className = ok ? "note good" : "note bad";
     say(note, ok ? `done: ${told(body.value)}` : printable(body.error));
+    await again();
   });
   return form;
 }

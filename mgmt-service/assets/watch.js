@@ -3,7 +3,7 @@
 import { byId, cells, count, make, ms, printable, rows, say } from "./dom.js";
 
 const clock = (at_ms) => new Date(at_ms).toLocaleTimeString("en-GB");
-const percent = (share, digits = 2) => `${(share * 100).toFixed(digits).replace(/\.?0+$/, "")} %`;
+const percent = (share, digits = 2) => `${Number((share * 100).toFixed(digits))} %`;
 
 function span(seconds) {
   for (const [unit, of] of [["d", 86400], ["h", 3600], ["min", 60]]) if (seconds >= of && seconds % of === 0) return `${seconds / of} ${unit}`;

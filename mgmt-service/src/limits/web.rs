@@ -29,8 +29,14 @@ pub const OUTLOOK_PEAKS_SHOWN_MAX: usize = 20;
 /// Alarms on the page, the newest; it says how many there are in all.
 pub const ALARMS_SHOWN_MAX: usize = 64;
 
-/// Notifications of monitors that are remembered, over all agents; the oldest is forgotten.
-pub const BOARD_NOTIFICATIONS_MAX: usize = 256;
+/// Notifications of monitors that are remembered, over all agents, at most 1 MiB; the oldest is forgotten.
+pub const BOARD_NOTIFICATIONS_MAX: usize = 2048;
+
+/// Notifications of one agent that are remembered, as many as an honest one keeps; of more the newest.
+pub const AGENT_NOTIFICATIONS_MAX: usize = 64;
+
+/// Characters of a notification; a longer one is cut.
+pub const NOTIFICATION_CHARS_MAX: usize = 512;
 
 /// Agents asked in one round what their monitors said; the next round goes on with the next ones.
 pub const NOTIFICATIONS_ASKED_MAX: usize = 64;

@@ -164,8 +164,8 @@ mod tests {
             at_ms: NOON + number * 10_000,
             dest: bob,
             correlator: Correlator(number),
-            status: if number % 10 == 0 { Status::Failed } else { Status::Good },
-            response_us: (number % 10 != 0).then_some(1000 + number),
+            status: if number.is_multiple_of(10) { Status::Failed } else { Status::Good },
+            response_us: (!number.is_multiple_of(10)).then_some(1000 + number),
             ..ArmRecord::empty(alice)
         };
         let batch = RecordBatch { boot: 1, seq: 1, dropped: 0, records: (0..360).map(record).collect() };

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use overlay::PeerId;
 use serde_json::{Value, json};
 
-use crate::limits::{ALARMS_SHOWN_MAX, BOARD_NOTIFICATIONS_MAX, NOTIFICATION_ALARM_LIFE};
+use crate::limits::{
+    AGENT_NOTIFICATIONS_MAX, ALARMS_SHOWN_MAX, BOARD_NOTIFICATIONS_MAX, NOTIFICATION_ALARM_LIFE,
+    NOTIFICATION_CHARS_MAX,
+};
 
 /// What an alarm is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,17 +99,30 @@ impl Alarms {
         let is_there =
             |text: &str| number_of(text).is_some_and(|number| monitors.iter().any(|known| known == number));
         self.notifications.retain(|known| known.peer != peer || is_there(&known.text));
-        for (serial, text) in said.iter().filter(|(_, text)| is_there(text)) {
+        let newest = said.len().saturating_sub(AGENT_NOTIFICATIONS_MAX);
+        for (serial, text) in said.iter().skip(newest).filter(|(_, text)| is_there(text)) {
+            let text: String = text.chars().take(NOTIFICATION_CHARS_MAX).collect();
             let is_known =
-                |known: &Notification| known.peer == peer && known.serial == *serial && known.text == *text;
+                |known: &Notification| known.peer == peer && known.serial == *serial && known.text == text;
             if !self.notifications.iter().any(is_known) {
-                let (serial, text) = (*serial, text.clone());
-                self.notifications.push_back(Notification { peer, serial, heard_ms: now_ms, text });
+                self.notifications.push_back(Notification { peer, serial: *serial, heard_ms: now_ms, text });
             }
         }
+        self.forget_beyond(peer);
         while self.notifications.len() > BOARD_NOTIFICATIONS_MAX {
             self.notifications.pop_front();
         }
+    }
+
+    /// Keeps the newest of one agent, so that it can't push out what others say.
+    fn forget_beyond(&mut self, peer: PeerId) {
+        let of_peer = self.notifications.iter().filter(|known| known.peer == peer).count();
+        let mut beyond = of_peer.saturating_sub(AGENT_NOTIFICATIONS_MAX);
+        self.notifications.retain(|known| {
+            let goes = known.peer == peer && beyond > 0;
+            beyond -= usize::from(goes);
+            !goes
+        });
     }
 
     /// `[{kind, peer, which, text, since_ms}]`, the newest first.
@@ -262,12 +278,20 @@ mod tests {
     #[test]
     fn whatever_agents_say_notifications_stay_bounded() {
         let mut alarms = Alarms::default();
-        for serial in 0..1000 {
-            let said = [(serial, format!("t high monitor 1 a:b=c n {serial}"))];
-            alarms.notified(serial, PeerId::random(), &said, &["1".into()]);
+        let said = |serial: u64| (serial, format!("t high monitor {serial} a:b=c n {}", "x".repeat(10_000)));
+        let (liar, numbers) =
+            (PeerId::random(), (0..500).map(|number| number.to_string()).collect::<Vec<_>>());
+        for round in 0..3 {
+            let many: Vec<_> = (round * 100..round * 100 + 200).map(said).collect();
+            alarms.notified(round, liar, &many, &numbers);
         }
+        assert_eq!(alarms.notifications.len(), AGENT_NOTIFICATIONS_MAX);
+        for serial in 0..3000 {
+            alarms.notified(serial, PeerId::random(), &[said(1)], &numbers);
+        }
+        assert_eq!(alarms.notifications.len(), BOARD_NOTIFICATIONS_MAX);
         alarms.update(1, [], 0);
-        assert_eq!(alarms.len(), BOARD_NOTIFICATIONS_MAX);
         assert_eq!(alarms.to_json().as_array().unwrap().len(), ALARMS_SHOWN_MAX);
+        assert!(alarms.to_json().to_string().len() < ALARMS_SHOWN_MAX * (NOTIFICATION_CHARS_MAX + 200));
     }
 }

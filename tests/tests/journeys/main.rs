@@ -17,4 +17,5 @@ mod polite_end;
 mod rendezvous_ready;
 mod serve;
 mod serve_closed;
+mod serve_history;
 mod store;

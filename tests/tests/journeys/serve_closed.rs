@@ -20,7 +20,7 @@ impl Closed {
         let meeting = Meeting::start(&home, "rendezvous");
         let exit = mgmt(&home, &meeting, "boss", &["init"]).run();
         assert_eq!(exit.code, Some(0), "{exit:?}");
-        let mut agent = |name: &str| {
+        let agent = |name: &str| {
             let (inviting, ticket) = invite(&home, &meeting, "agent");
             let managed = ["--manage", &ticket, "--ping-period", "1s"];
             let agent = Messenger::start(&home, name, &meeting.address, &managed);
@@ -161,6 +161,19 @@ fn an_operator_sets_and_invokes_over_jolokia_and_over_the_page() {
     for nonsense in [json!({"peer": bob}), json!([]), json!({"peer": bob, "object": "x", "more": 1})] {
         assert_eq!(served.page("/api/set", &nonsense).status, 400, "{nonsense}");
     }
+
+    // What a monitor says is an alarm until it is gone.
+    let gauge = |operation: &str, arguments: Value| json!({"peer": bob, "object": "juxta:type=monitors", "operation": operation, "arguments": arguments});
+    let watched = json!(["juxta:type=agent", "gets", 0, 1]);
+    assert_eq!(served.page("/api/invoke", &gauge("add-gauge", watched)).json()["value"], json!(2));
+    let high = |state: &Value| {
+        let alarms = state["alarms"].as_array().into_iter().flatten();
+        alarms.filter(|alarm| alarm["kind"] == "monitor" && alarm["which"] == "2").count()
+    };
+    let state = served.state("an alarm of Bob's monitor", |state| high(state) == 1);
+    assert!(state["notifications"].to_string().contains("high monitor 2 juxta:type=agent gets"), "{state}");
+    assert_eq!(served.page("/api/invoke", &gauge("remove", json!([2]))).status, 200);
+    served.state("the end of the alarm", |state| high(state) == 0);
     drop(served.manager);
 }
 
