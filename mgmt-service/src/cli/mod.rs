@@ -6,6 +6,7 @@ mod audit;
 mod collect;
 mod get;
 mod group;
+mod history;
 mod manage;
 mod names;
 mod outlook;

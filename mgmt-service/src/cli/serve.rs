@@ -14,6 +14,7 @@ use mgmt_service::web::{Entry, Otlp, Pseudonyms};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::collect::{now_ms, open_store, store_file};
+use super::history;
 use super::outlook::{watch_monitors, watch_store};
 use super::output::{Output, unwritable};
 use super::report::{read_objectives, unreadable};
@@ -94,7 +95,8 @@ async fn attend(
 fn site(session: &Session, shown: &Shown, (beans, file): (BeanServer, PathBuf), program: &Entry) -> Site {
     let board = (shown.board.clone(), shown.states.subscribe());
     let manager = (session.manager.clone(), beans);
-    Site::new(board, shown.metrics.clone(), shown.gauges(session), manager, program).with_store(file)
+    Site::new(board, shown.metrics.clone(), shown.gauges(session), manager, program)
+        .with_history(move |span, pair| history::tell(&file, span, pair))
 }
 
 /// The manager's own objects.

@@ -44,6 +44,22 @@ fn document(name: &str) -> String {
     std::fs::read_to_string(root.join("docs").join(name)).unwrap()
 }
 
+/// Asserts what Grafana needs to take a dashboard: an id of its own for each panel, places within 24 columns, a
+/// source for each query.
+fn assert_grafana_takes(dashboard: &Value) {
+    assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 36 && dashboard["uid"].is_string());
+    assert!(dashboard["title"].is_string() && dashboard["time"]["from"].is_string());
+    let mut ids = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let title = panel["title"].as_str().unwrap();
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title} has the id of another");
+        let place =
+            |field: &str| panel["gridPos"][field].as_u64().unwrap_or_else(|| panic!("{title}: {field}"));
+        assert!(place("x") + place("w") <= 24 && place("h") > 0 && place("y") < 1000, "{title}");
+        assert!(panel["type"].is_string() && panel["datasource"]["uid"] == "${datasource}", "{title}");
+    }
+}
+
 #[test]
 fn every_panel_and_every_alert_asks_for_what_a_manager_exposes() {
     let home = Home::new();
@@ -82,10 +98,8 @@ fn every_panel_and_every_alert_asks_for_what_a_manager_exposes() {
         metrics.len()
     };
 
-    // What Grafana needs to take it: an id of its own for each panel, places within 24 columns, a source for each query.
     let dashboard: Value = serde_json::from_str(&document("grafana/juxta.json")).unwrap();
-    assert!(dashboard["schemaVersion"].as_u64().unwrap() >= 36 && dashboard["uid"].is_string());
-    assert!(dashboard["title"].is_string() && dashboard["time"]["from"].is_string());
+    assert_grafana_takes(&dashboard);
     let variables = dashboard["templating"]["list"].as_array().unwrap();
     let mut names: BTreeSet<&str> =
         variables.iter().map(|variable| variable["name"].as_str().unwrap()).collect();
@@ -93,14 +107,9 @@ fn every_panel_and_every_alert_asks_for_what_a_manager_exposes() {
     for query in variables.iter().filter_map(|variable| variable["query"]["query"].as_str()) {
         assert!(check(query, "a variable") == 1, "{query}");
     }
-    let (mut ids, mut queries) = (BTreeSet::new(), 0);
+    let mut queries = 0;
     for panel in dashboard["panels"].as_array().unwrap() {
         let title = panel["title"].as_str().unwrap();
-        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title} has the id of another");
-        let place =
-            |field: &str| panel["gridPos"][field].as_u64().unwrap_or_else(|| panic!("{title}: {field}"));
-        assert!(place("x") + place("w") <= 24 && place("h") > 0 && place("y") < 1000, "{title}");
-        assert!(panel["type"].is_string() && panel["datasource"]["uid"] == "${datasource}", "{title}");
         for target in panel["targets"].as_array().unwrap() {
             let query = target["expr"].as_str().unwrap();
             assert!(check(query, title) >= 1 && target["refId"].is_string(), "{title}: {query}");

@@ -14,6 +14,7 @@ use super::change::{ChangeError, Changing};
 use super::pages;
 use super::site::Site;
 use super::target::whom;
+use crate::access::Verb;
 use crate::jmx::{ObjectName, ObjectNamePattern, SetOptions};
 use crate::limits::{GET_PAGE_BEANS_MAX, JOLOKIA_BULK_MAX, LIST_AT_ONCE, LIST_DESCRIBED_MAX};
 use crate::protocol::{BeanSnapshot, Described, GetRequest};
@@ -104,6 +105,10 @@ async fn described(
     beans: &[BeanSnapshot],
     path: &[String],
 ) -> HashMap<ObjectName, Described> {
+    // Who sees pseudonyms would ask in vain, and each time be written down for it.
+    if peer.is_some() && site.manager().role().is_some_and(|role| !role.may(Verb::SeeIds)) {
+        return HashMap::new();
+    }
     let mut names = Vec::new();
     for bean in beans {
         let text = bean.name.to_string();

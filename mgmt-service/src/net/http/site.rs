@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, watch};
+use overlay::PeerId;
+use serde_json::Value;
+use tokio::sync::watch;
 
+use super::history::History;
 use crate::jmx::BeanServer;
 use crate::net::Manager;
 use crate::web::{Board, Doors, Entry, ManagerGauges, Metrics};
@@ -30,13 +32,6 @@ struct Inner {
     doors: Mutex<Doors>,
 }
 
-/// The store that answers for the past; one question at a time, since each costs as much as the store is large.
-#[derive(Clone)]
-pub(super) struct History {
-    pub(super) file: PathBuf,
-    pub(super) turn: Arc<Semaphore>,
-}
-
 impl Site {
     /// A site that shows `board`, whose state as JSON somebody puts into `states`, and `metrics` with `gauges` asked at
     /// each scrape. `beans` are the manager's own objects, `program` the token that lets programs in.
@@ -55,10 +50,14 @@ impl Site {
         Self { inner: Arc::new(inner), history: None, ended, port: 0 }
     }
 
-    /// Shows the past from the store in this file as well.
+    /// Shows the past as well: `tell` says it of a span by its name and perhaps a pair, as JSON or why not; none when there
+    /// is no such span. It is called on a thread where blocking is allowed, once at a time.
     #[must_use]
-    pub fn with_store(mut self, file: PathBuf) -> Self {
-        self.history = Some(History { file, turn: Arc::new(Semaphore::new(1)) });
+    pub fn with_history(
+        mut self,
+        tell: impl Fn(&str, Option<(PeerId, PeerId)>) -> Option<Result<Value, String>> + Send + Sync + 'static,
+    ) -> Self {
+        self.history = Some(History::new(Arc::new(tell)));
         self
     }
 
