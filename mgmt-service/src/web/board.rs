@@ -261,6 +261,7 @@ mod tests {
         assert_eq!(board.completeness(NOW), (2, 1));
         let later = NOW + 60_001;
         assert_eq!(board.completeness(later), (2, 0));
+        assert_eq!((board.silent(NOW), board.silent(later)), (vec![], vec![alice]), "Bob never reported");
         assert_eq!(
             board.to_json(later, Loss::default())["agents"],
             json!({"expected": 2, "reporting": 0, "beyond": 0})
@@ -279,6 +280,18 @@ mod tests {
         assert_eq!(board.chart(Some((alice, bob))).unwrap()["response_us"], json!([10]));
         assert_eq!(board.chart(None).unwrap()["summary"]["count"], json!(2));
         assert_eq!(board.chart(Some((alice, alice))), None);
+    }
+
+    #[test]
+    fn an_agent_under_a_pseudonym_is_asked_by_its_id() {
+        let (mut board, peer, pseudonym) = (Board::new("g".into()), PeerId::random(), PeerId::random());
+        board.learn(pseudonym, "alice", "im");
+        board.seen_as(pseudonym, peer);
+        assert_eq!((board.asked_as(pseudonym), board.called("alice")), (peer, Some(peer)));
+        assert_eq!(board.agents_asked(), [(pseudonym, peer)]);
+        assert!(!board.to_json(NOW, Loss::default()).to_string().contains(&peer.to_string()));
+        let stranger = PeerId::random();
+        assert_eq!(board.asked_as(stranger), stranger);
     }
 
     #[test]
