@@ -65,6 +65,8 @@ try {
   await adding.getByRole("button").click();
   await adding.getByText("done: 1").waitFor();
   await says("#alarms-list", "juxta:type=agent gets");
+  const cut = await settings.locator("td").evaluateAll((cells) => cells.some((cell) => cell.scrollWidth > cell.clientWidth + 1));
+  expect(!cut, "an attribute's control is cut off");
   await page.locator("#objects").screenshot({ path: join(out, "objects.png") });
 
   // Somebody stands still for a while, so that there is a peak; somebody goes for good.
