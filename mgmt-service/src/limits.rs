@@ -1,8 +1,10 @@
 //! Every bound of this crate: its unit, its reason, and what happens when it is reached.
 
+mod flow;
 mod managing;
 mod scale;
 
+pub use flow::*;
 pub use managing::*;
 pub use scale::*;
 

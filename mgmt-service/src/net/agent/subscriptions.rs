@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::super::counters::AgentCounters;
 use super::guard::Guard;
+use super::pacer::Pacer;
 use super::records::Records;
 use super::spooling::Spooling;
 use super::subscriber::{Attach, Subscriber};
@@ -47,6 +48,7 @@ pub(super) struct Subscriptions {
     beans: BeanServer,
     guard: Arc<Guard>,
     counters: Arc<AgentCounters>,
+    pacer: Arc<Pacer>,
     stopped: watch::Receiver<bool>,
     served: HashMap<Key, Served>,
     started: u64,
@@ -68,7 +70,7 @@ impl Subscriptions {
         (peer, spools): (PeerId, Option<PathBuf>),
         application: Option<Application>,
         beans: BeanServer,
-        (guard, counters): (Arc<Guard>, Arc<AgentCounters>),
+        (guard, counters, pacer): (Arc<Guard>, Arc<AgentCounters>, Arc<Pacer>),
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let (served, tasks, refusals) = (HashMap::new(), JoinSet::new(), JoinSet::new());
@@ -79,6 +81,7 @@ impl Subscriptions {
             beans,
             guard,
             counters,
+            pacer,
             stopped,
             served,
             started: 0,
@@ -160,9 +163,9 @@ impl Subscriptions {
             None => (Outbox::new(boot, BATCH_AGE_MAX), None),
         };
         let spooled = spool.is_some();
-        let (stopped, counters) = (self.stopped.clone(), self.counters.clone());
+        let (stopped, shared) = (self.stopped.clone(), (self.counters.clone(), self.pacer.clone()));
         let subscriber =
-            Subscriber::new((outbox, spool), records, (pattern, veil), receiver, stopped, counters);
+            Subscriber::new((outbox, spool), records, (pattern, veil), receiver, stopped, shared);
         self.started += 1;
         let serial = self.started;
         self.tasks.spawn(async move {
@@ -270,12 +273,10 @@ fn held_record(name: &ObjectName, bean: &Arc<dyn DynamicBean>) -> Option<ArmReco
 pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
     let first = tokio::time::timeout(SUBSCRIBING_TIMEOUT, pipe.recv()).await.ok()?.ok()??;
     match FromManager::decode(&first) {
-        Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed, standing }) => {
+        Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed, standing, terms }) => {
             let key = (pipe.remote(), subscription);
-            Some(Subscribed {
-                key,
-                attach: Attach { pipe, pattern, resume_from, missed, veil: None, standing },
-            })
+            let attach = Attach { pipe, pattern, resume_from, missed, veil: None, standing, terms };
+            Some(Subscribed { key, attach })
         }
         _ => None,
     }
