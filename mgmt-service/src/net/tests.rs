@@ -1,5 +1,6 @@
 //! Agent and manager over real sockets on loopback.
 
+mod flow;
 mod standing;
 mod world;
 

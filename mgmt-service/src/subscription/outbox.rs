@@ -132,6 +132,12 @@ impl Outbox {
         self.sent < self.kept.len() || self.open.is_full()
     }
 
+    /// Whether a batch would go out now if there were no bound on it.
+    #[must_use]
+    pub fn has_due(&self, now: Instant) -> bool {
+        self.has_unsent() || self.poll_timeout().is_some_and(|due| due <= now)
+    }
+
     /// Whether the next batch waits for the manager to grant more bytes.
     #[must_use]
     pub fn lacks_credit(&self) -> bool {

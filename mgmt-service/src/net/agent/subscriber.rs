@@ -47,6 +47,8 @@ pub(super) struct Subscriber {
     away_since: Instant,
     /// When to look again whether the next batch may go; none while nothing is held up.
     paced_until: Option<Instant>,
+    /// Whether a batch is held up by the pace.
+    is_paced: bool,
     attaches: mpsc::Receiver<Attach>,
     stopped: watch::Receiver<bool>,
     counters: Arc<AgentCounters>,
@@ -82,6 +84,7 @@ impl Subscriber {
             pipe: None,
             away_since: Instant::now(),
             paced_until: None,
+            is_paced: false,
             attaches,
             stopped,
             counters,
@@ -245,19 +248,23 @@ impl Subscriber {
     }
 
     async fn send_due(&mut self) {
-        let (dropped, lacked_credit) = (self.dropped(), self.outbox.lacks_credit());
-        let was_paced = self.paced_until.take().is_some();
+        let (dropped, mut lacked_credit) = (self.dropped(), self.outbox.lacks_credit());
+        self.paced_until = None;
         while let Some((sender, _)) = &mut self.pipe {
             let (now, flushes) = (Instant::now(), self.outbox.is_flushing());
             if !flushes && let Some(wait) = self.pacer.wait(now, self.outbox.is_watched()) {
                 self.paced_until = Some(now + wait);
-                self.counters.waits_for_pace.add(u64::from(!was_paced && self.outbox.has_unsent()));
+                let (was_paced, is_paced) = (self.is_paced, self.outbox.has_due(now));
+                self.counters.waits_for_pace.add(u64::from(is_paced && !was_paced));
+                self.is_paced = is_paced;
                 return;
             }
+            self.is_paced = false;
             let Some(message) = self.outbox.poll_send(now, dropped) else {
                 self.counters.waits_for_credit.add(u64::from(!lacked_credit && self.outbox.lacks_credit()));
                 return;
             };
+            lacked_credit = false;
             self.pacer.push(message.len(), !flushes);
             match tokio::time::timeout(PUSH_SEND_TIMEOUT, sender.send(message)).await {
                 Ok(Ok(())) => self.counters.messages_sent.add(1),
@@ -268,6 +275,11 @@ impl Subscriber {
 
     /// Gives the manager what there is and waits, for a bounded time, until it is acknowledged.
     async fn farewell(&mut self) {
+        if let Ok(attach) = self.attaches.try_recv()
+            && self.attach(attach) != Next::Continue
+        {
+            return;
+        }
         self.outbox.flush();
         let saying = async {
             while self.pipe.is_some() {

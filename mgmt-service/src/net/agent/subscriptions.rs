@@ -65,6 +65,12 @@ struct Served {
     spooled: bool,
 }
 
+/// A subscription whose task has not started.
+struct Prepared {
+    subscriber: Subscriber,
+    served: Served,
+}
+
 impl Subscriptions {
     pub(super) fn new(
         (peer, spools): (PeerId, Option<PathBuf>),
@@ -98,7 +104,9 @@ impl Subscriptions {
         for standing in kept {
             let key = (standing.manager, standing.subscription);
             // With no room for a consumer there is none for the subscription; its spool stays as it is.
-            let _ = self.start(key, standing.pattern, true, Duration::ZERO, None);
+            if let Some(prepared) = self.prepare(key, standing.pattern, true, Duration::ZERO, None) {
+                self.start(key, prepared);
+            }
         }
         self.counters.subscriptions.set(self.served.len() as u64);
     }
@@ -128,23 +136,27 @@ impl Subscriptions {
         if self.served.len() >= SUBSCRIPTIONS_MAX {
             return self.refuse(attach.pipe);
         }
-        match self.start(key, attach.pattern.clone(), attach.standing, attach.missed, attach.veil) {
-            // Its channel has room for this one.
-            Some(attaches) => drop(attaches.try_send(attach)),
+        match self.prepare(key, attach.pattern.clone(), attach.standing, attach.missed, attach.veil) {
+            Some(prepared) => {
+                // Its channel has room for this one, which is there before the task is: an agent that stops at once does
+                // not overlook it.
+                let _ = prepared.served.attaches.try_send(attach);
+                self.start(key, prepared);
+            }
             None => self.refuse(attach.pipe),
         }
         self.counters.subscriptions.set(self.served.len() as u64);
     }
 
-    /// Starts a subscription; how to tell it of pipes. None when there is no room.
-    fn start(
+    /// Makes a subscription. None when there is no room.
+    fn prepare(
         &mut self,
         key: Key,
         pattern: ObjectNamePattern,
         standing: bool,
         missed: Duration,
         veil: Option<Veil>,
-    ) -> Option<mpsc::Sender<Attach>> {
+    ) -> Option<Prepared> {
         let consumer = match &self.application {
             None => None,
             Some(application) => {
@@ -167,13 +179,17 @@ impl Subscriptions {
         let subscriber =
             Subscriber::new((outbox, spool), records, (pattern, veil), receiver, stopped, shared);
         self.started += 1;
-        let serial = self.started;
+        Some(Prepared { subscriber, served: Served { attaches, serial: self.started, spooled } })
+    }
+
+    /// Starts the task of a subscription.
+    fn start(&mut self, key: Key, Prepared { subscriber, served }: Prepared) {
+        let serial = served.serial;
         self.tasks.spawn(async move {
             subscriber.run().await;
             (key, serial)
         });
-        self.served.insert(key, Served { attaches: attaches.clone(), serial, spooled });
-        Some(attaches)
+        self.served.insert(key, served);
     }
 
     fn open_spool(
