@@ -162,7 +162,8 @@ async fn batches_yield_to_the_application_and_a_flush_does_not_wait() {
     let (world, root, disk) = (World::new().await, tempfile::tempdir().unwrap(), Disk::default());
     let anne = world.agent_at("anne", &key(), Some(root.path().to_owned())).await;
     let (peer, collection) = paced(&world, &anne, &disk).await;
-    let many = 20 * FULL + 3;
+    // No more than may wait for the agent's task.
+    let many = 12 * FULL + 3;
     anne.measure(0..many);
     anne.all_batched(many).await;
     until(|| anne.counted("waits_for_pace") >= 1).await;
