@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use overlay::{BidiPipe, Keypair, Peer, PipeId};
+use overlay::{BidiPipe, Keypair, Peer, PeerId, PipeId};
 use tokio::time::timeout;
 
 use super::standing::{Disk, FULL};
 use super::world::{Measured, PATIENCE, World, until};
 use crate::jmx::AttributeValue;
-use crate::limits::{BATCH_AGE_MAX, BATCHES_IN_FLIGHT_MAX};
+use crate::limits::{BATCH_AGE_MAX, BATCHES_IN_FLIGHT_MAX, CREDIT_BYTES, CREDIT_BYTES_MAX};
 use crate::net::Collection;
 use crate::protocol::{FromManager, Terms, pipe_id};
 use crate::subscription::Pace;
@@ -91,6 +91,34 @@ async fn an_agent_sends_no_more_than_is_granted_and_goes_on_when_more_is() {
         manager.read().await;
     }
     assert_eq!(anne.counted("waits_for_credit"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_managers_disk_is_full_each_agent_has_no_more_than_its_credit_on_the_way() {
+    let (world, root, disk) = (World::new().await, tempfile::tempdir().unwrap(), Disk::default());
+    let anne = world.agent_at("anne", &key(), Some(root.path().to_owned())).await;
+    anne.agent.set_pace(None);
+    let (_peer, manager) = world.manager().await;
+    disk.fill(true);
+    let collection = disk.collect(&manager);
+    anne.subscribed(1).await;
+    let sent = || anne.peer.meters().snapshot().iter().find(|(name, _)| *name == "bytes_out").unwrap().1;
+    let before = sent();
+    // Names that were never said make the largest batches there are.
+    let many = 6_000;
+    for number in 0..many {
+        anne.ping.unreachable(Instant::now(), number, PeerId::random());
+    }
+    anne.all_batched(many).await;
+    until(|| anne.counted("waits_for_credit") >= 1).await;
+    let on_the_way = sent() - before;
+    assert!((CREDIT_BYTES / 2..CREDIT_BYTES + 8 * 1024).contains(&on_the_way), "{on_the_way} bytes");
+    disk.fill(false);
+    // The rest is in the open batch.
+    disk.has(5_000).await;
+    let end = collection.stop().await;
+    assert_eq!((disk.numbers(), end.summary.dropped), ((0..many).collect::<Vec<_>>(), 0));
+    assert!(CREDIT_BYTES_MAX <= 64 << 20, "of all agents that one manager follows");
 }
 
 /// The lengths of the batches that are there beyond the first `known`.

@@ -76,6 +76,10 @@ impl Disk {
         manager.collect_standing(ObjectNamePattern::everything(), self.clone())
     }
 
+    pub(super) fn fill(&self, full: bool) {
+        self.0.lock().unwrap().full = full;
+    }
+
     /// The numbers of the records that are there, lowest first.
     pub(super) fn numbers(&self) -> Vec<u64> {
         let mut numbers = self.0.lock().unwrap().records.clone();
@@ -140,14 +144,14 @@ async fn while_the_managers_disk_is_full_agents_spool_and_nothing_is_lost() {
     let (world, root, disk) = (World::new().await, tempfile::tempdir().unwrap(), Disk::default());
     let anne = world.agent_at("anne", &Keypair::generate_ed25519(), Some(root.path().to_owned())).await;
     let (_peer, manager) = world.manager().await;
-    disk.0.lock().unwrap().full = true;
+    disk.fill(true);
     let collection = disk.collect(&manager);
     anne.subscribed(1).await;
     let many = (BATCHES_IN_FLIGHT_MAX as u64 + 4) * FULL;
     anne.measure(0..many);
     anne.all_batched(many).await;
     assert!(disk.numbers().is_empty());
-    disk.0.lock().unwrap().full = false;
+    disk.fill(false);
     disk.has(many as usize).await;
     let end = collection.stop().await;
     assert_eq!(disk.numbers(), (0..many).collect::<Vec<_>>());
