@@ -31,3 +31,5 @@ pub const PACE_BURST_BYTES: u32 = 256 * 1024;
 
 /// Longest time between two looks whether the application's bytes allow a push.
 pub const PACE_LOOK: Duration = Duration::from_millis(250);
+
+const _: () = assert!(CREDIT_BYTES_MAX <= 64 << 20, "what all agents may have on their way");

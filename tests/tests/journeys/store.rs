@@ -113,7 +113,7 @@ fn what_messengers_measure_while_a_standing_collector_is_dead_waits_for_it_even_
     let peer_ids = [alice.peer_id.clone(), bob.peer_id.clone()];
     let leaving = alice.into_process();
     leaving.signal(Signal::Terminate);
-    leaving.finish();
+    assert_eq!(leaving.finish().code, Some(0));
     let alice = Messenger::start(&home, "alice", &meeting.address, &managed);
     keeps_more(&home, "alice");
 
