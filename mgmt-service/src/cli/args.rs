@@ -275,8 +275,10 @@ mod tests {
     fn commands_are_read_as_promised() {
         let line = parse(&["collect", "--for", "45s", "--csv", "r.csv", "--data-dir", "/d"]).unwrap();
         assert!(
-            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_) } if for_.as_secs() == 45)
+            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_), standing: false } if for_.as_secs() == 45)
         );
+        let line = parse(&["collect", "--standing"]).unwrap();
+        assert!(matches!(line.command, Command::Collect { duration: None, csv: None, standing: true }));
         let line = parse(&["get", "*", "*:dest=*,*", "status", "response_us", "--json"]).unwrap();
         assert!(matches!(line.command, Command::Get { attributes, json: true, .. } if attributes.len() == 2));
         assert!(parse(&["watch", "--jsonl"]).is_ok() && parse(&["view", "--json"]).is_ok());
