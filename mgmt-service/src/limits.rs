@@ -1,9 +1,11 @@
 //! Every bound of this crate: its unit, its reason, and what happens when it is reached.
 
+mod flow;
 mod managing;
 mod scale;
 mod web;
 
+pub use flow::*;
 pub use managing::*;
 pub use scale::*;
 pub use web::*;

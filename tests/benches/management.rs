@@ -1,4 +1,7 @@
-//! `cargo bench -p tests --bench management`: what measuring costs on the wire, and how fast batches are made and read.
+//! `cargo bench -p tests --bench management`: what measuring costs on the wire, how fast batches are made and read, and
+//! what pushing them costs the application (`-- --only yield`).
+
+mod management_yield;
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +9,7 @@ use im_app::wire::Frame;
 use mgmt_service::arm::{ArmRecord, Correlator, DestStatus, Path, Split, Status};
 use mgmt_service::protocol::{BatchBuilder, DictionaryReader, DictionaryWriter, FromAgent};
 use overlay::PeerId;
-use tests::bench::{Figure, Plan};
+use tests::bench::{Figure, Plan, wanted};
 
 /// Buddies of one peer, each asked every `POLL`, in batches of a minute.
 const BUDDIES: u64 = 100;
@@ -15,6 +18,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn main() {
     let plan = Plan::from_args("management");
+    if wanted("records") {
+        records(plan);
+    }
+    if wanted("yield") {
+        management_yield::run(plan);
+    }
+}
+
+fn records(plan: Plan) {
     let (peer, buddies) = (PeerId::random(), (0..BUDDIES).map(|_| PeerId::random()).collect::<Vec<_>>());
     let mut bytes = Figure::alone("management_record_bytes", "B");
     let mut first = Figure::alone("management_first_batch_record_bytes", "B");

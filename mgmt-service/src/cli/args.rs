@@ -145,7 +145,10 @@ pub(super) enum Command {
         duration: Option<Duration>,
     },
     /// Collects the records of every agent in the data directory's store, and says at the end what they were
-    #[command(after_help = "Example:\n  mgmt collect --for 10m --csv records.csv")]
+    #[command(
+        after_help = "Examples:\n  mgmt collect --for 10m --csv records.csv\n  mgmt collect --standing   as a service: \
+agents gather a minute, and keep what it misses"
+    )]
     Collect {
         /// How long; until Ctrl-C when not given
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
@@ -153,6 +156,9 @@ pub(super) enum Command {
         /// A file besides; an existing one is overwritten
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
+        /// Agents keep on their disks what they measure while this manager is away, until a collect without it ends that
+        #[arg(long)]
+        standing: bool,
     },
     /// The latency matrix: who is how far from whom
     #[command(after_help = "Examples:\n  mgmt view --for 30s\n  mgmt view --json")]
@@ -272,8 +278,10 @@ mod tests {
     fn commands_are_read_as_promised() {
         let line = parse(&["collect", "--for", "45s", "--csv", "r.csv", "--data-dir", "/d"]).unwrap();
         assert!(
-            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_) } if for_.as_secs() == 45)
+            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_), standing: false } if for_.as_secs() == 45)
         );
+        let line = parse(&["collect", "--standing"]).unwrap();
+        assert!(matches!(line.command, Command::Collect { duration: None, csv: None, standing: true }));
         let line = parse(&["get", "*", "*:dest=*,*", "status", "response_us", "--json"]).unwrap();
         assert!(matches!(line.command, Command::Get { attributes, json: true, .. } if attributes.len() == 2));
         assert!(parse(&["watch", "--jsonl"]).is_ok() && parse(&["view", "--json"]).is_ok());

@@ -15,10 +15,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::output::Output;
 use super::session::Session;
 
-/// Collects until the time is over or a signal comes, then says what came.
+/// Collects until the time is over or a signal comes, then says what came. A standing one is left standing, whatever ends
+/// it: agents keep what they measure until it comes back.
 pub(super) async fn collect(
     session: &Session,
-    duration: Option<Duration>,
+    (duration, standing): (Option<Duration>, bool),
     csv: Option<PathBuf>,
     signals: &mut Signals,
     mut output: Output,
@@ -30,13 +31,19 @@ pub(super) async fn collect(
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
     let started = Instant::now();
     let sink = (store, (file, matrix.clone()));
-    let collection = session.manager.collect(ObjectNamePattern::everything(), sink);
-    let (end, code) = attend(collection, duration, signals, |collection| {
+    let everything = ObjectNamePattern::everything();
+    let mut collection = if standing {
+        session.manager.collect_standing(everything, sink)
+    } else {
+        session.manager.collect(everything, sink)
+    };
+    let lasted = outlast(&mut collection, duration, signals, |collection| {
         names.learn(&collection.agents());
         Ok(())
     })
     .await?;
-    let CollectionEnd { summary, failure } = end;
+    let end = if standing { collection.leave().await } else { collection.stop().await };
+    let (CollectionEnd { summary, failure }, code) = lasted.end(end);
     let places: Vec<String> = csv.iter().chain([&path]).map(|path| path.display().to_string()).collect();
     let places = places.join(" and ");
     if let Some(error) = failure {
@@ -66,8 +73,36 @@ pub(super) async fn attend(
     mut collection: Collection,
     duration: Option<Duration>,
     signals: &mut Signals,
-    mut each_second: impl FnMut(&Collection) -> Result<(), CliError>,
+    each_second: impl FnMut(&Collection) -> Result<(), CliError>,
 ) -> Result<(CollectionEnd, ExitCode), CliError> {
+    let lasted = outlast(&mut collection, duration, signals, each_second).await?;
+    Ok(lasted.end(collection.stop().await))
+}
+
+/// Why a collection shall end.
+enum Lasted {
+    /// The time is over, or a signal came.
+    Wanted(ExitCode),
+    /// Its sink has failed.
+    Failed(std::io::Error),
+}
+
+impl Lasted {
+    fn end(self, end: CollectionEnd) -> (CollectionEnd, ExitCode) {
+        match self {
+            Self::Wanted(code) => (end, code),
+            Self::Failed(error) => (CollectionEnd { failure: Some(error), ..end }, ExitCode::Failed),
+        }
+    }
+}
+
+/// Lets a collection go on for `duration` or until a signal, calling `each_second` meanwhile.
+async fn outlast(
+    collection: &mut Collection,
+    duration: Option<Duration>,
+    signals: &mut Signals,
+    mut each_second: impl FnMut(&Collection) -> Result<(), CliError>,
+) -> Result<Lasted, CliError> {
     let over = async {
         match duration {
             Some(duration) => sleep(duration).await,
@@ -77,18 +112,14 @@ pub(super) async fn attend(
     tokio::pin!(over);
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let code = loop {
+    loop {
         tokio::select! {
-            () = &mut over => break ExitCode::Done,
-            signal = signals.recv() => break signal.exit_code(),
-            error = collection.failed() => {
-                let end = CollectionEnd { failure: Some(error), ..collection.stop().await };
-                return Ok((end, ExitCode::Failed));
-            }
-            _ = ticks.tick() => each_second(&collection)?,
+            () = &mut over => return Ok(Lasted::Wanted(ExitCode::Done)),
+            signal = signals.recv() => return Ok(Lasted::Wanted(signal.exit_code())),
+            error = collection.failed() => return Ok(Lasted::Failed(error)),
+            _ = ticks.tick() => each_second(collection)?,
         }
-    };
-    Ok((collection.stop().await, code))
+    }
 }
 
 /// Where the store of a data directory is.

@@ -7,6 +7,7 @@ mod answering;
 mod guard;
 mod links;
 mod monitors;
+mod pacer;
 mod records;
 mod spooling;
 mod subscriber;
@@ -26,6 +27,7 @@ use self::answering::Answerer;
 use self::guard::{Guard, at};
 use self::links::Links;
 use self::monitors::Monitors;
+use self::pacer::Pacer;
 use self::subscriptions::{Subscriptions, read_subscribe};
 use super::counters::AgentCounters;
 use super::membership::ManagementGroup;
@@ -39,6 +41,7 @@ use crate::limits::{
     RECORD_BEANS_SPARE, SUBSCRIBING_MAX,
 };
 use crate::protocol::{HANDLER, pipe_id};
+use crate::subscription::Pace;
 
 /// A peer's management agent. Dropping it ends it at once; [`Self::shutdown`] lets managers take the rest first.
 #[derive(Debug)]
@@ -54,6 +57,7 @@ struct Running {
     publishing: JoinHandle<()>,
     looking: JoinHandle<()>,
     recording: Option<JoinHandle<()>>,
+    pacer: Arc<Pacer>,
 }
 
 impl ManagementAgent {
@@ -168,14 +172,23 @@ impl ManagementAgent {
         let (stop, stopped) = watch::channel(false);
         let publishing = tokio::spawn(publish(group, advertisement(name, &guard), counters.clone()));
         let place = (peer.id(), spools);
-        let shared = (guard.clone(), counters.clone());
+        let pacer = Arc::new(Pacer::new(peer.meters()));
+        let shared = (guard.clone(), counters.clone(), pacer.clone());
         let mut subscriptions =
             Subscriptions::new(place, application, beans.clone(), shared, stopped.clone());
         subscriptions.resume();
         let answerer = Answerer { guard, beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
-        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording }) })
+        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording, pacer }) })
+    }
+
+    /// Goes on pushing records at another pace than the default, or as fast as managers take them; the bursts are full
+    /// again.
+    pub fn set_pace(&self, pace: Option<Pace>) {
+        if let Some(running) = &self.running {
+            running.pacer.set(pace);
+        }
     }
 
     /// Ends the agent: subscribed managers get what there is, within a second.

@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use self::collector::{Collector, asked_to_stop};
+use self::collector::{Collector, asked_to_end};
 use self::sink::SinkHandle;
 use super::counters::CollectionCounters;
 use super::manager::{AgentInfo, Manager};
@@ -29,9 +29,44 @@ pub use sink::{RecordSink, Resume};
 #[derive(Debug)]
 pub struct Collection {
     shared: Arc<Shared>,
-    stop: watch::Sender<bool>,
+    ending: watch::Sender<Ending>,
+    watching: Arc<watch::Sender<usize>>,
+    standing: bool,
     running: JoinHandle<()>,
     failure: oneshot::Receiver<std::io::Error>,
+}
+
+/// Somebody watches a collection, until this is dropped.
+#[derive(Debug)]
+pub struct Watching(Arc<watch::Sender<usize>>);
+
+impl Watching {
+    fn begin(watching: &Arc<watch::Sender<usize>>) -> Self {
+        watching.send_modify(|count| *count += 1);
+        Self(watching.clone())
+    }
+}
+
+impl Clone for Watching {
+    fn clone(&self) -> Self {
+        Self::begin(&self.0)
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// How far a collection's wish to end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// Agents flush, and keep nothing from then on.
+    Stop,
+    /// Agents flush, and keep what they measure from then on.
+    Leave,
 }
 
 /// What a collection has brought.
@@ -90,20 +125,23 @@ impl Collection {
         sink: Box<dyn RecordSink>,
         standing: bool,
     ) -> Self {
-        let (stop, stopped) = watch::channel(false);
+        let (ending, asked) = watch::channel(Ending::No);
+        let (watching, watched) = watch::channel(0);
         let (sink, resumed, failure) = SinkHandle::start(sink);
         let shared = Arc::new(Shared::default());
         let lookout = Lookout {
             manager,
             pattern,
             sink,
-            stopped,
+            ending: asked,
+            watching: watched,
             shared: shared.clone(),
             following: JoinSet::new(),
             collecting_since: Instant::now(),
             standing,
         };
-        Self { shared, stop, running: tokio::spawn(lookout.run(resumed)), failure }
+        let running = tokio::spawn(lookout.run(resumed));
+        Self { shared, ending, watching: Arc::new(watching), standing, running, failure }
     }
 
     /// The agents found so far, gone ones included.
@@ -141,13 +179,34 @@ impl Collection {
         }
     }
 
-    /// Asks all agents to flush, commits what they send within `FLUSH_TIMEOUT`, and ends.
+    /// Somebody watches from now on, until the answer is dropped: meanwhile agents send each record within a second, also
+    /// for a standing collection, for which they otherwise gather a minute's. Behind what an agent has on its disk for
+    /// this manager, records still wait their turn.
+    #[must_use]
+    pub fn watching(&self) -> Watching {
+        Watching::begin(&self.watching)
+    }
+
+    /// Asks all agents to flush, commits what they send within `FLUSH_TIMEOUT`, and ends; agents keep nothing for it.
     ///
     /// # Cancel safety
     /// Dropping the future ends the collection at once.
-    pub async fn stop(mut self) -> CollectionEnd {
+    pub async fn stop(self) -> CollectionEnd {
+        self.end(Ending::Stop).await
+    }
+
+    /// As [`Self::stop`], but a standing collection stays subscribed: what agents measure from now on they keep on their
+    /// disks for the next run. Any other ends.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the collection at once.
+    pub async fn leave(self) -> CollectionEnd {
+        self.end(Ending::Leave).await
+    }
+
+    async fn end(mut self, ending: Ending) -> CollectionEnd {
         // Nobody listens when the task has ended already, which is what is wanted.
-        let _ = self.stop.send(true);
+        let _ = self.ending.send(if self.standing { ending } else { Ending::Stop });
         if let Err(error) = (&mut self.running).await
             && error.is_panic()
         {
@@ -175,7 +234,8 @@ struct Lookout {
     manager: Manager,
     pattern: ObjectNamePattern,
     sink: SinkHandle,
-    stopped: watch::Receiver<bool>,
+    ending: watch::Receiver<Ending>,
+    watching: watch::Receiver<usize>,
     shared: Arc<Shared>,
     following: JoinSet<PeerId>,
     collecting_since: Instant,
@@ -195,7 +255,7 @@ impl Lookout {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = asked_to_stop(&mut self.stopped) => break,
+                () = asked_to_end(&mut self.ending) => break,
                 Some(ended) = self.following.join_next() => match ended {
                     Ok(peer) => {
                         followed.remove(&peer);
@@ -219,7 +279,8 @@ impl Lookout {
             self.shared.counters.unflushed.add(self.following.len() as u64);
             self.following.shutdown().await;
         }
-        self.sink.close().await;
+        let is_end = *self.ending.borrow() == Ending::Stop;
+        self.sink.close(is_end).await;
     }
 
     /// Goes on where an earlier run was; the number of the subscription.
@@ -256,7 +317,8 @@ impl Lookout {
             subscription,
             pattern: self.pattern.clone(),
             sink: self.sink.clone(),
-            stopped: self.stopped.clone(),
+            ending: self.ending.clone(),
+            watching: self.watching.clone(),
             shared: self.shared.clone(),
             collecting_since: self.collecting_since,
             standing: self.standing,

@@ -45,6 +45,10 @@ counters! {
         pipes_broken,
         /// Messages handed to managers: batches, those sent again included, and answers to a flush.
         messages_sent,
+        /// Times that a batch waited because the manager had granted no more bytes.
+        waits_for_credit,
+        /// Times that a batch waited so that the application's traffic comes first.
+        waits_for_pace,
         /// Records put into batches.
         records_batched,
         /// Records lost because a manager stayed away too long.

@@ -13,7 +13,7 @@ mod membership;
 mod otlp;
 
 pub use agent::ManagementAgent;
-pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume};
+pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume, Watching};
 pub use http::{HttpError, HttpServer, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
 pub use membership::ManagementGroup;

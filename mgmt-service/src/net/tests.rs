@@ -1,5 +1,6 @@
 //! Agent and manager over real sockets on loopback.
 
+mod flow;
 mod standing;
 mod world;
 
@@ -18,7 +19,7 @@ use crate::jmx::{AttributeValue, BeanServer, ObjectNamePattern};
 use crate::limits::{
     BATCH_RECORDS_MAX, BATCHES_IN_FLIGHT_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
 };
-use crate::protocol::{BeanSnapshot, DictionaryReader, FromAgent, FromManager, pipe_id};
+use crate::protocol::{BeanSnapshot, DictionaryReader, FromAgent, FromManager, Terms, pipe_id};
 
 fn key() -> Keypair {
     Keypair::generate_ed25519()
@@ -246,10 +247,11 @@ async fn a_peer_that_sends_garbage_is_counted_and_the_agent_goes_on() {
         resume_from: (9, u64::MAX),
         missed: Duration::ZERO,
         standing: false,
+        terms: Terms::default(),
     };
     let mut lying = group.connect(anne.peer.id(), pipe).await.unwrap();
     lying.send(subscribe.encode().unwrap()).await.unwrap();
-    lying.send(FromManager::Ack { seq: 99 }.encode().unwrap()).await.unwrap();
+    lying.send(FromManager::Ack { seq: 99, terms: Terms::default() }.encode().unwrap()).await.unwrap();
     assert!(matches!(timeout(PATIENCE, lying.recv()).await.unwrap(), Ok(None) | Err(_)));
     assert_eq!(counter(&manager, &anne, "pipes_broken").await, 1);
 
@@ -270,6 +272,7 @@ async fn subscribed(manager: &Peer, agent: &Measured, subscription: u64) -> Bidi
         resume_from: (0, 0),
         missed: Duration::ZERO,
         standing: false,
+        terms: Terms::default(),
     };
     let first = Some(subscribe.encode().unwrap());
     group.connect_with(agent.peer.id(), pipe, first, PATIENCE).await.unwrap()

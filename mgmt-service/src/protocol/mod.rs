@@ -9,6 +9,7 @@ mod get;
 mod manage;
 mod push;
 mod service;
+mod terms;
 mod value;
 
 pub use batch::{BatchBuilder, DictionaryReader, DictionaryWriter, RecordBatch, SealedBatch};
@@ -16,3 +17,4 @@ pub use get::{BeanSnapshot, GetAnswer, GetRequest};
 pub use manage::{Described, DescribedAttribute, DescribedOperation, ManageAnswer, ManageRequest};
 pub use push::{FromAgent, FromManager};
 pub use service::{HANDLER, KEY_HANDLER, pipe_id};
+pub use terms::Terms;

@@ -10,6 +10,7 @@ use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
 use super::batch::{DictionaryReader, RecordBatch};
 use super::service::{VERSION, check_len};
+use super::terms::Terms;
 use crate::jmx::ObjectNamePattern;
 use crate::limits::PUSH_BYTES_MAX;
 
@@ -31,11 +32,15 @@ pub enum FromManager {
         /// if it has a place there, and closes batches after a minute. An agent that does not know of this serves it as
         /// any subscription.
         standing: bool,
+        /// What holds on this pipe from its start.
+        terms: Terms,
     },
-    /// Every batch up to this number is committed.
+    /// Every batch up to this number is committed. It may come again with other terms.
     Ack {
-        /// The number.
+        /// The number; 0 while there is none on this pipe.
         seq: u64,
+        /// What holds from now on.
+        terms: Terms,
     },
     /// Send what there is at once, then say [`FromAgent::Flushed`].
     Flush,
@@ -50,13 +55,18 @@ impl FromManager {
     /// None for patterns within their bound.
     pub fn encode(&self) -> Result<Bytes, WireError> {
         match self {
-            Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed, standing } => {
-                let ext = if *standing { vec![(EXT_STANDING, Bytes::new())] } else { Ext::new() };
+            Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed, standing, terms } => {
+                let mut ext = if *standing { vec![(EXT_STANDING, Bytes::new())] } else { Ext::new() };
+                terms.write(&mut ext)?;
                 let missed_ms = u64::try_from(missed.as_millis()).unwrap_or(u64::MAX);
                 let body = (*subscription, pattern.to_string(), *boot, *seq, missed_ms, ext);
                 encode_kind(VERSION, SUBSCRIBE, &body, PUSH_BYTES_MAX)
             }
-            Self::Ack { seq } => encode_kind(VERSION, ACK, &(*seq, Ext::new()), PUSH_BYTES_MAX),
+            Self::Ack { seq, terms } => {
+                let mut ext = Ext::new();
+                terms.write(&mut ext)?;
+                encode_kind(VERSION, ACK, &(*seq, ext), PUSH_BYTES_MAX)
+            }
             Self::Flush => encode_kind(VERSION, FLUSH, &Ext::new(), PUSH_BYTES_MAX),
             Self::Unsubscribe => encode_kind(VERSION, UNSUBSCRIBE, &Ext::new(), PUSH_BYTES_MAX),
         }
@@ -77,11 +87,19 @@ impl FromManager {
                 let pattern = pattern.parse().map_err(|_| WireError::Malformed)?;
                 let missed = Duration::from_millis(missed_ms);
                 let standing = ext.iter().any(|(kind, _)| *kind == EXT_STANDING);
-                Ok(Self::Subscribe { subscription, pattern, resume_from: (boot, seq), missed, standing })
+                let terms = Terms::read(&ext)?;
+                Ok(Self::Subscribe {
+                    subscription,
+                    pattern,
+                    resume_from: (boot, seq),
+                    missed,
+                    standing,
+                    terms,
+                })
             }
             ACK => {
-                let (seq, _ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
-                Ok(Self::Ack { seq })
+                let (seq, ext): (u64, Ext) = decode(body, PUSH_BYTES_MAX)?;
+                Ok(Self::Ack { seq, terms: Terms::read(&ext)? })
             }
             FLUSH => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Flush),
             UNSUBSCRIBE => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Unsubscribe),
@@ -164,14 +182,19 @@ mod tests {
 
     fn subscribe() -> FromManager {
         let (pattern, missed) = ("*:*".parse().unwrap(), Duration::from_millis(5));
-        FromManager::Subscribe { subscription: 300, pattern, resume_from: (2, 3), missed, standing: false }
+        let (resume_from, terms) = ((2, 3), Terms::default());
+        FromManager::Subscribe { subscription: 300, pattern, resume_from, missed, standing: false, terms }
+    }
+
+    fn ack() -> FromManager {
+        FromManager::Ack { seq: 9, terms: Terms::default() }
     }
 
     #[test]
     fn golden_bytes_of_what_a_manager_says() {
         let golden: [(FromManager, &[u8]); 4] = [
             (subscribe(), &[1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 5, 0]),
-            (FromManager::Ack { seq: 9 }, &[1, 2, 0, 9, 0]),
+            (ack(), &[1, 2, 0, 9, 0]),
             (FromManager::Flush, &[1, 4, 0, 0]),
             (FromManager::Unsubscribe, &[1, 7, 0, 0]),
         ];
@@ -183,13 +206,34 @@ mod tests {
 
     #[test]
     fn a_standing_subscription_says_so_at_its_end() {
-        let FromManager::Subscribe { subscription, pattern, resume_from, missed, .. } = subscribe() else {
-            panic!()
-        };
-        let standing = FromManager::Subscribe { subscription, pattern, resume_from, missed, standing: true };
+        let mut standing = subscribe();
+        if let FromManager::Subscribe { standing, .. } = &mut standing {
+            *standing = true;
+        }
         let bytes = standing.encode().unwrap();
         assert_eq!(bytes, [1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 5, 1, 1, 0][..]);
         assert_eq!(FromManager::decode(&bytes), Ok(standing));
+    }
+
+    #[test]
+    fn golden_bytes_of_terms_which_an_older_agent_reads_past() {
+        let terms = Terms { granted: Some(65_536), watched: true };
+        let ack = FromManager::Ack { seq: 9, terms };
+        let bytes = ack.encode().unwrap();
+        assert_eq!(bytes, [1, 2, 0, 9, 2, 2, 5, 252, 0, 0, 1, 0, 3, 0][..]);
+        assert_eq!(FromManager::decode(&bytes), Ok(ack));
+        let mut said = subscribe();
+        if let FromManager::Subscribe { terms: said, .. } = &mut said {
+            *said = Terms { granted: Some(7), watched: false };
+        }
+        let bytes = said.encode().unwrap();
+        assert_eq!(bytes, [1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 5, 1, 2, 1, 7][..]);
+        assert_eq!(FromManager::decode(&bytes), Ok(said));
+        for granted in [&[][..], &[252, 0, 0], &[7, 7]] {
+            let mut bytes = vec![1, 2, 0, 9, 1, 2, granted.len() as u8];
+            bytes.extend(granted);
+            assert!(FromManager::decode(&bytes).is_err(), "{granted:?} is no number");
+        }
     }
 
     #[test]
@@ -203,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_later_field_is_skipped_by_this_reader() {
-        let ack = [1, 2, 0, 9, 1, 7, 2, 0xaa, 0xbb];
-        assert_eq!(FromManager::decode(&ack), Ok(FromManager::Ack { seq: 9 }));
+        let later = [1, 2, 0, 9, 1, 7, 2, 0xaa, 0xbb];
+        assert_eq!(FromManager::decode(&later), Ok(ack()));
     }
 
     #[test]
@@ -222,8 +266,7 @@ mod tests {
     proptest! {
         #[test]
         fn truncated_and_trailing_bytes_are_errors(cut in 0usize..14, tail in 1usize..4) {
-            let ack = FromManager::Ack { seq: 9 };
-            for message in [subscribe(), ack, FromManager::Flush, FromManager::Unsubscribe] {
+            for message in [subscribe(), ack(), FromManager::Flush, FromManager::Unsubscribe] {
                 let mut bytes = message.encode().unwrap().to_vec();
                 prop_assert!(FromManager::decode(&bytes[..cut.min(bytes.len() - 1)]).is_err());
                 bytes.extend(vec![0; tail]);

@@ -4,6 +4,8 @@
 
 mod inbox;
 mod outbox;
+mod pacing;
 
 pub use inbox::{Inbox, Verdict};
 pub use outbox::Outbox;
+pub use pacing::{Pace, Pacing};

@@ -1,8 +1,9 @@
 //! The agent's end of a subscription: records become numbered batches that are kept until they are acknowledged.
 //!
 //! In: records, acknowledgements, pipes that come and break, the passing of time. Out: messages to send.
-//! At most `BATCHES_IN_FLIGHT_MAX` batches are kept; while there are so many and the open one is full, `wants_record` is
-//! false and records stay in the consumer's own bounded queue. With a spool, closed batches go there first
+//! At most `BATCHES_IN_FLIGHT_MAX` batches are kept, and no more bytes of them go out than the manager has granted. While
+//! a batch waits to go out, the open one grows until it is full, however old it is; then `wants_record` is false and
+//! records stay in the consumer's own bounded queue. With a spool, closed batches go there first
 //! ([`Outbox::poll_closed`]) and come back when there is room ([`Outbox::keep`]).
 
 use std::collections::VecDeque;
@@ -12,8 +13,8 @@ use bytes::Bytes;
 
 use crate::arm::ArmRecord;
 use crate::error::AckError;
-use crate::limits::BATCHES_IN_FLIGHT_MAX;
-use crate::protocol::{BatchBuilder, DictionaryWriter, FromAgent, SealedBatch};
+use crate::limits::{BATCH_AGE_MAX, BATCHES_IN_FLIGHT_MAX};
+use crate::protocol::{BatchBuilder, DictionaryWriter, FromAgent, SealedBatch, Terms};
 
 /// What a subscription has yet to send, and what it may have to send again.
 #[derive(Debug)]
@@ -36,6 +37,11 @@ pub struct Outbox {
     sent: usize,
     /// Peers that the present pipe has named.
     dictionary: DictionaryWriter,
+    /// The message of the next of `kept`, made for the present pipe, while there is no credit for it.
+    unpaid: Option<Bytes>,
+    /// Bytes of batches that went out on the present pipe.
+    spent: u64,
+    terms: Terms,
     flush: Flush,
 }
 
@@ -65,6 +71,9 @@ impl Outbox {
             kept: VecDeque::with_capacity(BATCHES_IN_FLIGHT_MAX),
             sent: 0,
             dictionary: DictionaryWriter::default(),
+            unpaid: None,
+            spent: 0,
+            terms: Terms::default(),
             flush: Flush::No,
         }
     }
@@ -87,16 +96,52 @@ impl Outbox {
         self.boot = boot;
     }
 
-    /// A new pipe is there, whose manager has committed up to `resume_from` (boot, number): what it lacks goes out again.
-    pub fn attach(&mut self, resume_from: (u64, u64)) {
+    /// A new pipe is there, whose manager has committed up to `resume_from` (boot, number): what it lacks goes out again,
+    /// on its `terms`.
+    pub fn attach(&mut self, resume_from: (u64, u64), terms: Terms) {
         let (boot, seq) = resume_from;
         if boot == self.boot {
             self.forget(seq);
             self.queued = self.queued.max(seq.min(self.last_seq));
         }
-        self.sent = 0;
+        (self.sent, self.spent, self.unpaid) = (0, 0, None);
         self.dictionary = DictionaryWriter::default();
+        self.terms = terms;
         self.flush = Flush::No;
+    }
+
+    /// The manager says on which terms it goes on.
+    pub fn agree(&mut self, terms: Terms) {
+        self.terms = Terms { granted: self.terms.granted.max(terms.granted), ..terms };
+    }
+
+    /// The pipe is gone, and with it who watches.
+    pub fn detach(&mut self) {
+        self.terms = Terms::default();
+    }
+
+    /// Whether somebody waits to see each record: within `BATCH_AGE_MAX`.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.age_max() <= BATCH_AGE_MAX
+    }
+
+    /// Whether a closed batch has not gone out on the present pipe, or the open one has no room left.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.sent < self.kept.len() || self.open.is_full()
+    }
+
+    /// Whether a batch would go out now if there were no bound on it.
+    #[must_use]
+    pub fn has_due(&self, now: Instant) -> bool {
+        self.has_unsent() || self.poll_timeout().is_some_and(|due| due <= now)
+    }
+
+    /// Whether the next batch waits for the manager to grant more bytes.
+    #[must_use]
+    pub fn lacks_credit(&self) -> bool {
+        self.unpaid.is_some()
     }
 
     /// Whether a record can be taken now.
@@ -182,12 +227,14 @@ impl Outbox {
         {
             self.keep(batch);
         }
-        if let Some(kept) = self.kept.get_mut(self.sent) {
-            self.sent += 1;
-            kept.relabel(self.boot, dropped);
-            let message = kept.message(&mut self.dictionary);
-            debug_assert!(message.is_ok(), "a batch that closes when full fits its message");
-            return message.ok();
+        if let Some(batch) = self.unpaid.take().or_else(|| self.next_message(dropped)) {
+            let spent = self.spent.saturating_add(batch.len() as u64);
+            if self.terms.granted.is_some_and(|granted| spent > granted) {
+                self.unpaid = Some(batch);
+                return None;
+            }
+            (self.sent, self.spent) = (self.sent + 1, spent);
+            return Some(batch);
         }
         if self.flush == Flush::Closing && self.open.is_empty() && self.queued == self.last_seq {
             self.flush = Flush::No;
@@ -199,8 +246,7 @@ impl Outbox {
     /// When the open batch is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let room = self.spooled || self.kept.len() < BATCHES_IN_FLIGHT_MAX;
-        self.opened_at.filter(|_| room).map(|opened| opened + self.age_max)
+        self.opened_at.filter(|_| !self.is_held_up()).map(|opened| opened + self.age_max())
     }
 
     /// The number of the batch that is open now or comes next.
@@ -226,8 +272,26 @@ impl Outbox {
         self.kept.front().map_or(self.queued, |kept| kept.seq().saturating_sub(1))
     }
 
+    fn age_max(&self) -> Duration {
+        if self.terms.watched { self.age_max.min(BATCH_AGE_MAX) } else { self.age_max }
+    }
+
+    /// Whether a batch that closed now would wait behind others: then one that grows travels better.
+    fn is_held_up(&self) -> bool {
+        let full = self.kept.len() >= BATCHES_IN_FLIGHT_MAX;
+        full || self.sent < self.kept.len() || self.queued < self.last_seq
+    }
+
+    fn next_message(&mut self, dropped: u64) -> Option<Bytes> {
+        let kept = self.kept.get_mut(self.sent)?;
+        kept.relabel(self.boot, dropped);
+        let message = kept.message(&mut self.dictionary);
+        debug_assert!(message.is_ok(), "a batch that closes when full fits its message");
+        message.ok()
+    }
+
     fn close_if_due(&mut self, now: Instant, dropped: u64) -> Option<SealedBatch> {
-        let old = self.opened_at.is_some_and(|opened| now.saturating_duration_since(opened) >= self.age_max);
+        let old = self.poll_timeout().is_some_and(|due| now >= due);
         let due = self.open.is_full() || old || self.flush == Flush::Closing;
         if !due || self.open.is_empty() {
             return None;

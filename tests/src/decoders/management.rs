@@ -8,7 +8,7 @@ use mgmt_service::cli_common::parse_duration;
 use mgmt_service::jmx::{AttributeValue, ObjectName, ObjectNamePattern, record_of};
 use mgmt_service::protocol::{
     BatchBuilder, BeanSnapshot, DictionaryReader, DictionaryWriter, FromAgent, FromManager, GetAnswer,
-    GetRequest,
+    GetRequest, Terms,
 };
 use overlay::fuzzing::{Decoder, survives};
 use overlay::{Keypair, PeerId};
@@ -72,8 +72,10 @@ fn from_manager_samples() -> Vec<Vec<u8>> {
     let missed = std::time::Duration::from_millis(300);
     let pattern = "*:dest=*,*".parse().unwrap();
     let (resume_from, standing) = ((2, 3), true);
-    let subscribe = FromManager::Subscribe { subscription: 300, pattern, resume_from, missed, standing };
-    let said = [subscribe, FromManager::Ack { seq: 9 }, FromManager::Flush, FromManager::Unsubscribe];
+    let terms = Terms { granted: Some(300), watched: true };
+    let subscribe =
+        FromManager::Subscribe { subscription: 300, pattern, resume_from, missed, standing, terms };
+    let said = [subscribe, FromManager::Ack { seq: 9, terms }, FromManager::Flush, FromManager::Unsubscribe];
     said.map(|message| message.encode().unwrap().to_vec()).to_vec()
 }
 

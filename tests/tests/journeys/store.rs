@@ -72,3 +72,65 @@ fn a_manager_that_is_killed_while_it_collects_loses_nothing_and_doubles_nothing(
         assert_none_is_missing(&records, peer, 10);
     }
 }
+
+/// The journal of the records that a messenger keeps for a manager that is away.
+fn journal(home: &Home, messenger: &str) -> Option<u64> {
+    let spools = std::fs::read_dir(home.join(messenger).join("spools")).ok()?;
+    let bytes = |spool: std::io::Result<std::fs::DirEntry>| {
+        Some(std::fs::metadata(spool.ok()?.path().join("open")).ok()?.len())
+    };
+    spools.filter_map(bytes).next()
+}
+
+/// Waits until a messenger keeps more records than it did.
+fn keeps_more(home: &Home, messenger: &str) {
+    let before = until("a spool", || journal(home, messenger));
+    // Each PING that was answered is an entry of at least its head.
+    until("more records on the disk", || (journal(home, messenger)? >= before + 1_000).then_some(()));
+}
+
+#[test]
+fn what_messengers_measure_while_a_standing_collector_is_dead_waits_for_it_even_if_they_restart() {
+    let home = Home::new();
+    let meeting = Meeting::start(&home, "rendezvous");
+    let managed = ["--manage", "open", "--ping-period", "100ms"];
+    let mut alice = Messenger::start(&home, "alice", &meeting.address, &managed);
+    let mut bob = Messenger::start(&home, "bob", &meeting.address, &managed);
+    befriend(&mut alice, &mut bob);
+    let manager = home.join("manager");
+    let collect = |more: &[&str]| -> Process {
+        let program = Program::new("mgmt", &home).args(["collect", "--rendezvous", &meeting.address]);
+        program.args(more).args(loopback()).data_dir(&manager).start()
+    };
+    let collecting = collect(&["--standing"]);
+    keeps_more(&home, "alice");
+    keeps_more(&home, "bob");
+    // Batches of a minute: nothing has come yet, everything is with who measured it.
+    collecting.kill();
+    keeps_more(&home, "bob");
+    let store = until("a store", || Store::read(&manager.join("records.db")).ok());
+    assert!(stored(&store).is_empty());
+    let peer_ids = [alice.peer_id.clone(), bob.peer_id.clone()];
+    let leaving = alice.into_process();
+    leaving.signal(Signal::Terminate);
+    assert_eq!(leaving.finish().code, Some(0));
+    let alice = Messenger::start(&home, "alice", &meeting.address, &managed);
+    keeps_more(&home, "alice");
+
+    // It comes back, is ended politely, and still finds what is measured afterwards.
+    let mut known = 0;
+    for more in [&["--standing", "--for", "2s"][..], &["--for", "2s"]] {
+        let exit = collect(more).finish();
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        let count = stored(&store).len();
+        assert!(count >= known + 20, "{count} records after {known}: {exit:?}");
+        known = count;
+    }
+    let records: Vec<Record> = stored(&store).iter().map(by_column).collect();
+    assert_each_is_whole(&records, &[&peer_ids[0], &peer_ids[1]]);
+    // Bob went on all the time; Alice's numbers begin anew with each of her runs.
+    assert_none_is_missing(&records, &peer_ids[1], 40);
+    drop((alice, bob));
+    // The last one was not standing: nobody keeps anything any more.
+    assert!(["alice", "bob"].iter().all(|name| journal(&home, name).is_none()));
+}

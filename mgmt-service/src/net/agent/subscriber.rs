@@ -12,13 +12,14 @@ use overlay::{BidiPipe, PipeReceiver, PipeSender, RecvError};
 use tokio::sync::{mpsc, watch};
 
 use super::super::counters::AgentCounters;
+use super::pacer::Pacer;
 use super::records::Records;
 use super::spooling::{self, Spooling};
 use crate::access::Veil;
 use crate::arm::ArmRecord;
 use crate::jmx::{ObjectNamePattern, record_name};
 use crate::limits::{AGENT_FAREWELL_MAX, PUSH_SEND_TIMEOUT, SUBSCRIPTION_KEPT};
-use crate::protocol::FromManager;
+use crate::protocol::{FromManager, Terms};
 use crate::subscription::Outbox;
 
 /// A pipe for a subscription, and what its manager said on it first.
@@ -30,6 +31,7 @@ pub(super) struct Attach {
     /// For a manager that may not see ids.
     pub(super) veil: Option<Veil>,
     pub(super) standing: bool,
+    pub(super) terms: Terms,
 }
 
 /// A subscription.
@@ -43,9 +45,14 @@ pub(super) struct Subscriber {
     /// None while the manager is away.
     pipe: Option<(PipeSender, PipeReceiver)>,
     away_since: Instant,
+    /// When to look again whether the next batch may go; none while nothing is held up.
+    paced_until: Option<Instant>,
+    /// Whether a batch is held up by the pace.
+    is_paced: bool,
     attaches: mpsc::Receiver<Attach>,
     stopped: watch::Receiver<bool>,
     counters: Arc<AgentCounters>,
+    pacer: Arc<Pacer>,
 }
 
 /// Whether the subscription goes on.
@@ -66,10 +73,23 @@ impl Subscriber {
         (pattern, veil): (ObjectNamePattern, Option<Veil>),
         attaches: mpsc::Receiver<Attach>,
         stopped: watch::Receiver<bool>,
-        counters: Arc<AgentCounters>,
+        (counters, pacer): (Arc<AgentCounters>, Arc<Pacer>),
     ) -> Self {
-        let away_since = Instant::now();
-        Self { outbox, spool, records, pattern, veil, pipe: None, away_since, attaches, stopped, counters }
+        Self {
+            outbox,
+            spool,
+            records,
+            pattern,
+            veil,
+            pipe: None,
+            away_since: Instant::now(),
+            paced_until: None,
+            is_paced: false,
+            attaches,
+            stopped,
+            counters,
+            pacer,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -112,7 +132,7 @@ impl Subscriber {
         }
     }
 
-    fn attach(&mut self, Attach { pipe, pattern, resume_from, veil, .. }: Attach) -> Next {
+    fn attach(&mut self, Attach { pipe, pattern, resume_from, veil, terms, .. }: Attach) -> Next {
         tracing::debug!(peer = %pipe.remote(), ?resume_from, "manager attached");
         // What waits on the disk has ids: who may no longer see them begins anew.
         if veil.is_some() && self.spool.is_some() {
@@ -121,7 +141,7 @@ impl Subscriber {
         if let Some(spool) = &mut self.spool {
             spool.attached(&mut self.outbox, resume_from);
         }
-        self.outbox.attach(resume_from);
+        self.outbox.attach(resume_from, terms);
         (self.pattern, self.veil) = (pattern, veil);
         self.pipe = Some(pipe.split());
         Next::Continue
@@ -130,9 +150,13 @@ impl Subscriber {
     /// When there is something to do that nobody else brings.
     fn due(&self) -> Option<Instant> {
         let closes = self.outbox.poll_timeout();
+        let sends = self.paced_until.filter(|_| self.outbox.has_unsent());
         match (&self.pipe, &self.spool) {
-            (Some(_), None) => closes,
-            (Some(_), Some(spool)) => [closes, spool.poll_timeout(&self.outbox)].into_iter().flatten().min(),
+            // A batch that may not go yet stays open, to grow.
+            (Some(_), None) => sends.or(closes.max(self.paced_until.filter(|_| closes.is_some()))),
+            (Some(_), Some(spool)) => {
+                [closes, sends, spool.poll_timeout(&self.outbox)].into_iter().flatten().min()
+            }
             (None, None) => Some(self.away_since + SUBSCRIPTION_KEPT),
             (None, Some(_)) => [closes, Some(self.away_since + spooling::KEPT)].into_iter().flatten().min(),
         }
@@ -154,6 +178,7 @@ impl Subscriber {
         tracing::debug!(kept = self.outbox.unacknowledged_records(), "subscription pipe broken");
         self.counters.pipes_broken.add(1);
         self.pipe = None;
+        self.outbox.detach();
         self.away_since = Instant::now();
     }
 
@@ -188,7 +213,8 @@ impl Subscriber {
             return Next::Continue;
         };
         match FromManager::decode(&bytes) {
-            Ok(FromManager::Ack { seq }) => {
+            Ok(FromManager::Ack { seq, terms }) => {
+                self.outbox.agree(terms);
                 if let Err(error) = self.outbox.ack(seq) {
                     tracing::debug!(reason = %error, "subscription pipe ended");
                     self.detach();
@@ -222,9 +248,24 @@ impl Subscriber {
     }
 
     async fn send_due(&mut self) {
-        let dropped = self.dropped();
+        let (dropped, mut lacked_credit) = (self.dropped(), self.outbox.lacks_credit());
+        self.paced_until = None;
         while let Some((sender, _)) = &mut self.pipe {
-            let Some(message) = self.outbox.poll_send(Instant::now(), dropped) else { return };
+            let (now, flushes) = (Instant::now(), self.outbox.is_flushing());
+            if !flushes && let Some(wait) = self.pacer.wait(now, self.outbox.is_watched()) {
+                self.paced_until = Some(now + wait);
+                let (was_paced, is_paced) = (self.is_paced, self.outbox.has_due(now));
+                self.counters.waits_for_pace.add(u64::from(is_paced && !was_paced));
+                self.is_paced = is_paced;
+                return;
+            }
+            self.is_paced = false;
+            let Some(message) = self.outbox.poll_send(now, dropped) else {
+                self.counters.waits_for_credit.add(u64::from(!lacked_credit && self.outbox.lacks_credit()));
+                return;
+            };
+            lacked_credit = false;
+            self.pacer.push(message.len(), !flushes);
             match tokio::time::timeout(PUSH_SEND_TIMEOUT, sender.send(message)).await {
                 Ok(Ok(())) => self.counters.messages_sent.add(1),
                 Ok(Err(_)) | Err(_) => self.detach(),
@@ -234,6 +275,11 @@ impl Subscriber {
 
     /// Gives the manager what there is and waits, for a bounded time, until it is acknowledged.
     async fn farewell(&mut self) {
+        if let Ok(attach) = self.attaches.try_recv()
+            && self.attach(attach) != Next::Continue
+        {
+            return;
+        }
         self.outbox.flush();
         let saying = async {
             while self.pipe.is_some() {

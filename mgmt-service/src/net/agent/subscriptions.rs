@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::super::counters::AgentCounters;
 use super::guard::Guard;
+use super::pacer::Pacer;
 use super::records::Records;
 use super::spooling::Spooling;
 use super::subscriber::{Attach, Subscriber};
@@ -47,6 +48,7 @@ pub(super) struct Subscriptions {
     beans: BeanServer,
     guard: Arc<Guard>,
     counters: Arc<AgentCounters>,
+    pacer: Arc<Pacer>,
     stopped: watch::Receiver<bool>,
     served: HashMap<Key, Served>,
     started: u64,
@@ -63,12 +65,18 @@ struct Served {
     spooled: bool,
 }
 
+/// A subscription whose task has not started.
+struct Prepared {
+    subscriber: Subscriber,
+    served: Served,
+}
+
 impl Subscriptions {
     pub(super) fn new(
         (peer, spools): (PeerId, Option<PathBuf>),
         application: Option<Application>,
         beans: BeanServer,
-        (guard, counters): (Arc<Guard>, Arc<AgentCounters>),
+        (guard, counters, pacer): (Arc<Guard>, Arc<AgentCounters>, Arc<Pacer>),
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let (served, tasks, refusals) = (HashMap::new(), JoinSet::new(), JoinSet::new());
@@ -79,6 +87,7 @@ impl Subscriptions {
             beans,
             guard,
             counters,
+            pacer,
             stopped,
             served,
             started: 0,
@@ -95,7 +104,9 @@ impl Subscriptions {
         for standing in kept {
             let key = (standing.manager, standing.subscription);
             // With no room for a consumer there is none for the subscription; its spool stays as it is.
-            let _ = self.start(key, standing.pattern, true, Duration::ZERO, None);
+            if let Some(prepared) = self.prepare(key, standing.pattern, true, Duration::ZERO, None) {
+                self.start(key, prepared);
+            }
         }
         self.counters.subscriptions.set(self.served.len() as u64);
     }
@@ -125,23 +136,27 @@ impl Subscriptions {
         if self.served.len() >= SUBSCRIPTIONS_MAX {
             return self.refuse(attach.pipe);
         }
-        match self.start(key, attach.pattern.clone(), attach.standing, attach.missed, attach.veil) {
-            // Its channel has room for this one.
-            Some(attaches) => drop(attaches.try_send(attach)),
+        match self.prepare(key, attach.pattern.clone(), attach.standing, attach.missed, attach.veil) {
+            Some(prepared) => {
+                // Its channel has room for this one, which is there before the task is: an agent that stops at once does
+                // not overlook it.
+                let _ = prepared.served.attaches.try_send(attach);
+                self.start(key, prepared);
+            }
             None => self.refuse(attach.pipe),
         }
         self.counters.subscriptions.set(self.served.len() as u64);
     }
 
-    /// Starts a subscription; how to tell it of pipes. None when there is no room.
-    fn start(
+    /// Makes a subscription. None when there is no room.
+    fn prepare(
         &mut self,
         key: Key,
         pattern: ObjectNamePattern,
         standing: bool,
         missed: Duration,
         veil: Option<Veil>,
-    ) -> Option<mpsc::Sender<Attach>> {
+    ) -> Option<Prepared> {
         let consumer = match &self.application {
             None => None,
             Some(application) => {
@@ -160,17 +175,21 @@ impl Subscriptions {
             None => (Outbox::new(boot, BATCH_AGE_MAX), None),
         };
         let spooled = spool.is_some();
-        let (stopped, counters) = (self.stopped.clone(), self.counters.clone());
+        let (stopped, shared) = (self.stopped.clone(), (self.counters.clone(), self.pacer.clone()));
         let subscriber =
-            Subscriber::new((outbox, spool), records, (pattern, veil), receiver, stopped, counters);
+            Subscriber::new((outbox, spool), records, (pattern, veil), receiver, stopped, shared);
         self.started += 1;
-        let serial = self.started;
+        Some(Prepared { subscriber, served: Served { attaches, serial: self.started, spooled } })
+    }
+
+    /// Starts the task of a subscription.
+    fn start(&mut self, key: Key, Prepared { subscriber, served }: Prepared) {
+        let serial = served.serial;
         self.tasks.spawn(async move {
             subscriber.run().await;
             (key, serial)
         });
-        self.served.insert(key, Served { attaches: attaches.clone(), serial, spooled });
-        Some(attaches)
+        self.served.insert(key, served);
     }
 
     fn open_spool(
@@ -270,12 +289,10 @@ fn held_record(name: &ObjectName, bean: &Arc<dyn DynamicBean>) -> Option<ArmReco
 pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
     let first = tokio::time::timeout(SUBSCRIBING_TIMEOUT, pipe.recv()).await.ok()?.ok()??;
     match FromManager::decode(&first) {
-        Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed, standing }) => {
+        Ok(FromManager::Subscribe { subscription, pattern, resume_from, missed, standing, terms }) => {
             let key = (pipe.remote(), subscription);
-            Some(Subscribed {
-                key,
-                attach: Attach { pipe, pattern, resume_from, missed, veil: None, standing },
-            })
+            let attach = Attach { pipe, pattern, resume_from, missed, veil: None, standing, terms };
+            Some(Subscribed { key, attach })
         }
         _ => None,
     }

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use overlay::{BidiPipe, PeerGroup, PeerId};
 use tokio::sync::watch;
 
-use super::Shared;
-use super::sink::SinkHandle;
+use super::sink::{Place, SinkHandle};
+use super::{Ending, Shared};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::{
-    AGENT_GIVEN_UP_AFTER, GET_TIMEOUT, OPEN_AT_STOP_MAX, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
+    AGENT_GIVEN_UP_AFTER, CREDIT_BYTES, GET_TIMEOUT, OPEN_AT_STOP_MAX, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
 };
-use crate::protocol::{DictionaryReader, FromAgent, FromManager, RecordBatch, pipe_id};
+use crate::protocol::{DictionaryReader, FromAgent, FromManager, RecordBatch, Terms, pipe_id};
 use crate::subscription::Verdict;
 
 /// What follows one agent.
@@ -27,10 +27,22 @@ pub(super) struct Collector {
     pub(super) subscription: u64,
     pub(super) pattern: ObjectNamePattern,
     pub(super) sink: SinkHandle,
-    pub(super) stopped: watch::Receiver<bool>,
+    pub(super) ending: watch::Receiver<Ending>,
+    /// How many watch; those who don't collect for later always do.
+    pub(super) watching: watch::Receiver<usize>,
     pub(super) shared: Arc<Shared>,
     pub(super) collecting_since: Instant,
     pub(super) standing: bool,
+}
+
+/// A pipe to the agent, and what came on it.
+struct Line {
+    pipe: BidiPipe,
+    dictionary: DictionaryReader,
+    /// The last number that was acknowledged on it; 0 before.
+    acknowledged: u64,
+    /// Bytes of the batches that were committed.
+    committed_bytes: u64,
 }
 
 /// Why a pipe is over.
@@ -48,16 +60,16 @@ enum Over {
 
 impl Collector {
     pub(super) async fn run(self) {
-        let mut stopped = self.stopped.clone();
+        let mut ending = self.ending.clone();
         let (mut retry, mut unreachable_since) = (SUBSCRIBE_RETRY_MAX / 5, Instant::now());
         loop {
-            let opened = self.open_or_stop(&mut stopped).await;
-            if opened.is_none() && *stopped.borrow() {
+            let opened = self.open_or_stop(&mut ending).await;
+            if opened.is_none() && *ending.borrow() != Ending::No {
                 return;
             }
             if let Some(pipe) = opened {
                 tracing::debug!(peer = %self.agent, "subscribed");
-                let over = self.receive(pipe, &mut stopped).await;
+                let over = self.receive(pipe, &mut ending).await;
                 self.shared.lock().left_at.insert(self.agent, Instant::now());
                 match over {
                     Over::Flushed | Over::SinkFailed => return,
@@ -70,19 +82,19 @@ impl Collector {
             }
             tokio::select! {
                 () = tokio::time::sleep(retry) => retry = (retry * 2).min(SUBSCRIBE_RETRY_MAX),
-                () = asked_to_stop(&mut stopped) => return,
+                () = asked_to_end(&mut ending) => return,
             }
         }
     }
 
     /// A pipe to the agent. When the collection stops meanwhile, the agent may count on the subscription already, so the
     /// open is given a little longer, for the flush that follows.
-    async fn open_or_stop(&self, stopped: &mut watch::Receiver<bool>) -> Option<BidiPipe> {
+    async fn open_or_stop(&self, ending: &mut watch::Receiver<Ending>) -> Option<BidiPipe> {
         let opening = self.open();
         tokio::pin!(opening);
         tokio::select! {
             opened = &mut opening => opened,
-            () = asked_to_stop(stopped) => tokio::time::timeout(OPEN_AT_STOP_MAX, opening).await.ok().flatten(),
+            () = asked_to_end(ending) => tokio::time::timeout(OPEN_AT_STOP_MAX, opening).await.ok().flatten(),
         }
     }
 
@@ -95,8 +107,9 @@ impl Collector {
         };
         let (subscription, pattern) = (self.subscription, self.pattern.clone());
         let missed = left_at.unwrap_or(self.collecting_since).elapsed();
-        let standing = self.standing;
-        let subscribe = FromManager::Subscribe { subscription, pattern, resume_from, missed, standing };
+        let (standing, terms) = (self.standing, self.terms(0));
+        let subscribe =
+            FromManager::Subscribe { subscription, pattern, resume_from, missed, standing, terms };
         let first = subscribe.encode().ok()?;
         let pipe = pipe_id(&self.group.id(), &self.agent);
         match self.group.connect_with(self.agent, pipe, Some(first), GET_TIMEOUT).await {
@@ -108,32 +121,45 @@ impl Collector {
         }
     }
 
+    /// On which terms a pipe goes on when so many bytes that came on it are committed.
+    fn terms(&self, committed_bytes: u64) -> Terms {
+        let watched = !self.standing || *self.watching.borrow() > 0;
+        Terms { granted: Some(committed_bytes.saturating_add(CREDIT_BYTES)), watched }
+    }
+
     /// Commits what comes until the pipe is over.
-    async fn receive(&self, mut pipe: BidiPipe, stopped: &mut watch::Receiver<bool>) -> Over {
-        let (mut flushing, mut dictionary) = (*stopped.borrow(), DictionaryReader::default());
-        if flushing && self.say(&mut pipe, &FromManager::Flush).await.is_none() {
+    async fn receive(&self, pipe: BidiPipe, ending: &mut watch::Receiver<Ending>) -> Over {
+        let dictionary = DictionaryReader::default();
+        let mut line = Line { pipe, dictionary, acknowledged: 0, committed_bytes: 0 };
+        let (mut flushing, mut watching) = (*ending.borrow() != Ending::No, self.watching.clone());
+        if flushing && self.say(&mut line.pipe, &FromManager::Flush).await.is_none() {
             return Over::Broken;
         }
         loop {
-            let received = tokio::select! {
-                received = pipe.recv() => received,
-                () = asked_to_stop(stopped), if !flushing => {
+            let (received, told) = tokio::select! {
+                received = line.pipe.recv() => (Some(received), Some(())),
+                () = asked_to_end(ending), if !flushing => {
                     flushing = true;
-                    match self.say(&mut pipe, &FromManager::Flush).await {
-                        Some(()) => continue,
-                        None => return Over::Broken,
-                    }
+                    (None, self.say(&mut line.pipe, &FromManager::Flush).await)
                 }
+                () = changed(&mut watching), if self.standing => (None, self.acknowledge(&mut line).await),
             };
+            if told.is_none() {
+                return Over::Broken;
+            }
+            let Some(received) = received else { continue };
             let Ok(Some(bytes)) = received else { return Over::Broken };
-            match FromAgent::decode(self.agent, &mut dictionary, &bytes) {
+            // Decoded it is larger, so it comes out of its bytes when it has a place with the sink.
+            let Some(place) = self.sink.place().await else { return Over::SinkFailed };
+            match FromAgent::decode(self.agent, &mut line.dictionary, &bytes) {
                 Ok(FromAgent::Batch(batch)) => {
-                    if let Some(over) = self.take(&mut pipe, batch).await {
+                    if let Some(over) = self.take(&mut line, batch, bytes.len() as u64, place).await {
                         return over;
                     }
                 }
                 Ok(FromAgent::Flushed { .. }) if flushing => {
-                    self.unsubscribe(&mut pipe).await;
+                    let unsubscribes = *ending.borrow() == Ending::Stop;
+                    self.part(&mut line.pipe, unsubscribes).await;
                     return Over::Flushed;
                 }
                 Ok(FromAgent::Flushed { .. }) => {}
@@ -147,8 +173,13 @@ impl Collector {
     }
 
     /// Commits a batch and acknowledges it; why the pipe is over, when it is.
-    async fn take(&self, pipe: &mut BidiPipe, batch: RecordBatch) -> Option<Over> {
-        let mut batch = batch;
+    async fn take(
+        &self,
+        line: &mut Line,
+        mut batch: RecordBatch,
+        bytes: u64,
+        place: Place<'_>,
+    ) -> Option<Over> {
         if let Some(pseudonym) = self.shown_as {
             batch.records.iter_mut().for_each(|record| record.peer = pseudonym);
         }
@@ -161,7 +192,7 @@ impl Collector {
             Verdict::Duplicate => counters.batches_again.add(1),
             Verdict::New => {
                 let count = batch.records.len() as u64;
-                if !self.sink.commit(self.agent, batch).await {
+                if !place.commit(self.agent, batch).await {
                     return Some(Over::SinkFailed);
                 }
                 let mut agents = self.shared.lock();
@@ -172,15 +203,19 @@ impl Collector {
                 counters.batches.add(1);
             }
         }
-        match self.say(pipe, &FromManager::Ack { seq }).await {
-            Some(()) => None,
-            None => Some(Over::Broken),
-        }
+        (line.acknowledged, line.committed_bytes) = (seq, line.committed_bytes.saturating_add(bytes));
+        self.acknowledge(line).await.is_none().then_some(Over::Broken)
     }
 
-    /// Ends the subscription at the agent, so that it keeps nothing for this manager.
-    async fn unsubscribe(&self, pipe: &mut BidiPipe) {
-        if self.say(pipe, &FromManager::Unsubscribe).await.is_some() {
+    /// Says up to which number everything is committed, and on which terms the pipe goes on.
+    async fn acknowledge(&self, line: &mut Line) -> Option<()> {
+        let terms = self.terms(line.committed_bytes);
+        self.say(&mut line.pipe, &FromManager::Ack { seq: line.acknowledged, terms }).await
+    }
+
+    /// Closes the pipe, so that what was said last arrives; with the subscription, if the agent shall keep nothing for it.
+    async fn part(&self, pipe: &mut BidiPipe, unsubscribes: bool) {
+        if !unsubscribes || self.say(pipe, &FromManager::Unsubscribe).await.is_some() {
             // The agent closes its side when it has read this; a second is plenty.
             let closing = async {
                 pipe.close().await.ok()?;
@@ -196,13 +231,18 @@ impl Collector {
     }
 }
 
-/// Waits until the collection is asked to stop. One that is dropped says no farewell: its tasks are ended, and agents keep
+/// Waits until the collection is asked to end. One that is dropped says no farewell: its tasks are ended, and agents keep
 /// what they have for the next one.
 ///
 /// # Cancel safety
 /// Safe.
-pub(super) async fn asked_to_stop(stopped: &mut watch::Receiver<bool>) {
-    if stopped.changed().await.is_err() {
+pub(super) async fn asked_to_end(ending: &mut watch::Receiver<Ending>) {
+    changed(ending).await;
+}
+
+/// Waits until there is another value; for ever when there will be none.
+async fn changed<T>(value: &mut watch::Receiver<T>) {
+    if value.changed().await.is_err() {
         std::future::pending().await
     }
 }

@@ -58,7 +58,8 @@ pub trait RecordSink: Send + 'static {
         Ok(None)
     }
 
-    /// Everything is committed, and no more will come.
+    /// Everything is committed, no more will come, and agents keep nothing for a next run. Not called for a collection
+    /// that is dropped or leaves standing subscriptions.
     ///
     /// # Errors
     /// When this can't be noted.
@@ -162,13 +163,29 @@ struct Commit {
 #[derive(Debug)]
 pub(super) struct SinkHandle {
     commits: mpsc::Sender<Commit>,
-    /// The first handle, which waits for the end.
-    writing: Option<JoinHandle<()>>,
+    /// The first handle has the thread's end, and how to tell it that everything was flushed.
+    writing: Option<(JoinHandle<()>, oneshot::Sender<()>)>,
 }
 
 impl Clone for SinkHandle {
     fn clone(&self) -> Self {
         Self { commits: self.commits.clone(), writing: None }
+    }
+}
+
+/// Room for one batch in the sink's queue.
+#[derive(Debug)]
+pub(super) struct Place<'sink>(mpsc::Permit<'sink, Commit>);
+
+impl Place<'_> {
+    /// Commits a batch; false when the sink has failed.
+    ///
+    /// # Cancel safety
+    /// The records may be committed or not; nobody learns which.
+    pub(super) async fn commit(self, peer: PeerId, batch: RecordBatch) -> bool {
+        let (committed, done) = oneshot::channel();
+        self.0.send(Commit { peer, batch, committed });
+        done.await.is_ok()
     }
 }
 
@@ -181,26 +198,30 @@ impl SinkHandle {
         let (commits, queue) = mpsc::channel(SINK_QUEUE);
         let (failed, failure) = oneshot::channel();
         let (resume, resumed) = oneshot::channel();
-        let writing = tokio::task::spawn_blocking(move || write(sink, queue, resume, failed));
-        (Self { commits, writing: Some(writing) }, resumed, failure)
+        let (end, ended) = oneshot::channel();
+        let writing = tokio::task::spawn_blocking(move || write(sink, queue, (resume, failed), ended));
+        (Self { commits, writing: Some((writing, end)) }, resumed, failure)
     }
 
-    /// Commits a batch; false when the sink has failed.
+    /// Waits for room for one batch; none when the sink has failed.
     ///
     /// # Cancel safety
-    /// The records may be committed or not; nobody learns which.
-    pub(super) async fn commit(&self, peer: PeerId, batch: RecordBatch) -> bool {
-        let (committed, done) = oneshot::channel();
-        self.commits.send(Commit { peer, batch, committed }).await.is_ok() && done.await.is_ok()
+    /// Safe.
+    pub(super) async fn place(&self) -> Option<Place<'_>> {
+        self.commits.reserve().await.ok().map(Place)
     }
 
-    /// Waits until all that was sent is committed; no other handle may be left.
-    pub(super) async fn close(self) {
+    /// Waits until all that was sent is committed; no other handle may be left. `is_end` says that no agent keeps
+    /// anything for this sink, which it may note.
+    pub(super) async fn close(self, is_end: bool) {
         let Self { commits, writing } = self;
+        let Some((writing, end)) = writing else { return };
+        if is_end {
+            // A sink that failed does not listen.
+            let _ = end.send(());
+        }
         drop(commits);
-        if let Some(writing) = writing
-            && let Err(error) = writing.await
-        {
+        if let Err(error) = writing.await {
             tracing::error!(%error, "record sink failed");
         }
     }
@@ -209,8 +230,8 @@ impl SinkHandle {
 fn write(
     mut sink: Box<dyn RecordSink>,
     mut queue: mpsc::Receiver<Commit>,
-    resume: oneshot::Sender<Option<Resume>>,
-    failed: oneshot::Sender<io::Error>,
+    (resume, failed): (oneshot::Sender<Option<Resume>>, oneshot::Sender<io::Error>),
+    mut ended: oneshot::Receiver<()>,
 ) {
     match sink.resume() {
         // A collection that was dropped meanwhile does not listen; its queue is closed too.
@@ -235,7 +256,9 @@ fn write(
             let _ = commit.committed.send(());
         }
     }
-    if let Err(error) = sink.end() {
+    // One that was dropped, or leaves its subscriptions standing, goes on with the next run.
+    let last = if ended.try_recv().is_ok() { sink.end() } else { sink.commit() };
+    if let Err(error) = last {
         let _ = failed.send(error);
     }
 }

@@ -17,14 +17,18 @@ use crate::subscription::Inbox;
 
 /// What a manager has on its disk: batches, and how far each agent's are there.
 #[derive(Debug, Clone, Default)]
-struct Disk(Arc<Mutex<Kept>>);
+pub(super) struct Disk(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
-struct Kept {
+pub(super) struct Kept {
     written: Vec<(PeerId, RecordBatch)>,
     records: Vec<u64>,
+    /// How many records each batch had.
+    batches: Vec<usize>,
     inboxes: HashMap<PeerId, Inbox>,
     full: bool,
+    /// Whether the last run said that agents keep nothing for the next.
+    ended: bool,
 }
 
 impl RecordSink for Disk {
@@ -44,6 +48,7 @@ impl RecordSink for Disk {
         }
         for (peer, batch) in std::mem::take(&mut kept.written) {
             kept.records.extend(batch.records.iter().map(|record| record.at_ms));
+            kept.batches.push(batch.records.len());
             let inbox = kept.inboxes.entry(peer).or_default();
             inbox.committed(batch.boot, batch.seq, batch.dropped);
         }
@@ -56,28 +61,43 @@ impl RecordSink for Disk {
         kept.written.clear();
         let inboxes =
             kept.inboxes.iter().map(|(peer, inbox)| (*peer, *inbox, Duration::from_secs(60))).collect();
+        kept.ended = false;
         Ok(Some(Resume { subscription: 42, inboxes }))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap().ended = true;
+        Ok(())
     }
 }
 
 impl Disk {
-    fn collect(&self, manager: &Manager) -> Collection {
+    pub(super) fn collect(&self, manager: &Manager) -> Collection {
         manager.collect_standing(ObjectNamePattern::everything(), self.clone())
     }
 
+    pub(super) fn fill(&self, full: bool) {
+        self.0.lock().unwrap().full = full;
+    }
+
     /// The numbers of the records that are there, lowest first.
-    fn numbers(&self) -> Vec<u64> {
+    pub(super) fn numbers(&self) -> Vec<u64> {
         let mut numbers = self.0.lock().unwrap().records.clone();
         numbers.sort_unstable();
         numbers
     }
 
-    async fn has(&self, count: usize) {
+    /// How many records each batch had, in the order in which they came.
+    pub(super) fn batches(&self) -> Vec<usize> {
+        self.0.lock().unwrap().batches.clone()
+    }
+
+    pub(super) async fn has(&self, count: usize) {
         until(|| self.0.lock().unwrap().records.len() >= count).await;
     }
 }
 
-const FULL: u64 = BATCH_RECORDS_MAX as u64;
+pub(super) const FULL: u64 = BATCH_RECORDS_MAX as u64;
 
 async fn killed(agent: Measured) {
     let peer = agent.peer.clone();
@@ -124,14 +144,14 @@ async fn while_the_managers_disk_is_full_agents_spool_and_nothing_is_lost() {
     let (world, root, disk) = (World::new().await, tempfile::tempdir().unwrap(), Disk::default());
     let anne = world.agent_at("anne", &Keypair::generate_ed25519(), Some(root.path().to_owned())).await;
     let (_peer, manager) = world.manager().await;
-    disk.0.lock().unwrap().full = true;
+    disk.fill(true);
     let collection = disk.collect(&manager);
     anne.subscribed(1).await;
     let many = (BATCHES_IN_FLIGHT_MAX as u64 + 4) * FULL;
     anne.measure(0..many);
     anne.all_batched(many).await;
     assert!(disk.numbers().is_empty());
-    disk.0.lock().unwrap().full = false;
+    disk.fill(false);
     disk.has(many as usize).await;
     let end = collection.stop().await;
     assert_eq!(disk.numbers(), (0..many).collect::<Vec<_>>());
@@ -161,5 +181,35 @@ async fn an_agent_that_ends_politely_keeps_the_rest_for_a_manager_that_is_away()
     disk.has(7).await;
     collection.stop().await;
     assert_eq!(disk.numbers(), (0..7).collect::<Vec<_>>());
+    anne.subscribed(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_leaves_finds_what_was_measured_meanwhile_and_one_that_stops_does_not() {
+    let (world, root, disk) = (World::new().await, tempfile::tempdir().unwrap(), Disk::default());
+    let anne = world.agent_at("anne", &Keypair::generate_ed25519(), Some(root.path().to_owned())).await;
+    let (_peer, manager) = world.manager().await;
+    let mut measured = 0;
+    let mut measure = |count: u64| {
+        anne.measure(measured..measured + count);
+        measured += count;
+    };
+    for round in 1..=2 {
+        let collection = disk.collect(&manager);
+        until(|| collection.counters().contains(&("agents", 1))).await;
+        anne.subscribed(1).await;
+        measure(3);
+        // Both flush, which a minute would not have been over for.
+        collection.leave().await;
+        assert_eq!(disk.numbers().len(), 6 * round - 3);
+        assert!(!disk.0.lock().unwrap().ended);
+        measure(3);
+        anne.all_batched(6 * round as u64).await;
+    }
+    let collection = disk.collect(&manager);
+    until(|| collection.counters().contains(&("agents", 1))).await;
+    collection.stop().await;
+    assert_eq!(disk.numbers(), (0..12).collect::<Vec<_>>());
+    assert!(disk.0.lock().unwrap().ended);
     anne.subscribed(0).await;
 }

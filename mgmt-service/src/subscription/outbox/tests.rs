@@ -6,7 +6,7 @@ use std::time::Duration;
 use overlay::PeerId;
 
 use super::*;
-use crate::limits::{BATCH_AGE_MAX, BATCH_RECORDS_MAX};
+use crate::limits::{BATCH_AGE_MAX, BATCH_RECORDS_MAX, STANDING_BATCH_AGE_MAX};
 use crate::protocol::{DictionaryReader, RecordBatch};
 
 struct World {
@@ -28,7 +28,7 @@ impl World {
 
     fn attach(&mut self, resume_from: (u64, u64)) {
         self.dictionary = DictionaryReader::default();
-        self.outbox.attach(resume_from);
+        self.outbox.attach(resume_from, Terms::default());
     }
 
     /// Offers records until `count` are taken or no more are wanted; the number taken.
@@ -185,4 +185,48 @@ fn an_acknowledgement_of_what_was_not_sent_is_an_error() {
     assert_eq!(world.outbox.ack(2), Err(AckError { seq: 2 }));
     assert_eq!((world.outbox.ack(1), world.outbox.ack(1)), (Ok(()), Ok(())));
     assert_eq!(world.outbox.ack(u64::MAX), Err(AckError { seq: u64::MAX }));
+}
+
+#[test]
+fn no_more_goes_out_than_is_granted_and_what_waits_grows() {
+    let mut world = World::new();
+    let granted = |granted| Terms { granted: Some(granted), watched: false };
+    world.push(BATCH_RECORDS_MAX);
+    world.outbox.attach((0, 0), granted(10));
+    assert_eq!((world.sent(), world.outbox.lacks_credit()), (None, true));
+    // The batch behind it does not close by its age, since it would only wait.
+    world.push(1);
+    world.now += BATCH_AGE_MAX;
+    assert_eq!((world.sent(), world.outbox.poll_timeout()), (None, None));
+    assert_eq!(world.push(2 * BATCH_RECORDS_MAX), BATCH_RECORDS_MAX - 1);
+    // Grants are totals: a smaller one takes nothing back.
+    world.outbox.agree(granted(1 << 20));
+    world.outbox.agree(granted(10));
+    assert_eq!([world.batch(), world.batch()].map(|batch| batch.records.len()), [BATCH_RECORDS_MAX; 2]);
+    assert!(!world.outbox.lacks_credit());
+    // They are of one pipe, and so is what was made for it.
+    world.outbox.attach((0, 0), granted(10));
+    assert_eq!(world.sent(), None);
+    world.attach((0, 0));
+    assert_eq!([world.batch(), world.batch()].map(|batch| batch.seq), [1, 2]);
+}
+
+#[test]
+fn a_standing_subscription_is_quick_while_somebody_watches() {
+    let mut world = World::new();
+    world.outbox = Outbox::new(7, STANDING_BATCH_AGE_MAX);
+    world.attach((0, 0));
+    world.push(1);
+    world.now += BATCH_AGE_MAX;
+    assert_eq!((world.sent(), world.outbox.is_watched()), (None, false));
+    let watched = |watched| Terms { granted: None, watched };
+    world.outbox.agree(watched(true));
+    assert!(world.outbox.is_watched() && world.outbox.poll_timeout() <= Some(world.now));
+    assert_eq!(world.batch().records.len(), 1);
+    world.outbox.agree(watched(false));
+    world.push(1);
+    assert_eq!(world.outbox.poll_timeout(), Some(world.now + STANDING_BATCH_AGE_MAX));
+    world.outbox.agree(watched(true));
+    world.outbox.detach();
+    assert!(!world.outbox.is_watched(), "who watched is gone with the pipe");
 }
