@@ -18,7 +18,7 @@ use crate::error::{ConnectError, LeaseError};
 use crate::event::Events;
 use crate::limits::PUBLICATIONS_MAX;
 use crate::meters::{LinkMeters, Meters};
-use crate::net::{Command, Handle, Way, within};
+use crate::net::{Command, Handle, Steps, Way, within};
 
 pub use builder::PeerBuilder;
 
@@ -143,7 +143,15 @@ impl Peer {
     /// # Errors
     /// [`ConnectError`].
     pub async fn reach(&self, peer: PeerId, deadline: Duration) -> Result<Reached, ConnectError> {
-        within(deadline, self.handle.reach_measured(peer)).await.map(|(_, reached)| reached)
+        let (result, reached) = self.try_reach(peer, deadline).await;
+        result.map(|()| reached)
+    }
+
+    /// As [`reach`](Self::reach); how long each step took is also said of a peer that was not reached.
+    pub async fn try_reach(&self, peer: PeerId, deadline: Duration) -> (Result<(), ConnectError>, Reached) {
+        let mut steps = Steps::default();
+        let result = within(deadline, self.handle.reach_measured(peer, &mut steps)).await;
+        (result.map(|_| ()), steps.end())
     }
 
     /// The smoothed round trip to `peer`, measured on its session every

@@ -80,7 +80,7 @@ struct Waiting {
 #[expect(clippy::large_enum_variant, reason = "one at a time, moved once")]
 enum Ending {
     Link,
-    Dialed { peer: PeerId, pipe: Option<(BidiPipe, Reached)> },
+    Dialed { peer: PeerId, pipe: Option<BidiPipe>, took: Reached },
     Asked { ticket: Ticket, answer: Result<Answer, CommandError> },
 }
 
@@ -229,7 +229,7 @@ impl Actor {
                 Effect::Order { link, order: order @ Order::Ping { .. } } => self.order(link, order),
                 Effect::Order { link, order } => after.push(After::Order { link, order }),
                 Effect::Dial { peer, addresses, deadline } => self.dial(peer, addresses, deadline),
-                Effect::Unreachable { peer } => self.transaction.unreachable(Instant::now(), wall_ms(), peer),
+                Effect::Unreachable { peer, due, took } => self.unreachable(peer, due, took),
                 Effect::OwnPresence(presence) => after.push(After::Own(presence)),
                 Effect::Quit => after.push(After::Quit),
             }

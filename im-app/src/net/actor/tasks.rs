@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use overlay::{BidiPipe, ConnectError, Multiaddr, PeerGroup, PeerId, PipeId, Reached};
+use overlay::{BidiPipe, Multiaddr, PeerGroup, PeerId, PipeId, Reached};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError};
 use tokio::time::timeout;
 
-use super::{Actor, Ending};
+use super::{Actor, Ending, wall_ms};
 use crate::limits::LINK_ORDERS_MAX;
 use crate::messenger::{Counter, Input, LinkId, Order};
 use crate::net::link::Link;
-use crate::net::pinger::Pinger;
+use crate::net::pinger::{Pinger, waited};
 use crate::presence::Path;
 
 impl Actor {
@@ -45,6 +45,7 @@ impl Actor {
                 peer,
                 self.transaction.clone(),
                 self.counters.clone(),
+                Instant::now(),
                 opened,
             )),
         };
@@ -60,17 +61,19 @@ impl Actor {
     pub(super) fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, deadline: Duration) {
         let (own, group) = (self.peer.clone(), self.group.clone());
         self.tasks.spawn(async move {
-            let dial = async {
-                for address in addresses {
-                    own.add_address(peer, address).await;
-                }
-                let mut reached = own.reach(peer, deadline).await?;
-                let opening = Instant::now();
-                let pipe = group.connect(peer, buddy_pipe(&group, &peer)).await?;
-                reached.dial += opening.elapsed();
-                Ok::<_, ConnectError>((pipe, reached))
+            for address in addresses {
+                own.add_address(peer, address).await;
+            }
+            let start = Instant::now();
+            let (reached, mut took) = own.try_reach(peer, deadline).await;
+            let opening = async {
+                reached?;
+                group.connect(peer, buddy_pipe(&group, &peer)).await
             };
-            let pipe = match timeout(deadline, dial).await {
+            let opened = timeout(deadline.saturating_sub(start.elapsed()), opening).await;
+            // Opening the pipe is the last part of connecting.
+            took.dial = start.elapsed().saturating_sub(took.lookup);
+            let pipe = match opened {
                 Ok(Ok(pipe)) => Some(pipe),
                 Ok(Err(error)) => {
                     tracing::debug!(%peer, %error, "buddy not reached");
@@ -78,19 +81,26 @@ impl Actor {
                 }
                 Err(_) => None,
             };
-            Ending::Dialed { peer, pipe }
+            Ending::Dialed { peer, pipe, took }
         });
+    }
+
+    /// A PING that was `due` is given up, if after a dial, after one that `took` so long.
+    pub(super) fn unreachable(&self, peer: PeerId, due: Instant, took: Option<Reached>) {
+        let now = Instant::now();
+        let split = took.map(|took| waited(now, due, now, Some(took))).unwrap_or_default();
+        self.transaction.unreachable_after(wall_ms(), peer, split);
     }
 
     pub(super) fn ended(&mut self, ended: Result<(Id, Ending), JoinError>) {
         match ended {
             Ok((id, Ending::Link)) => drop(self.links_by_task.remove(&id)),
-            Ok((_, Ending::Dialed { peer, pipe })) => {
+            Ok((_, Ending::Dialed { peer, pipe, took })) => {
                 let reached = pipe.is_some();
-                if let Some((pipe, opened)) = pipe {
-                    self.link_up(pipe, Some(opened));
+                if let Some(pipe) = pipe {
+                    self.link_up(pipe, Some(took));
                 }
-                self.handle(Input::DialEnded { peer, reached });
+                self.handle(Input::DialEnded { peer, reached, took });
             }
             Ok((_, Ending::Asked { ticket, answer })) => self.handle(Input::Answered { ticket, answer }),
             Err(error) => {
