@@ -23,7 +23,7 @@ pub(super) struct Pinger {
     counters: Counters,
     /// Held for a few instructions by the two halves of one task.
     outstanding: Mutex<VecDeque<Outstanding>>,
-    /// Since when the pipe is there, and what it took this side to open it.
+    /// Since when the pipe is there, and what this side had done by then to open one.
     up: Instant,
     opened: Option<Reached>,
 }
@@ -107,7 +107,7 @@ pub(super) fn waited(now: Instant, due: Instant, up: Instant, opened: Option<Rea
     if for_pipe.is_zero() {
         return Split { queue_us: Some(micros(all)), ..Split::default() };
     }
-    // A pipe that the other side opened was dialed there. What comes on top of an own dial is the wait for its turn.
+    // A pipe that only the other side wanted was dialed there. What comes on top of an own dial is the wait for its turn.
     let lookup = opened.map(|opened| opened.lookup.min(for_pipe));
     let dial = opened.map_or(for_pipe, |opened| opened.dial.min(for_pipe.saturating_sub(opened.lookup)));
     let queue = all.saturating_sub(dial).saturating_sub(lookup.unwrap_or_default());

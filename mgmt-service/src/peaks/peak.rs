@@ -76,17 +76,19 @@ impl Usual {
         }
         let usual = |part: fn(&ArmRecord) -> u64| median(&mut faster_half(pair, part));
         let total = usual(total_us)?;
+        let median_us = median(&mut pair.iter().map(|record| total_us(record)).collect::<Vec<_>>())?;
         // Of normal times, the faster half lies half as wide about its own median as all about theirs.
         let beyond = (spread(&faster_half(pair, total_us), total) * 2.0 * PEAK_SIGMAS) as u64;
         let least = u64::try_from(PEAK_EXCESS_MIN.as_micros()).unwrap_or(u64::MAX);
-        let relayed = pair.iter().filter(|record| record.path == Path::Relayed).count();
+        let fast: Vec<_> = pair.iter().filter(|record| total_us(record) <= median_us).collect();
+        let relayed = fast.iter().filter(|record| record.path == Path::Relayed).count();
         Some(Self {
             total_us: total,
             slow_us: total.saturating_add(beyond.max(least).max(total)),
             queue_us: usual(|record| record.split.queue_us.unwrap_or(0))?,
             hold_us: usual(|record| record.hold_us.unwrap_or(0))?,
             transit_us: usual(transit_us)?,
-            relayed: relayed * 2 > pair.len(),
+            relayed: relayed * 2 > fast.len(),
         })
     }
 }

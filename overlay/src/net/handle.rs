@@ -1,6 +1,6 @@
 //! What every handle of a peer holds: the way to its event loop, and what it shares with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -36,7 +36,7 @@ impl Handle {
     /// # Errors
     /// [`ConnectError`].
     pub(crate) async fn reach_session(&self, to: PeerId) -> Result<SessionHandle, ConnectError> {
-        self.reach_measured(to, &mut Steps::default()).await
+        self.reach_measured(to, &ReachSteps::default()).await
     }
 
     /// As [`reach_session`](Self::reach_session); `steps` notes how long each took, also when this is dropped.
@@ -46,7 +46,7 @@ impl Handle {
     pub(crate) async fn reach_measured(
         &self,
         to: PeerId,
-        steps: &mut Steps,
+        steps: &ReachSteps,
     ) -> Result<SessionHandle, ConnectError> {
         if let Some(session) = self.shared.sessions.of(&to) {
             return Ok(session);
@@ -100,29 +100,43 @@ impl Handle {
     }
 }
 
-/// How far the way to a peer has come.
+/// How far the way to a peer has come; can be read meanwhile, and when it was not reached.
 #[derive(Debug, Default)]
-pub(crate) struct Steps {
-    reached: Reached,
+pub struct ReachSteps(Mutex<Steps>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Steps {
+    ended: Reached,
     /// The step that runs, since when.
     running: Option<(Step, Instant)>,
 }
 
 type Step = fn(&mut Reached) -> &mut Duration;
 
-impl Steps {
-    /// Ends the step that runs, if one does, and begins the next.
-    fn begin(&mut self, step: Step) {
-        self.end();
-        self.running = Some((step, Instant::now()));
+impl ReachSteps {
+    /// How long each step took until now.
+    pub fn so_far(&self) -> Reached {
+        let Steps { mut ended, running } = *self.lock();
+        if let Some((step, since)) = running {
+            *step(&mut ended) += since.elapsed();
+        }
+        ended
     }
 
-    /// What all steps so far took.
-    pub(crate) fn end(&mut self) -> Reached {
-        if let Some((step, since)) = self.running.take() {
-            *step(&mut self.reached) += since.elapsed();
-        }
-        self.reached
+    /// Ends the step that runs, if one does, and begins the next.
+    fn begin(&self, step: Step) {
+        self.end();
+        self.lock().running = Some((step, Instant::now()));
+    }
+
+    /// Ends the step that runs, if one does.
+    pub(crate) fn end(&self) {
+        let ended = self.so_far();
+        *self.lock() = Steps { ended, running: None };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Steps> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,6 +12,7 @@ mod manage;
 mod one_minute_chat;
 mod one_shot;
 mod peaks;
+mod peaks_connecting;
 mod polite_end;
 mod rendezvous_ready;
 mod serve;

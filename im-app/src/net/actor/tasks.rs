@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use overlay::{BidiPipe, Multiaddr, PeerGroup, PeerId, PipeId, Reached};
+use overlay::{BidiPipe, Multiaddr, PeerGroup, PeerId, PipeId, ReachSteps, Reached};
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError};
 use tokio::time::timeout;
@@ -15,6 +15,21 @@ use crate::net::link::Link;
 use crate::net::pinger::{Pinger, waited};
 use crate::presence::Path;
 
+/// A dial that runs.
+#[derive(Debug)]
+pub(super) struct Dialing {
+    since: Instant,
+    steps: ReachSteps,
+}
+
+impl Dialing {
+    /// How long it took until now; opening the pipe is the last part of connecting.
+    fn so_far(&self) -> Reached {
+        let lookup = self.steps.so_far().lookup;
+        Reached { lookup, dial: self.since.elapsed().saturating_sub(lookup) }
+    }
+}
+
 impl Actor {
     pub(super) fn order(&mut self, link: LinkId, order: Order) {
         let Some(orders) = self.links.get(&link) else { return };
@@ -25,8 +40,8 @@ impl Actor {
         }
     }
 
-    /// A pipe is there; `opened`: what it took this side to open it.
-    pub(super) fn link_up(&mut self, pipe: BidiPipe, opened: Option<Reached>) {
+    /// A pipe is there.
+    pub(super) fn link_up(&mut self, pipe: BidiPipe, opened_here: bool) {
         let Some(inputs) = self.sender.upgrade() else { return };
         let peer = pipe.remote();
         // A new pipe takes a direct connection as soon as there is one.
@@ -46,7 +61,8 @@ impl Actor {
                 self.transaction.clone(),
                 self.counters.clone(),
                 Instant::now(),
-                opened,
+                // Also when the other side was faster: this is what was waited for here.
+                self.dialing.get(&peer).map(|dialing| dialing.so_far()),
             )),
         };
         let task = self.tasks.spawn(async move {
@@ -55,24 +71,22 @@ impl Actor {
         });
         self.links.insert(id, orders);
         self.links_by_task.insert(task.id(), id);
-        self.handle(Input::LinkUp { link: id, peer, opened_here: opened.is_some(), path });
+        self.handle(Input::LinkUp { link: id, peer, opened_here, path });
     }
 
     pub(super) fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, deadline: Duration) {
         let (own, group) = (self.peer.clone(), self.group.clone());
+        let running = Arc::new(Dialing { since: Instant::now(), steps: ReachSteps::default() });
+        self.dialing.insert(peer, Arc::clone(&running));
         self.tasks.spawn(async move {
             for address in addresses {
                 own.add_address(peer, address).await;
             }
-            let start = Instant::now();
-            let (reached, mut took) = own.try_reach(peer, deadline).await;
             let opening = async {
-                reached?;
+                own.reach_by(peer, deadline, &running.steps).await?;
                 group.connect(peer, buddy_pipe(&group, &peer)).await
             };
-            let opened = timeout(deadline.saturating_sub(start.elapsed()), opening).await;
-            // Opening the pipe is the last part of connecting.
-            took.dial = start.elapsed().saturating_sub(took.lookup);
+            let opened = timeout(deadline, opening).await;
             let pipe = match opened {
                 Ok(Ok(pipe)) => Some(pipe),
                 Ok(Err(error)) => {
@@ -81,7 +95,7 @@ impl Actor {
                 }
                 Err(_) => None,
             };
-            Ending::Dialed { peer, pipe, took }
+            Ending::Dialed { peer, pipe }
         });
     }
 
@@ -95,11 +109,12 @@ impl Actor {
     pub(super) fn ended(&mut self, ended: Result<(Id, Ending), JoinError>) {
         match ended {
             Ok((id, Ending::Link)) => drop(self.links_by_task.remove(&id)),
-            Ok((_, Ending::Dialed { peer, pipe, took })) => {
+            Ok((_, Ending::Dialed { peer, pipe })) => {
                 let reached = pipe.is_some();
                 if let Some(pipe) = pipe {
-                    self.link_up(pipe, Some(took));
+                    self.link_up(pipe, true);
                 }
+                let took = self.dialing.remove(&peer).map(|dialing| dialing.so_far()).unwrap_or_default();
                 self.handle(Input::DialEnded { peer, reached, took });
             }
             Ok((_, Ending::Asked { ticket, answer })) => self.handle(Input::Answered { ticket, answer }),
