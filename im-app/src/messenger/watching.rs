@@ -1,6 +1,7 @@
 //! Presence of buddies (RFC 2778 `WATCHER`; paper §3.2): PINGs when they are due, what answers and losses mean, and who
 //! is dialed when.
 
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use overlay::{PeerId, Reached};
@@ -142,10 +143,11 @@ impl Core {
                     self.dials.plan(peer, now);
                 }
                 // Its wait is part of what it measures; those that are due meanwhile find nobody to be sent to.
-                if self.waiting_pings.contains_key(&peer) {
-                    self.unreachable(peer, due, None);
-                } else {
-                    self.waiting_pings.insert(peer, due);
+                match self.waiting_pings.entry(peer) {
+                    Entry::Vacant(place) => {
+                        place.insert(due);
+                    }
+                    Entry::Occupied(_) => self.unreachable(peer, due, None),
                 }
             }
         }

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::output::Output;
 use super::session::Session;
+use super::usage::Sampling;
 
 /// Collects until the time is over or a signal comes, then says what came.
 pub(super) async fn collect(
@@ -25,17 +26,19 @@ pub(super) async fn collect(
 ) -> Result<ExitCode, CliError> {
     let path = store_file(session.data_dir.path());
     let store = open_store(&path)?;
-    let names = store.names();
+    let (names, usage) = (store.names(), Sampling::new(store.usage()));
     let file = csv.as_deref().map(create_csv).transpose()?;
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
     let started = Instant::now();
     let sink = (store, (file, matrix.clone()));
     let collection = session.manager.collect(ObjectNamePattern::everything(), sink);
-    let (end, code) = attend(collection, duration, signals, |collection| {
-        names.learn(&collection.agents());
+    let collecting = attend(collection, duration, signals, |collection| {
+        let agents = collection.agents();
+        names.learn(&agents);
+        usage.look_at(&agents);
         Ok(())
-    })
-    .await?;
+    });
+    let (end, code) = usage.beside(&session.manager, collecting).await?;
     let CollectionEnd { summary, failure } = end;
     let places: Vec<String> = csv.iter().chain([&path]).map(|path| path.display().to_string()).collect();
     let places = places.join(" and ");

@@ -15,6 +15,7 @@ mod run;
 mod serve;
 mod session;
 mod token;
+mod usage;
 mod view;
 mod watch;
 

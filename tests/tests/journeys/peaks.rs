@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use im_app::invite::Invite;
-use mgmt_service::arm::{ArmRecord, Status};
+use mgmt_service::arm::{ArmRecord, Path, Status};
 use mgmt_service::store::Store;
 use overlay::{Multiaddr, Protocol};
 use serde_json::Value;
@@ -31,12 +31,21 @@ impl Measured {
         Self { collecting, store }
     }
 
+    /// Waits until an exchange went through a relay.
+    pub(crate) fn relayed(&self) {
+        until("a relayed exchange", || {
+            let stored = stored(&self.store);
+            let is_relayed =
+                |record: &&ArmRecord| record.status == Status::Good && record.path == Path::Relayed;
+            stored.iter().find(is_relayed).map(|_| ())
+        });
+    }
+
     /// Waits for records that are as `wanted`, which took much longer than usual.
     pub(crate) fn slow(&self, count: usize, wanted: impl Fn(&ArmRecord) -> bool) {
         let total = |record: &ArmRecord| record.split.before_us() + record.response_us.unwrap_or(0);
-        let is_slow = |record: &&ArmRecord| {
-            record.status == Status::Good && total(record) > MADE_US / 2 && wanted(record)
-        };
+        let is_slow =
+            |record: &&ArmRecord| record.status == Status::Good && total(record) > SLOW_US && wanted(record);
         until("slow records", || (stored(&self.store).iter().filter(is_slow).count() >= count).then_some(()));
     }
 
@@ -50,8 +59,9 @@ impl Measured {
         let report: Value = serde_json::from_str(&exit.stdout.concat()).unwrap();
         let name = |id: &Value| report["names"][id.as_str().unwrap()].as_str().unwrap().to_owned();
         let mut peaks: Vec<&Value> = report["peaks"].as_array().unwrap().iter().collect();
-        // What a test did takes far longer than what a busy machine does.
-        peaks.retain(|peak| peak["slowest_us"].as_u64().unwrap() > MADE_US / 2);
+        // What a test did takes longer than what a busy machine does.
+        peaks.retain(|peak| peak["slowest_us"].as_u64().unwrap() > SLOW_US);
+        peaks.iter().for_each(|peak| eprintln!("{peak}"));
         let told = |peak: &&Value| {
             (name(&peak["peer"]), name(&peak["dest"]), peak["cause"].as_str().unwrap().to_owned())
         };
@@ -61,7 +71,7 @@ impl Measured {
 
 /// The arguments of messengers that measure each other often, and may be managed.
 pub(crate) const MANAGED: [&str; 7] =
-    ["--manage", "open", "--no-mdns", "--ping-period", "50ms", "--ping-timeout", "20s"];
+    ["--manage", "open", "--no-mdns", "--ping-period", "100ms", "--ping-timeout", "20s"];
 
 /// Two buddies whose only way to each other is a link, and who collect what they measure.
 struct Circle {
@@ -118,8 +128,18 @@ pub(crate) fn told(peer: &str, dest: &str, cause: &str) -> (String, String, Stri
     (peer.to_owned(), dest.to_owned(), cause.to_owned())
 }
 
+/// Whether so many of the peaks have the cause, and no other has a cause that the machine did not make: on one that is
+/// too busy, processes do stand still, and that is told as what it is.
+pub(crate) fn have(cause: &str, peaks: &[(String, String, String)]) -> bool {
+    let others = |found: &str| found != cause && found != "local-queue" && found != "remote-hold";
+    peaks.iter().any(|(.., found)| found == cause) && !peaks.iter().any(|(.., found)| others(found))
+}
+
 /// How long what is injected makes an exchange.
-pub(crate) const MADE_US: u64 = 800_000;
+pub(crate) const MADE_US: u64 = 1_500_000;
+
+/// From when on an exchange counts as made slow.
+pub(crate) const SLOW_US: u64 = MADE_US * 3 / 4;
 
 #[test]
 fn a_slow_link_is_told_from_both_ends() {
@@ -128,7 +148,7 @@ fn a_slow_link_is_told_from_both_ends() {
     circle.measured.slow(4, |_| true);
     circle.link.delay(Duration::ZERO);
     let peaks = circle.peaks();
-    assert!(!peaks.is_empty() && peaks.iter().all(|(.., cause)| cause == "network"), "{peaks:?}");
+    assert!(have("network", &peaks), "{peaks:?}");
 }
 
 #[test]
@@ -147,5 +167,7 @@ fn a_process_that_stood_still_is_told_as_busy_by_its_buddy_and_as_late_by_itself
 fn quiet_has_no_cause() {
     let circle = Circle::usual();
     assert!(circle.alice.seen(|event| event["event"] == "warning").is_empty());
-    assert_eq!(circle.peaks(), []);
+    let mut peaks = circle.peaks();
+    peaks.retain(|(.., cause)| cause != "local-queue" && cause != "remote-hold");
+    assert_eq!(peaks, [], "but for a machine that makes processes stand still");
 }
