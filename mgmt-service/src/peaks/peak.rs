@@ -35,9 +35,9 @@ pub struct Peak {
     pub usual_us: u64,
     /// By how much which part was longer than usual, over all of them.
     pub parts: Parts,
-    /// The largest part.
+    /// The largest part of the slowest: lesser ones beside it may have had others.
     pub cause: Cause,
-    /// Its share of what was longer (0 to 1).
+    /// Its share of what was longer, over all of them (0 to 1).
     pub share: f64,
 }
 
@@ -120,6 +120,7 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
             continue;
         }
         let parts = parts_of(record, &usual, stalls);
+        let cause = parts.cause().map_or(Cause::Network, |(cause, _)| cause);
         let until_ms = record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000);
         let goes_on = last_slow.is_some_and(|last| place - last <= PEAK_GAP_MAX + 1);
         last_slow = Some(place);
@@ -127,7 +128,9 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
             Some(peak) => {
                 peak.until_ms = peak.until_ms.max(until_ms);
                 peak.count += 1;
-                peak.slowest_us = peak.slowest_us.max(total_us);
+                if total_us > peak.slowest_us {
+                    (peak.slowest_us, peak.cause) = (total_us, cause);
+                }
                 peak.parts.merge(&parts);
             }
             None => peaks.push(Peak {
@@ -140,15 +143,13 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
                 slowest_us: total_us,
                 usual_us: usual.total_us,
                 parts,
-                cause: Cause::Network,
+                cause,
                 share: 0.0,
             }),
         }
     }
     for peak in &mut peaks {
-        if let Some((cause, share)) = peak.parts.cause() {
-            (peak.cause, peak.share) = (cause, share);
-        }
+        peak.share = peak.parts.of(peak.cause) as f64 / peak.parts.total().max(1) as f64;
     }
     peaks
 }
