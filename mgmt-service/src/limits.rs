@@ -346,6 +346,15 @@ pub const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// have, within their own bound.
 pub const SINK_RETRY: Duration = Duration::from_millis(500);
 
+// ---- accounting ---------------------------------------------------------------------------------------------------
+
+/// Time between two looks of a standing manager at what a peer uses: an hour's sum misses at most this much of a peer
+/// that goes without a word.
+pub const USAGE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Longest time between two samples of a peer in which it counts as online throughout; of a longer one nobody knows.
+pub const USAGE_GAP_MAX: Duration = Duration::from_secs(180);
+
 // ---- reports ------------------------------------------------------------------------------------------------------
 
 /// Records that one report looks at one by one, the newest; older ones are in its sums alone.

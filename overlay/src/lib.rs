@@ -86,7 +86,7 @@ pub use crate::group::{
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
 pub use crate::meters::{LinkMeters, Meters};
-pub use crate::net::{Answers, Queries, Query, Substream};
+pub use crate::net::{Answers, Queries, Query, ReachSteps, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{
     BidiPipe, InputPipe, Message, OutputPipe, PipeListener, PipeReceiver, PipeSender, PipeStream,

@@ -37,6 +37,10 @@ meters! {
     bytes_in,
     /// Bytes written to substreams, likewise.
     bytes_out,
+    /// Those of `bytes_in` that came through a relay.
+    bytes_relayed_in,
+    /// Those of `bytes_out` that went through a relay.
+    bytes_relayed_out,
     /// Substreams that this peer opened: sessions and pipes.
     substreams_out,
     /// Substreams that others opened, refused ones among them.
@@ -232,25 +236,32 @@ pub(crate) struct Link {
     bytes_in: Meter,
     bytes_out: Meter,
     substreams: Meter,
+    relayed: bool,
     all: Arc<Meters>,
 }
 
 impl Link {
     /// Of a new connection, counted in `all` too.
-    pub(crate) fn new(all: Arc<Meters>) -> Self {
-        Self { all, ..Self::default() }
+    pub(crate) fn new(all: Arc<Meters>, relayed: bool) -> Self {
+        Self { all, relayed, ..Self::default() }
     }
 
     /// Bytes were read from a substream.
     pub(crate) fn read(&self, bytes: usize) {
         self.bytes_in.add(bytes as u64);
         self.all.bytes_in.add(bytes as u64);
+        if self.relayed {
+            self.all.bytes_relayed_in.add(bytes as u64);
+        }
     }
 
     /// Bytes were written to a substream.
     pub(crate) fn wrote(&self, bytes: usize) {
         self.bytes_out.add(bytes as u64);
         self.all.bytes_out.add(bytes as u64);
+        if self.relayed {
+            self.all.bytes_relayed_out.add(bytes as u64);
+        }
     }
 
     /// A substream is there now.

@@ -18,7 +18,7 @@ use crate::error::{ConnectError, LeaseError};
 use crate::event::Events;
 use crate::limits::PUBLICATIONS_MAX;
 use crate::meters::{LinkMeters, Meters};
-use crate::net::{Command, Handle, Way, within};
+use crate::net::{Command, Handle, ReachSteps, Way, within};
 
 pub use builder::PeerBuilder;
 
@@ -143,7 +143,23 @@ impl Peer {
     /// # Errors
     /// [`ConnectError`].
     pub async fn reach(&self, peer: PeerId, deadline: Duration) -> Result<Reached, ConnectError> {
-        within(deadline, self.handle.reach_measured(peer)).await.map(|(_, reached)| reached)
+        let steps = ReachSteps::default();
+        self.reach_by(peer, deadline, &steps).await.map(|()| steps.so_far())
+    }
+
+    /// As [`reach`](Self::reach); `steps` tells how far it is, and how far it was if the peer is not reached.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn reach_by(
+        &self,
+        peer: PeerId,
+        deadline: Duration,
+        steps: &ReachSteps,
+    ) -> Result<(), ConnectError> {
+        let reached = within(deadline, self.handle.reach_measured(peer, steps)).await;
+        steps.end();
+        reached.map(|_| ())
     }
 
     /// The smoothed round trip to `peer`, measured on its session every

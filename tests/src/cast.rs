@@ -42,7 +42,16 @@ impl Meeting {
     /// When it does not become ready.
     #[must_use]
     pub fn start(home: &Home, name: &str) -> Self {
-        let program = Program::new("rendezvous", home).args(["run", "--json"]).args(loopback());
+        Self::start_with(home, name, &[])
+    }
+
+    /// As [`Meeting::start`], with `more` arguments.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    #[must_use]
+    pub fn start_with(home: &Home, name: &str, more: &[&str]) -> Self {
+        let program = Program::new("rendezvous", home).args(["run", "--json"]).args(loopback()).args(more);
         let process = program.data_dir(&home.join(name)).start();
         let ready = process.event("ready", |event| event["event"] == "ready");
         let address = ready["addresses"][0].as_str().expect("an address").to_owned();
@@ -63,10 +72,19 @@ impl Messenger {
     /// When it does not become ready.
     #[must_use]
     pub fn start(home: &Home, name: &str, rendezvous: &str, more: &[&str]) -> Self {
+        let [flag, address] = loopback();
+        Self::start_at(home, name, &[&["--rendezvous", rendezvous, flag, address], more].concat())
+    }
+
+    /// As [`Messenger::start`], where `arguments` say whom it meets at and where it listens.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    #[must_use]
+    pub fn start_at(home: &Home, name: &str, arguments: &[&str]) -> Self {
         let process = Program::new("im", home)
-            .args(["--jsonl", "--name", name, "--rendezvous", rendezvous])
-            .args(loopback())
-            .args(more)
+            .args(["--jsonl", "--name", name])
+            .args(arguments)
             .data_dir(&home.join(name))
             .start();
         let ready = process.event("ready", |event| event["event"] == "ready");

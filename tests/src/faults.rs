@@ -103,6 +103,35 @@ impl Drop for FaultyLink {
     }
 }
 
+/// An address where somebody accepts and says nothing, until it is dropped; then all that wait there are hung up on.
+#[derive(Debug)]
+pub struct SilentPort {
+    task: JoinHandle<()>,
+}
+
+impl SilentPort {
+    /// Takes an address whose listener is gone.
+    ///
+    /// # Panics
+    /// When somebody listens there.
+    pub async fn spawn(at: SocketAddr) -> Self {
+        let listener = TcpListener::bind(at).await.unwrap();
+        let task = tokio::spawn(async move {
+            let mut waiting = Vec::new();
+            while let Ok((client, _)) = listener.accept().await {
+                waiting.push(client);
+            }
+        });
+        Self { task }
+    }
+}
+
+impl Drop for SilentPort {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// Carries bytes both ways until an end closes or the link is cut.
 async fn connection(mut client: TcpStream, mut server: TcpStream, state: Arc<watch::Sender<State>>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));

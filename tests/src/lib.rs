@@ -22,7 +22,7 @@ pub use bare::Bare;
 pub use binaries::{binary, example};
 pub use cast::{Meeting, Messenger, befriend, loopback};
 pub use delay::DelayedLink;
-pub use faults::FaultyLink;
+pub use faults::{FaultyLink, SilentPort};
 pub use home::Home;
 pub use http::{HttpAnswer, http};
 pub use process::{Exit, PATIENCE, Process, Program, Signal};

@@ -127,14 +127,14 @@ impl Core {
             Some(Contact::Accepted) => {}
             Some(Contact::PendingIn) => {
                 self.agreed(at, &peer);
-                self.dial_unless_linked(&peer, DIAL_DEADLINE);
+                self.dial_unless_linked(at.now, &peer, DIAL_DEADLINE);
             }
             _ => {
                 for link in self.links.of(&peer) {
                     let name = self.own.name.clone();
                     self.send(link, Frame::ContactRequest { name });
                 }
-                self.dial_unless_linked(&peer, DIAL_DEADLINE);
+                self.dial_unless_linked(at.now, &peer, DIAL_DEADLINE);
             }
         }
         Ok(())
@@ -157,7 +157,7 @@ impl Core {
                 self.set_contact(&buddy.peer, Contact::Accepted);
                 self.reply(ticket, Ok(Answer::Done));
                 self.agreed(at, &buddy.peer);
-                self.dial_unless_linked(&buddy.peer, DIAL_DEADLINE);
+                self.dial_unless_linked(at.now, &buddy.peer, DIAL_DEADLINE);
             }
             contact => return Err(not_accepted(buddy, contact)),
         }
@@ -263,7 +263,7 @@ impl Core {
                 self.counters.count(Counter::PingsSent);
                 self.order(link, Order::Ping { due: at.now });
             }
-            None => self.dial_unless_linked(&peer, REDIAL_DEADLINE),
+            None => self.dial_unless_linked(at.now, &peer, REDIAL_DEADLINE),
         }
         Ok(())
     }

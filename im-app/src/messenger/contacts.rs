@@ -51,7 +51,7 @@ impl Core {
         }
         if accepted {
             self.order(link, Order::Share { told });
-            self.poller.reached(at.now, &peer);
+            self.reached(at.now, &peer);
         }
         for superfluous in self.links.superfluous(&peer) {
             self.order(superfluous, Order::Retire);
@@ -165,7 +165,7 @@ impl Core {
         self.poller.watch(at.now, *peer);
         for link in self.links.of(peer) {
             self.order(link, Order::Share { told: None });
-            self.poller.reached(at.now, peer);
+            self.reached(at.now, peer);
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Core {
     pub(super) poller: Poller,
     pub(super) links: Links,
     pub(super) dials: Dials,
+    /// Since when a PING waits for a pipe to its buddy that is being opened; at most one for each.
+    pub(super) waiting_pings: BTreeMap<PeerId, Instant>,
     pub(super) outboxes: BTreeMap<PeerId, Outbox>,
     pub(super) fetches: Vec<Fetch>,
     pub(super) counters: Counters,
@@ -74,6 +76,7 @@ impl Core {
             poller: Poller::new(own.ping_period, own.ping_timeout),
             links: Links::new(own.peer),
             dials: Dials::default(),
+            waiting_pings: BTreeMap::new(),
             outboxes: BTreeMap::new(),
             fetches: Vec::new(),
             counters,
@@ -96,7 +99,7 @@ impl Core {
                 core.poller.watch(at.now, buddy.peer);
             }
             if buddy.contact.is_dialed() {
-                core.dials.dial(buddy.peer, DIAL_DEADLINE);
+                core.dials.dial(at.now, buddy.peer, DIAL_DEADLINE);
             }
         }
         core.pump_dials(at.now);
@@ -119,7 +122,7 @@ impl Core {
             Input::Fault { link } => self.fault(link),
             Input::Pong { link, presence, rtt } => self.pong(at, link, presence, rtt),
             Input::Written { link, message_id } => self.written(link, message_id),
-            Input::DialEnded { peer, reached } => self.dial_ended(at, peer, reached),
+            Input::DialEnded { peer, reached, took } => self.dial_ended(at, peer, reached, took),
             Input::Addresses(addresses) => self.own.addresses = addresses,
             Input::PingPeriod(period) => {
                 self.own.ping_period = period;

@@ -15,16 +15,18 @@ use crate::limits::{DIAL_DEADLINE, DIALS_MAX};
 pub(super) struct Dials {
     planned: Deadlines<PeerId>,
     waiting: VecDeque<PeerId>,
-    /// How long each dial that waits or runs may take.
-    wanted: BTreeMap<PeerId, Duration>,
+    /// Each dial that waits or runs: since when it is wanted, and how long it may take.
+    wanted: BTreeMap<PeerId, (Instant, Duration)>,
     running: usize,
 }
 
 impl Dials {
     /// Dials `peer` as soon as there is room; nothing when it is being dialed.
-    pub(super) fn dial(&mut self, peer: PeerId, deadline: Duration) {
+    pub(super) fn dial(&mut self, now: Instant, peer: PeerId, deadline: Duration) {
         self.planned.remove(&peer);
-        if self.wanted.insert(peer, deadline).is_none() {
+        let since = self.since(&peer);
+        self.wanted.insert(peer, (since.unwrap_or(now), deadline));
+        if since.is_none() {
             self.waiting.push_back(peer);
         }
     }
@@ -57,17 +59,22 @@ impl Dials {
         self.wanted.contains_key(peer)
     }
 
+    /// Since when the dial of `peer` that waits or runs is wanted.
+    pub(super) fn since(&self, peer: &PeerId) -> Option<Instant> {
+        self.wanted.get(peer).map(|(since, _)| *since)
+    }
+
     /// Whom to dial now; call until `None`.
     pub(super) fn pop(&mut self, now: Instant) -> Option<(PeerId, Duration)> {
         while let Some(peer) = self.planned.pop_due(now) {
-            self.dial(peer, DIAL_DEADLINE);
+            self.dial(now, peer, DIAL_DEADLINE);
         }
         if self.running >= DIALS_MAX {
             return None;
         }
         let peer = self.waiting.pop_front()?;
         self.running += 1;
-        Some((peer, self.wanted.get(&peer).copied().unwrap_or(DIAL_DEADLINE)))
+        Some((peer, self.wanted.get(&peer).map_or(DIAL_DEADLINE, |(_, deadline)| *deadline)))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -90,8 +97,8 @@ mod tests {
         let mut dials = Dials::default();
         let peers: Vec<PeerId> = (0..DIALS_MAX * 2).map(|_| PeerId::random()).collect();
         for peer in &peers {
-            dials.dial(*peer, DIAL_DEADLINE);
-            dials.dial(*peer, DIAL_DEADLINE);
+            dials.dial(now, *peer, DIAL_DEADLINE);
+            dials.dial(now, *peer, DIAL_DEADLINE);
         }
         let first = popped(&mut dials, now);
         assert_eq!(first, peers[..DIALS_MAX]);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use overlay::{Multiaddr, PeerId};
+use overlay::{Multiaddr, PeerId, Reached};
 
 use crate::error::CommandError;
 use crate::messenger::{Answer, Command, Event};
@@ -97,6 +97,8 @@ pub enum Input {
         peer: PeerId,
         /// Whether there is a pipe.
         reached: bool,
+        /// How long it took.
+        took: Reached,
     },
     /// Where this peer may be dialed has changed.
     Addresses(Vec<Multiaddr>),
@@ -158,6 +160,10 @@ pub enum Effect {
     Unreachable {
         /// To whom.
         peer: PeerId,
+        /// When it was to be sent.
+        due: Instant,
+        /// How long the dial took that it waited for, if it did.
+        took: Option<Reached>,
     },
     /// What PONGs and buddies are told from now.
     OwnPresence(Presence),

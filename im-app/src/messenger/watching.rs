@@ -1,9 +1,10 @@
 //! Presence of buddies (RFC 2778 `WATCHER`; paper §3.2): PINGs when they are due, what answers and losses mean, and who
 //! is dialed when.
 
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
-use overlay::PeerId;
+use overlay::{PeerId, Reached};
 
 use super::core::Core;
 use super::input::{Effect, LinkId, Moment, Order};
@@ -91,12 +92,12 @@ impl Core {
         if self.roster.status(&peer) == Status::Offline {
             self.dials.plan(peer, at.now + self.own.ping_period);
         } else {
-            self.dials.dial(peer, REDIAL_DEADLINE);
+            self.dials.dial(at.now, peer, REDIAL_DEADLINE);
         }
     }
 
     /// A dial ended; one that failed means offline, and the next comes in a period.
-    pub(super) fn dial_ended(&mut self, at: Moment, peer: PeerId, reached: bool) {
+    pub(super) fn dial_ended(&mut self, at: Moment, peer: PeerId, reached: bool, took: Reached) {
         self.dials.ended(&peer);
         if self.links.preferred(&peer).is_some() {
             return;
@@ -104,6 +105,9 @@ impl Core {
         // A pipe that was reached may be lost again by now.
         if !reached {
             self.counters.count(Counter::DialsFailed);
+        }
+        if let Some(due) = self.waiting_pings.remove(&peer) {
+            self.unreachable(peer, due, Some(took));
         }
         self.offline(at.now, &peer);
         self.answer_fetches_of(at.now, &peer);
@@ -113,15 +117,16 @@ impl Core {
     }
 
     /// Dials a peer to which there is no pipe.
-    pub(super) fn dial_unless_linked(&mut self, peer: &PeerId, deadline: Duration) {
+    pub(super) fn dial_unless_linked(&mut self, now: Instant, peer: &PeerId, deadline: Duration) {
         if self.links.preferred(peer).is_none() {
-            self.dials.dial(*peer, deadline);
+            self.dials.dial(now, *peer, deadline);
         }
     }
 
     /// Looks at a peer no more.
     pub(super) fn unwatch(&mut self, peer: &PeerId) {
         self.poller.unwatch(peer);
+        self.waiting_pings.remove(peer);
         self.roster.forget(peer);
         self.dials.cancel(peer);
     }
@@ -134,13 +139,32 @@ impl Core {
                 self.order(link, Order::Ping { due });
             }
             None => {
-                self.counters.count(Counter::PingsUnreachable);
-                self.push(Effect::Unreachable { peer });
                 if !self.dials.is_dialing(&peer) {
                     self.dials.plan(peer, now);
                 }
+                // Its wait is part of what it measures; those that are due meanwhile find nobody to be sent to.
+                match self.waiting_pings.entry(peer) {
+                    Entry::Vacant(place) => {
+                        place.insert(due);
+                    }
+                    Entry::Occupied(_) => self.unreachable(peer, due, None),
+                }
             }
         }
+    }
+
+    /// A pipe to a buddy is there: the PING that waits for it is sent; one that was never PINGed is due since the pipe
+    /// was wanted.
+    pub(super) fn reached(&mut self, now: Instant, peer: &PeerId) {
+        match self.waiting_pings.remove(peer) {
+            Some(due) => self.ping(now, due, *peer),
+            None => self.poller.reached(self.dials.since(peer).unwrap_or(now), peer),
+        }
+    }
+
+    fn unreachable(&mut self, peer: PeerId, due: Instant, took: Option<Reached>) {
+        self.counters.count(Counter::PingsUnreachable);
+        self.push(Effect::Unreachable { peer, due, took });
     }
 
     fn offline(&mut self, now: Instant, peer: &PeerId) {

@@ -8,6 +8,7 @@ mod ending;
 mod questions;
 mod tasks;
 
+use self::tasks::Dialing;
 pub(super) use self::tasks::buddy_pipe;
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use mgmt_service::arm::{Application, Transaction};
-use overlay::{BidiPipe, Peer, PeerGroup, PeerId, PipeListener, Reached};
+use overlay::{BidiPipe, Peer, PeerGroup, PeerId, PipeListener};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
@@ -80,7 +81,7 @@ struct Waiting {
 #[expect(clippy::large_enum_variant, reason = "one at a time, moved once")]
 enum Ending {
     Link,
-    Dialed { peer: PeerId, pipe: Option<(BidiPipe, Reached)> },
+    Dialed { peer: PeerId, pipe: Option<BidiPipe> },
     Asked { ticket: Ticket, answer: Result<Answer, CommandError> },
 }
 
@@ -117,6 +118,8 @@ pub(super) struct Actor {
     tasks: JoinSet<Ending>,
     links: HashMap<LinkId, mpsc::Sender<Order>>,
     links_by_task: HashMap<Id, LinkId>,
+    /// The dials that run; `DIALS_MAX` at most.
+    dialing: HashMap<PeerId, Arc<Dialing>>,
     waiting: HashMap<Ticket, Waiting>,
     outlets: Outlets,
     last_id: u64,
@@ -146,6 +149,7 @@ impl Actor {
             tasks: JoinSet::new(),
             links: HashMap::new(),
             links_by_task: HashMap::new(),
+            dialing: HashMap::new(),
             waiting: HashMap::new(),
             last_id: 0,
             next_cursor: parts.cursor,
@@ -172,7 +176,7 @@ impl Actor {
                     self.application.expire(Instant::now());
                     self.handle(Input::Timeout);
                 }
-                Some(pipe) = self.listener.accept(), if room => self.link_up(pipe, None),
+                Some(pipe) = self.listener.accept(), if room => self.link_up(pipe, false),
                 inbound = self.inputs.recv(), if room => match inbound {
                     Some(inbound) => self.inbound(inbound),
                     None => self.quitting = true,
@@ -229,7 +233,7 @@ impl Actor {
                 Effect::Order { link, order: order @ Order::Ping { .. } } => self.order(link, order),
                 Effect::Order { link, order } => after.push(After::Order { link, order }),
                 Effect::Dial { peer, addresses, deadline } => self.dial(peer, addresses, deadline),
-                Effect::Unreachable { peer } => self.transaction.unreachable(Instant::now(), wall_ms(), peer),
+                Effect::Unreachable { peer, due, took } => self.unreachable(peer, due, took),
                 Effect::OwnPresence(presence) => after.push(After::Own(presence)),
                 Effect::Quit => after.push(After::Quit),
             }

@@ -15,7 +15,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::actor::{Inbound, wall_ms};
 use super::pinger::Pinger;
-use crate::limits::{LINK_ORDERS_MAX, LINK_WRITE_MAX, RECEIVE_WINDOW, RETIRE_AFTER};
+use crate::limits::{LINK_ORDERS_MAX, LINK_WRITE_MAX, PINGS_OUTSTANDING_MAX, RECEIVE_WINDOW, RETIRE_AFTER};
 use crate::messenger::{Input, LinkId, Order};
 use crate::status::Presence;
 use crate::wire::{Frame, Pong};
@@ -61,7 +61,7 @@ impl Link {
             questions,
             shared: &shared,
             sharing: None,
-            held: None,
+            held: Vec::new(),
             retire_until: None,
         };
         {
@@ -146,8 +146,8 @@ struct Writer<'a> {
     shared: &'a Shared,
     /// The peer may know the own presence; and what it was told last.
     sharing: Option<Option<Presence>>,
-    /// A PING that came before it was clear whether the peer may know.
-    held: Option<Asked>,
+    /// PINGs that came before it was clear whether the peer may know; as many as it may await.
+    held: Vec<Asked>,
     retire_until: Option<Instant>,
 }
 
@@ -200,7 +200,7 @@ impl Writer<'_> {
                 Order::Share { told } => {
                     self.sharing = Some(told);
                     self.tell().await?;
-                    if let Some(asked) = self.held.take() {
+                    for asked in std::mem::take(&mut self.held) {
                         self.answer(asked).await?;
                     }
                 }
@@ -233,9 +233,10 @@ impl Writer<'_> {
 
     async fn answer(&mut self, asked: Asked) -> Result<(), Broken> {
         if self.sharing.is_none() {
-            if self.held.replace(asked).is_some() {
-                self.report(Input::Fault { link: self.link.id }).await?;
+            if self.held.len() >= PINGS_OUTSTANDING_MAX {
+                return self.report(Input::Fault { link: self.link.id }).await;
             }
+            self.held.push(asked);
             return Ok(());
         }
         let presence = self.link.own.borrow().clone();

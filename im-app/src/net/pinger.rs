@@ -23,8 +23,9 @@ pub(super) struct Pinger {
     counters: Counters,
     /// Held for a few instructions by the two halves of one task.
     outstanding: Mutex<VecDeque<Outstanding>>,
-    /// What it took to open the pipe, until the first PING has told it.
-    opened: Mutex<Option<Reached>>,
+    /// Since when the pipe is there, and what this side had done by then to open one.
+    up: Instant,
+    opened: Option<Reached>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,20 +42,15 @@ impl Pinger {
         peer: PeerId,
         transaction: Transaction,
         counters: Counters,
+        up: Instant,
         opened: Option<Reached>,
     ) -> Self {
-        Self { own, peer, transaction, counters, outstanding: Mutex::default(), opened: Mutex::new(opened) }
+        Self { own, peer, transaction, counters, outstanding: Mutex::default(), up, opened }
     }
 
     /// Starts the clock; the correlator for the PING that is written next and was to be written when it was `due`.
     pub(super) fn start(&self, now: Instant, wall_ms: u64, due: Instant) -> u64 {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let split = Split {
-            queue_us: Some(micros(now.saturating_duration_since(due))),
-            lookup_us: opened.map(|opened| micros(opened.lookup)),
-            dial_us: opened.map(|opened| micros(opened.dial)),
-            network_us: None,
-        };
+        let split = waited(now, due, self.up, self.opened);
         let started = self.transaction.start(now, wall_ms, self.peer, self.path());
         let mut outstanding = self.outstanding.lock().unwrap_or_else(PoisonError::into_inner);
         let (correlator, measured) = match started {
@@ -105,6 +101,24 @@ impl Pinger {
     }
 }
 
+/// What a PING that was `due` waited for until `now`: for its pipe, which is there since `up`, and for this process.
+pub(super) fn waited(now: Instant, due: Instant, up: Instant, opened: Option<Reached>) -> Split {
+    let (all, for_pipe) = (now.saturating_duration_since(due), up.saturating_duration_since(due));
+    if for_pipe.is_zero() {
+        return Split { queue_us: Some(micros(all)), ..Split::default() };
+    }
+    // A pipe that only the other side wanted was dialed there. What comes on top of an own dial is the wait for its turn.
+    let lookup = opened.map(|opened| opened.lookup.min(for_pipe));
+    let dial = opened.map_or(for_pipe, |opened| opened.dial.min(for_pipe.saturating_sub(opened.lookup)));
+    let queue = all.saturating_sub(dial).saturating_sub(lookup.unwrap_or_default());
+    Split {
+        queue_us: Some(micros(queue)),
+        lookup_us: lookup.map(micros),
+        dial_us: Some(micros(dial)),
+        network_us: None,
+    }
+}
+
 /// A duration as records have it; what is longer than they can say is cut.
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
@@ -116,5 +130,24 @@ fn dest_status(status: Status) -> DestStatus {
         Status::Busy => DestStatus::Busy,
         Status::Away => DestStatus::Away,
         Status::Offline => DestStatus::Offline,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_ping_waited_for_adds_up_to_its_wait() {
+        let due = Instant::now();
+        let at = |ms| due + Duration::from_millis(ms);
+        let opened = Reached { lookup: Duration::from_millis(300), dial: Duration::from_millis(500) };
+        let split = |now, up, opened| waited(now, due, up, opened).values().map(|us| us.map(|us| us / 1000));
+        // Due when the pipe was there already: whatever that took, this PING did not wait for it.
+        assert_eq!(split(at(3), due, Some(opened)), [Some(3), None, None, None]);
+        assert_eq!(split(at(850), at(840), Some(opened)), [Some(50), Some(300), Some(500), None]);
+        assert_eq!(split(at(400), at(400), Some(opened)), [Some(0), Some(300), Some(100), None]);
+        assert_eq!(split(at(710), at(700), None), [Some(10), None, Some(700), None]);
     }
 }

@@ -10,7 +10,7 @@ use super::actor::buddy_pipe;
 use super::{FaceCommands, FaceOutputs, Messenger, Output, Settings};
 use crate::error::CommandError;
 use crate::invite::Invite;
-use crate::limits::{FACE_QUEUE_MAX, LINK_FAULTS_MAX};
+use crate::limits::{FACE_QUEUE_MAX, LINK_FAULTS_MAX, PINGS_OUTSTANDING_MAX};
 use crate::messenger::{Answer, Command, Counter, Event};
 use crate::status::{Presence, Status};
 use crate::wire::{Frame, Hello};
@@ -199,8 +199,8 @@ async fn a_stranger_learns_nothing_and_its_pings_are_not_answered() {
     let name = "mallory".to_owned();
     pipe.send(Frame::ContactRequest { name }.encode().unwrap()).await.unwrap();
     ann.event(|event| matches!(event, Event::ContactRequest { .. })).await;
-    // The first PING is held until the user decides; the others are faults, and too many of those end the pipe.
-    for correlator in 0..=u64::from(LINK_FAULTS_MAX) {
+    // The first PINGs are held until the user decides; the others are faults, and too many of those end the pipe.
+    for correlator in 0..PINGS_OUTSTANDING_MAX as u64 + u64::from(LINK_FAULTS_MAX) {
         pipe.send(Frame::Ping { correlator }.encode().unwrap()).await.unwrap();
     }
     let mut heard = Vec::new();

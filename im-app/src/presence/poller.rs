@@ -73,10 +73,10 @@ impl Poller {
         self.unanswered.remove(peer);
     }
 
-    /// A pipe to the buddy is there: it is due at once if it never was PINGed.
-    pub fn reached(&mut self, now: Instant, peer: &PeerId) {
+    /// A pipe to the buddy is there, and was wanted `since` then: it is due since then if it never was PINGed.
+    pub fn reached(&mut self, since: Instant, peer: &PeerId) {
         if self.watched.get(peer).is_some_and(|watched| !watched.was_pinged) {
-            self.schedule(*peer, now);
+            self.schedule(*peer, since);
         }
     }
 

@@ -228,12 +228,17 @@ impl Transaction {
     ///
     /// Takes no transaction object, so it works when the pool is exhausted.
     pub fn unreachable(&self, _now: Instant, wall_ms: u64, dest: PeerId) {
+        self.unreachable_after(wall_ms, dest, NOT_SPLIT);
+    }
+
+    /// As [`Self::unreachable`], given up at `wall_ms` after what `split` says was tried.
+    pub fn unreachable_after(&self, wall_ms: u64, dest: PeerId, split: Split) {
         if !self.producer.is_measured() {
             return;
         }
         let ended = self.unstarted(&Started { parent: current(), ..Started::new(wall_ms, dest, Path::None) });
         add_one(&self.shared.counters.unreachable);
-        let outcome = Outcome::new(Status::Failed);
+        let outcome = Outcome { split, ..Outcome::new(Status::Failed) };
         self.shared.deliver(&self.producer, &ended, &dest, &outcome, Reason::Unreachable, None);
     }
 

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::output::Output;
 use super::session::Session;
+use super::usage::Sampling;
 
 /// Collects until the time is over or a signal comes, then says what came. A standing one is left standing, whatever ends
 /// it: agents keep what they measure until it comes back.
@@ -26,7 +27,7 @@ pub(super) async fn collect(
 ) -> Result<ExitCode, CliError> {
     let path = store_file(session.data_dir.path());
     let store = open_store(&path)?;
-    let names = store.names();
+    let (names, usage) = (store.names(), Sampling::new(store.usage()));
     let file = csv.as_deref().map(create_csv).transpose()?;
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
     let started = Instant::now();
@@ -37,11 +38,13 @@ pub(super) async fn collect(
     } else {
         session.manager.collect(everything, sink)
     };
-    let lasted = outlast(&mut collection, duration, signals, |collection| {
-        names.learn(&collection.agents());
+    let lasting = outlast(&mut collection, duration, signals, |collection| {
+        let agents = collection.agents();
+        names.learn(&agents);
+        usage.look_at(&agents);
         Ok(())
-    })
-    .await?;
+    });
+    let lasted = usage.beside(&session.manager, lasting).await?;
     let end = if standing { collection.leave().await } else { collection.stop().await };
     let (CollectionEnd { summary, failure }, code) = lasted.end(end);
     let places: Vec<String> = csv.iter().chain([&path]).map(|path| path.display().to_string()).collect();

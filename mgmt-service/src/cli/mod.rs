@@ -18,6 +18,7 @@ mod serve;
 mod session;
 mod shown;
 mod token;
+mod usage;
 mod view;
 mod watch;
 

@@ -53,7 +53,8 @@ fn build(
     let standings: Vec<Standing> =
         objectives.iter().map(|objective| objective.standing(&records, now_ms, names)).collect();
     records.retain(|record| record.at_ms >= span.since_ms);
-    Ok(Report::new(&store.levels(span)?, &records, &peers, standings, store.losses()?))
+    let report = Report::new(&store.levels(span)?, &records, &peers, standings, store.losses()?);
+    Ok(report.with_usage(store.usage(span)?))
 }
 
 /// The newest records of a span, as many as one report looks at.

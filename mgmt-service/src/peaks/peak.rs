@@ -35,9 +35,9 @@ pub struct Peak {
     pub usual_us: u64,
     /// By how much which part was longer than usual, over all of them.
     pub parts: Parts,
-    /// The largest part.
+    /// The largest part of the slowest: lesser ones beside it may have had others.
     pub cause: Cause,
-    /// Its share of what was longer (0 to 1).
+    /// Its share of what was longer, over all of them (0 to 1).
     pub share: f64,
 }
 
@@ -76,17 +76,19 @@ impl Usual {
         }
         let usual = |part: fn(&ArmRecord) -> u64| median(&mut faster_half(pair, part));
         let total = usual(total_us)?;
+        let median_us = median(&mut pair.iter().map(|record| total_us(record)).collect::<Vec<_>>())?;
         // Of normal times, the faster half lies half as wide about its own median as all about theirs.
         let beyond = (spread(&faster_half(pair, total_us), total) * 2.0 * PEAK_SIGMAS) as u64;
         let least = u64::try_from(PEAK_EXCESS_MIN.as_micros()).unwrap_or(u64::MAX);
-        let relayed = pair.iter().filter(|record| record.path == Path::Relayed).count();
+        let fast: Vec<_> = pair.iter().filter(|record| total_us(record) <= median_us).collect();
+        let relayed = fast.iter().filter(|record| record.path == Path::Relayed).count();
         Some(Self {
             total_us: total,
             slow_us: total.saturating_add(beyond.max(least).max(total)),
             queue_us: usual(|record| record.split.queue_us.unwrap_or(0))?,
             hold_us: usual(|record| record.hold_us.unwrap_or(0))?,
             transit_us: usual(transit_us)?,
-            relayed: relayed * 2 > pair.len(),
+            relayed: relayed * 2 > fast.len(),
         })
     }
 }
@@ -118,6 +120,7 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
             continue;
         }
         let parts = parts_of(record, &usual, stalls);
+        let cause = parts.cause().map_or(Cause::Network, |(cause, _)| cause);
         let until_ms = record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000);
         let goes_on = last_slow.is_some_and(|last| place - last <= PEAK_GAP_MAX + 1);
         last_slow = Some(place);
@@ -125,7 +128,9 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
             Some(peak) => {
                 peak.until_ms = peak.until_ms.max(until_ms);
                 peak.count += 1;
-                peak.slowest_us = peak.slowest_us.max(total_us);
+                if total_us > peak.slowest_us {
+                    (peak.slowest_us, peak.cause) = (total_us, cause);
+                }
                 peak.parts.merge(&parts);
             }
             None => peaks.push(Peak {
@@ -138,15 +143,13 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
                 slowest_us: total_us,
                 usual_us: usual.total_us,
                 parts,
-                cause: Cause::Network,
+                cause,
                 share: 0.0,
             }),
         }
     }
     for peak in &mut peaks {
-        if let Some((cause, share)) = peak.parts.cause() {
-            (peak.cause, peak.share) = (cause, share);
-        }
+        peak.share = peak.parts.of(peak.cause) as f64 / peak.parts.total().max(1) as f64;
     }
     peaks
 }

@@ -88,8 +88,7 @@ pub fn whole_group(levels: &[Level]) -> ServiceLevel {
     group
 }
 
-/// What a peer used and gave, as far as records tell. Bytes, also through relays, are not in records: the objects
-/// `juxta:type=overlay` of each peer count them.
+/// What a peer used and gave, as far as records tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Account {
     /// Questions that it asked.

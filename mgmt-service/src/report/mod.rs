@@ -1,6 +1,7 @@
 //! What a manager's store says in short: service levels, who is distant or slow and since when, peaks and their causes,
 //! accounting (paper §1.2, §2.3, figure 3 read by the machine).
 
+mod accounting;
 mod distant;
 mod levels;
 mod whole;

@@ -1,18 +1,19 @@
 //! The whole report, for people and for scripts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write};
 
 use overlay::PeerId;
 use serde_json::{Value, json};
 
+use super::accounting;
 use super::distant::{Distant, Subject, distant};
 use super::levels::{Account, ServiceLevel, accounts, by_link, by_peer, whole_group};
 use crate::arm::{ArmRecord, rfc3339_ms};
 use crate::limits::REPORT_LINES_MAX;
 use crate::objectives::Standing;
 use crate::peaks::{Cause, Peak, explain};
-use crate::store::{Level, StoredPeer};
+use crate::store::{Level, StoredPeer, Used};
 use crate::summary::milliseconds;
 
 /// Everything that a span of the store says.
@@ -25,6 +26,7 @@ pub struct Report {
     distant: Vec<Distant>,
     peaks: Vec<Peak>,
     objectives: Vec<Standing>,
+    used: BTreeMap<PeerId, Used>,
     /// Records that agents lost, and rows that the store gave up.
     losses: (u64, u64),
 }
@@ -53,8 +55,16 @@ impl Report {
             distant: distant(records),
             peaks: explain(records),
             objectives,
+            used: BTreeMap::new(),
             losses,
         }
+    }
+
+    /// With what peers used.
+    #[must_use]
+    pub fn with_usage(mut self, used: BTreeMap<PeerId, Used>) -> Self {
+        self.used = used;
+        self
     }
 
     /// Whether an objective is broken.
@@ -95,6 +105,7 @@ impl Report {
             "names": names,
             "lost_by_agents": self.losses.0,
             "discarded": self.losses.1,
+            "accounting": accounting::to_json(&self.used),
             "not_measured": NOT_MEASURED,
         })
     }
@@ -188,7 +199,7 @@ impl fmt::Display for Report {
         self.write_objectives(f)?;
         self.write_distant(f)?;
         self.write_peaks(f)?;
-        writeln!(f, "accounting")?;
+        accounting::write(f, &self.used, |peer| self.name(peer))?;
         for (peer, _, account) in self.peers.iter().take(REPORT_LINES_MAX) {
             let Account { asked, answered, online_minutes } = account;
             writeln!(
@@ -197,7 +208,7 @@ impl fmt::Display for Report {
                 self.name(peer)
             )?;
         }
-        writeln!(f, "  {NOT_MEASURED}")?;
+        writeln!(f, "  not included: {NOT_MEASURED}")?;
         match self.losses {
             (0, 0) => Ok(()),
             (lost, discarded) => {
@@ -231,9 +242,9 @@ fn more(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
 
 const HEADER: &str = "   count  available  mean ms       σ      p50      p90      p99  failed";
 
-/// What records can't tell.
+/// What the accounting leaves out.
 const NOT_MEASURED: &str =
-    "bytes, also through relays, are not in records: see `mgmt get PEER juxta:type=overlay`";
+    "what peers used while nobody collected and they were restarted; bytes of single groups";
 
 /// Characters of a name that are shown.
 const NAME_CHARS: usize = 12;

@@ -82,6 +82,7 @@ impl Store {
             self.note_gone(table, expired)?;
             round.expired += expired;
         }
+        self.expire_usage(before(retention.hours))?;
         round.discarded = self.make_room(retention.bytes_max)?;
         Ok(round)
     }

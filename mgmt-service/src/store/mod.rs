@@ -12,11 +12,13 @@ mod schema;
 mod series;
 mod sink;
 mod times;
+mod usage;
 
 pub use database::{Committed, Delivered, Store};
 pub use error::StoreError;
 pub use keep::{KeptRound, Retention};
 pub use query::{Level, Selection, StoredPeer};
 pub use series::{Fineness, Moment};
-pub use sink::{StoreNames, StoreSink};
+pub use sink::{StoreNames, StoreSink, StoreUsage};
 pub use times::Times;
+pub use usage::{Usage, UsageSample, Used};

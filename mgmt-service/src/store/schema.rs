@@ -3,8 +3,9 @@
 use rusqlite_migration::{M, Migrations};
 
 /// All steps so far. Only ever add to the end.
-const STEPS: &[M<'static>] = &[M::up(
-    "CREATE TABLE peer (
+const STEPS: &[M<'static>] = &[
+    M::up(
+        "CREATE TABLE peer (
         id INTEGER PRIMARY KEY,
         peer TEXT NOT NULL UNIQUE,
         name TEXT NOT NULL DEFAULT '',
@@ -72,7 +73,9 @@ const STEPS: &[M<'static>] = &[M::up(
         JOIN peer AS asker ON asker.id = record.peer
         JOIN peer AS asked ON asked.id = record.dest
         JOIN kind ON kind.id = record.kind;",
-)];
+    ),
+    M::up(super::usage::TABLES),
+];
 
 /// The steps as the migration crate takes them.
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);

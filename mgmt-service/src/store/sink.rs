@@ -12,6 +12,7 @@ use overlay::PeerId;
 use super::database::{Delivered, Store};
 use super::error::StoreError;
 use super::keep::Retention;
+use super::usage::UsageSample;
 use crate::arm::ArmRecord;
 use crate::limits::STORE_KEEP_INTERVAL;
 use crate::net::{AgentInfo, RecordSink, Resume};
@@ -25,7 +26,19 @@ pub struct StoreSink<Clock> {
     clock: Clock,
     pending: Vec<Delivered>,
     names: StoreNames,
+    usage: StoreUsage,
     kept_at_ms: u64,
+}
+
+/// Samples of what peers use on their way into the store, the newest of each peer; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct StoreUsage(Arc<Mutex<BTreeMap<PeerId, UsageSample>>>);
+
+impl StoreUsage {
+    /// Keeps a sample with the next commit.
+    pub fn note(&self, peer: PeerId, sample: UsageSample) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, sample);
+    }
 }
 
 /// Names of agents on their way into the store; clones share them.
@@ -53,14 +66,20 @@ impl<Clock: Fn() -> u64> StoreSink<Clock> {
         if store.setting(SUBSCRIPTION)?.is_none() {
             store.set(SUBSCRIPTION, random)?;
         }
-        let names = StoreNames::default();
-        Ok(Self { store, retention, clock, pending: Vec::new(), names, kept_at_ms: 0 })
+        let (names, usage) = (StoreNames::default(), StoreUsage::default());
+        Ok(Self { store, retention, clock, pending: Vec::new(), names, usage, kept_at_ms: 0 })
     }
 
     /// Where names of agents are handed in.
     #[must_use]
     pub fn names(&self) -> StoreNames {
         self.names.clone()
+    }
+
+    /// Where samples of what peers use are handed in.
+    #[must_use]
+    pub fn usage(&self) -> StoreUsage {
+        self.usage.clone()
     }
 
     /// Sums up and deletes from time to time; never a reason to lose records.
@@ -73,6 +92,11 @@ impl<Clock: Fn() -> u64> StoreSink<Clock> {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the store is not tidied"),
         }
+    }
+
+    fn write_usage(&mut self) -> Result<(), StoreError> {
+        let samples = std::mem::take(&mut *self.usage.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if samples.is_empty() { Ok(()) } else { self.store.keep_usage(&samples) }
     }
 
     fn write_names(&mut self) -> Result<(), StoreError> {
@@ -109,6 +133,7 @@ impl<Clock: Fn() -> u64 + Send + 'static> RecordSink for StoreSink<Clock> {
             self.pending.clear();
         }
         self.write_names()?;
+        self.write_usage()?;
         if now_ms.abs_diff(self.kept_at_ms) >= STORE_KEEP_INTERVAL.as_millis() as u64 {
             self.keep(now_ms);
         }
@@ -129,6 +154,7 @@ impl<Clock: Fn() -> u64 + Send + 'static> RecordSink for StoreSink<Clock> {
 
     fn end(&mut self) -> io::Result<()> {
         self.write_names()?;
+        self.write_usage()?;
         self.store.set(ENDED, 1)?;
         let now_ms = (self.clock)();
         self.keep(now_ms);

@@ -1,6 +1,6 @@
 //! What every handle of a peer holds: the way to its event loop, and what it shares with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -36,35 +36,34 @@ impl Handle {
     /// # Errors
     /// [`ConnectError`].
     pub(crate) async fn reach_session(&self, to: PeerId) -> Result<SessionHandle, ConnectError> {
-        self.reach_measured(to).await.map(|(session, _)| session)
+        self.reach_measured(to, &ReachSteps::default()).await
     }
 
-    /// As [`reach_session`](Self::reach_session), with the time that each step took.
+    /// As [`reach_session`](Self::reach_session); `steps` notes how long each took, also when this is dropped.
     ///
     /// # Errors
     /// [`ConnectError`].
-    pub(crate) async fn reach_measured(&self, to: PeerId) -> Result<(SessionHandle, Reached), ConnectError> {
-        let mut reached = Reached::default();
+    pub(crate) async fn reach_measured(
+        &self,
+        to: PeerId,
+        steps: &ReachSteps,
+    ) -> Result<SessionHandle, ConnectError> {
         if let Some(session) = self.shared.sessions.of(&to) {
-            return Ok((session, reached));
+            return Ok(session);
         }
-        let dialing = Instant::now();
+        steps.begin(|reached| &mut reached.dial);
         let first = self.session(to, Vec::new()).await;
-        reached.dial = dialing.elapsed();
         let unreachable = match first {
             Err(error @ (ConnectError::Unreachable { .. } | ConnectError::Relay(_))) => error,
-            other => return other.map(|session| (session, reached)),
+            other => return other,
         };
-        let looking = Instant::now();
+        steps.begin(|reached| &mut reached.lookup);
         let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
         if !self.find_remotely(Way::Open, &query).any(async |found| !found.is_empty()).await {
             return Err(unreachable);
         }
-        reached.lookup = looking.elapsed();
-        let dialing = Instant::now();
-        let session = self.session(to, Vec::new()).await?;
-        reached.dial += dialing.elapsed();
-        Ok((session, reached))
+        steps.begin(|reached| &mut reached.dial);
+        self.session(to, Vec::new()).await
     }
 
     /// A session with `peer`, dialing it at `addresses` and those remembered.
@@ -98,6 +97,46 @@ impl Handle {
             return Vec::new();
         }
         found.await.unwrap_or_default().into_iter().map(Arc::unwrap_or_clone).collect()
+    }
+}
+
+/// How far the way to a peer has come; can be read meanwhile, and when it was not reached.
+#[derive(Debug, Default)]
+pub struct ReachSteps(Mutex<Steps>);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Steps {
+    ended: Reached,
+    /// The step that runs, since when.
+    running: Option<(Step, Instant)>,
+}
+
+type Step = fn(&mut Reached) -> &mut Duration;
+
+impl ReachSteps {
+    /// How long each step took until now.
+    pub fn so_far(&self) -> Reached {
+        let Steps { mut ended, running } = *self.lock();
+        if let Some((step, since)) = running {
+            *step(&mut ended) += since.elapsed();
+        }
+        ended
+    }
+
+    /// Ends the step that runs, if one does, and begins the next.
+    fn begin(&self, step: Step) {
+        self.end();
+        self.lock().running = Some((step, Instant::now()));
+    }
+
+    /// Ends the step that runs, if one does.
+    pub(crate) fn end(&self) {
+        let ended = self.so_far();
+        *self.lock() = Steps { ended, running: None };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Steps> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -35,6 +35,7 @@ pub use resolver::{Answers, Queries, Query};
 pub(crate) use bindings::Binding;
 pub(crate) use command::Command;
 pub(crate) use frame::{FrameStream, ReadFrames, WriteFrames};
+pub use handle::ReachSteps;
 pub(crate) use handle::{Deadline, Handle, within};
 pub(crate) use handshake::connect_error;
 pub(crate) use lease::{Way, push};

@@ -2,6 +2,7 @@
 //!
 //! Nothing is mocked and nothing sleeps: each step waits for an event, and a promise about time is that wait's deadline.
 
+mod accounting;
 mod bad_input;
 mod chat_and_collect;
 mod command_lines;
@@ -13,6 +14,7 @@ mod manage;
 mod one_minute_chat;
 mod one_shot;
 mod peaks;
+mod peaks_connecting;
 mod polite_end;
 mod rendezvous_ready;
 mod serve;

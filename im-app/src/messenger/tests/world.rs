@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use overlay::PeerId;
+use overlay::{PeerId, Reached};
 
 use crate::buddy::{Alias, Buddy, Contact};
 use crate::error::CommandError;
@@ -293,7 +293,7 @@ impl World {
             self.connect(who, to);
         }
         let reached = found.is_some();
-        self.input(who, Input::DialEnded { peer, reached });
+        self.input(who, Input::DialEnded { peer, reached, took: Reached::default() });
     }
 
     fn change(&mut self, who: Who, presence: Presence) {

@@ -14,6 +14,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::mpsc;
 
 use super::handler::{Handler, Inbound, OpenError, OpenRequest};
+use crate::core::is_circuit;
 use crate::meters::Meters;
 
 /// What the behaviour tells the event loop.
@@ -72,8 +73,8 @@ impl Behaviour {
         }
     }
 
-    fn handler(&self, peer: PeerId, connection: ConnectionId) -> Handler {
-        Handler::new(peer, connection, self.accept.clone(), self.meters.clone())
+    fn handler(&self, peer: PeerId, connection: ConnectionId, relayed: bool) -> Handler {
+        Handler::new(peer, connection, self.accept.clone(), self.meters.clone(), relayed)
     }
 }
 
@@ -85,21 +86,21 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer, connection))
+        Ok(self.handler(peer, connection, is_circuit(local)))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        address: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer, connection))
+        Ok(self.handler(peer, connection, is_circuit(address)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

@@ -81,9 +81,10 @@ impl Handler {
         connection: ConnectionId,
         accept: mpsc::Sender<Inbound>,
         meters: Arc<Meters>,
+        relayed: bool,
     ) -> Self {
         let (wanted, refusals) = (VecDeque::new(), FuturesUnordered::new());
-        let link = Arc::new(Link::new(meters.clone()));
+        let link = Arc::new(Link::new(meters.clone(), relayed));
         Self { peer, connection, wanted, opening: 0, alive: Vec::new(), accept, refusals, meters, link }
     }
 

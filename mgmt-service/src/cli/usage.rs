@@ -1,0 +1,95 @@
+//! What agents use, read beside a collection: often at first, then once a minute.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
+use mgmt_service::limits::USAGE_INTERVAL;
+use mgmt_service::net::{AgentInfo, Manager};
+use mgmt_service::protocol::BeanSnapshot;
+use mgmt_service::store::{StoreUsage, Usage, UsageSample};
+use overlay::PeerId;
+use tokio::sync::watch;
+
+use super::collect::now_ms;
+
+/// Reads the counters of agents into a store.
+pub(super) struct Sampling {
+    usage: StoreUsage,
+    agents: watch::Sender<Vec<PeerId>>,
+}
+
+impl Sampling {
+    pub(super) fn new(usage: StoreUsage) -> Self {
+        Self { usage, agents: watch::Sender::default() }
+    }
+
+    /// Reads those of these agents from now on.
+    pub(super) fn look_at(&self, agents: &[AgentInfo]) {
+        let peers: Vec<PeerId> = agents.iter().map(|agent| agent.peer).collect();
+        self.agents.send_if_modified(|known| {
+            let is_new = *known != peers;
+            *known = peers;
+            is_new
+        });
+    }
+
+    /// Reads as long as `collecting` lasts.
+    pub(super) async fn beside<T>(&self, manager: &Manager, collecting: impl Future<Output = T>) -> T {
+        let reading = async {
+            let mut wait = Duration::from_secs(1);
+            loop {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(USAGE_INTERVAL);
+                self.read_all(manager).await;
+            }
+        };
+        tokio::select! {
+            end = collecting => end,
+            never = reading => never,
+        }
+    }
+
+    async fn read_all(&self, manager: &Manager) {
+        let peers = self.agents.borrow().clone();
+        let reading =
+            futures::stream::iter(peers).map(|peer| async move { (peer, read(manager, peer).await) });
+        let mut read = reading.buffer_unordered(AT_ONCE);
+        while let Some((peer, sample)) = read.next().await {
+            if let Some(sample) = sample {
+                self.usage.note(peer, sample);
+            }
+        }
+    }
+}
+
+/// What a peer's counters say; none when it does not answer.
+async fn read(manager: &Manager, peer: PeerId) -> Option<UsageSample> {
+    let [overlay, messenger]: [ObjectNamePattern; 2] = [OVERLAY.parse().ok()?, MESSENGER.parse().ok()?];
+    let overlay = manager.get(peer, &overlay, &names(&OVERLAY_COUNTERS)).await.ok()?;
+    let messenger = manager.get(peer, &messenger, &names(&MESSENGER_COUNTERS)).await.ok()?;
+    let of = |beans: &[BeanSnapshot], name: &str| {
+        let mut values = beans.iter().flat_map(|bean| &bean.attributes);
+        match values.find(|(known, _)| known == name) {
+            Some((_, AttributeValue::Int(value))) => value.unsigned_abs(),
+            // A peer without a messenger, or of another version.
+            _ => 0,
+        }
+    };
+    let [bytes_in, bytes_out, relayed_in, relayed_out] = OVERLAY_COUNTERS.map(|name| of(&overlay, name));
+    let [messages_out, messages_in] = MESSENGER_COUNTERS.map(|name| of(&messenger, name));
+    let counters = Usage { messages_out, messages_in, bytes_in, bytes_out, relayed_in, relayed_out };
+    Some(UsageSample { at_ms: now_ms(), counters })
+}
+
+fn names(counters: &[&str]) -> Vec<String> {
+    counters.iter().map(|name| (*name).to_owned()).collect()
+}
+
+const OVERLAY: &str = "juxta:type=overlay";
+const OVERLAY_COUNTERS: [&str; 4] = ["bytes_in", "bytes_out", "bytes_relayed_in", "bytes_relayed_out"];
+const MESSENGER: &str = "juxta:type=messenger";
+const MESSENGER_COUNTERS: [&str; 2] = ["messages_delivered", "messages_received"];
+
+/// Agents that are asked at the same time.
+const AT_ONCE: usize = 16;
