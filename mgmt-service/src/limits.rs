@@ -47,9 +47,9 @@ pub const VALUE_TEXT_BYTES_MAX: usize = 128;
 /// Each costs one copy per record. Reached: [`SubscribeError`](crate::error::SubscribeError).
 pub const CONSUMERS_MAX: usize = 16;
 
-/// Records in the pool of one consumer, which is also the capacity of its queue; about 256 bytes each.
+/// Places in the queue of one consumer; about 300 bytes each.
 ///
-/// More is cut to this. When all are filled or on loan, the consumer's [`Overflow`](crate::arm::Overflow)
+/// More is cut to this. When all are filled, the consumer's [`Overflow`](crate::arm::Overflow)
 /// decides which record is dropped, and `dropped` counts it.
 pub const CONSUMER_RECORDS_MAX: usize = 65_536;
 
@@ -242,9 +242,9 @@ pub const GET_PAGE_BEANS_MAX: usize = 1024;
 /// Records of an application that are registered as objects, the last ones; an older one is unregistered.
 pub const RECORD_BEANS_KEPT: usize = 1024;
 
-/// Records of the bean consumer's pool beyond those that are registered: room for a burst. Beyond, the oldest that wait
-/// are dropped and counted in `dropped` of the application.
-pub const RECORD_BEANS_SPARE: usize = 1024;
+/// Records that wait to be registered: room for a burst. Beyond, the oldest are dropped and counted in `dropped` of the
+/// application.
+pub const RECORD_BEANS_WAITING_MAX: usize = 1024;
 
 /// Subscriptions that one agent serves; a further one is told so and counted in `subscriptions_refused`.
 pub const SUBSCRIPTIONS_MAX: usize = 8;

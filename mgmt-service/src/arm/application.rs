@@ -18,7 +18,6 @@ use super::producer::{Producer, Shared, add_one};
 use super::queue::Overflow;
 use super::record::{Reason, Status};
 use super::sketch::Sketch;
-use super::trace::TraceId;
 use super::transaction::{Outcome, Transaction};
 use crate::error::{DefineError, SubscribeError};
 use crate::limits::DEFINITIONS_MAX;
@@ -79,7 +78,7 @@ impl Application {
             } else {
                 let number = u8::try_from(producers.len()).unwrap_or(u8::MAX);
                 let pool = TransactionPool::new(self.shared.key.clone(), number, definition.timeout);
-                let producer = Arc::new(Producer::new(definition.clone(), pool));
+                let producer = Arc::new(Producer::new(number, definition.clone(), pool));
                 producers.push(Arc::clone(&producer));
                 defined = Some(producer);
             }
@@ -91,7 +90,7 @@ impl Application {
         }
     }
 
-    /// A consumer with a pool of `capacity` empty records (1 to
+    /// A consumer with a queue of `capacity` places (1 to
     /// [`CONSUMER_RECORDS_MAX`](crate::limits::CONSUMER_RECORDS_MAX); other values are cut), which receives
     /// every record that is made from now on.
     ///
@@ -183,12 +182,6 @@ impl Application {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.shared.producers.load().iter().map(|producer| producer.pool.in_flight()).sum()
-    }
-
-    /// The trace that all transactions of this application belong to, for W3C Trace Context and OTLP.
-    #[must_use]
-    pub fn trace_id(&self) -> TraceId {
-        self.shared.trace
     }
 
     /// Whose application this is.

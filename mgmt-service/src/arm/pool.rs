@@ -16,6 +16,7 @@ use super::correlator::{BootKey, Correlator};
 use super::peer_words::PeerWords;
 use super::record::Path;
 use super::slot::{NUMBER_MASK, Phase, Slot, Start, State};
+use super::trace::{Parent, TraceId};
 use crate::error::PoolExhausted;
 use crate::limits::TRANSACTIONS_IN_FLIGHT_MAX;
 
@@ -29,7 +30,7 @@ pub struct Started {
     /// The way that the question takes.
     pub path: Path,
     /// The transaction that this one is a part of.
-    pub parent: Option<Correlator>,
+    pub parent: Option<Parent>,
     /// When the work arrived that this transaction does; what it waited until it was started is its
     /// [`queue_us`](super::Split::queue_us), unless its outcome says another.
     pub arrived: Option<Instant>,
@@ -50,7 +51,7 @@ pub(super) struct Ended {
     /// When it was started, in milliseconds since 1970.
     pub(super) wall_ms: u64,
     pub(super) path: Path,
-    pub(super) parent: Option<Correlator>,
+    pub(super) parent: Option<Parent>,
     /// Microseconds between arrival and start, at most 71 minutes; none below one.
     pub(super) queue_us: Option<u64>,
     /// Nanoseconds since its start.
@@ -86,6 +87,8 @@ pub(super) struct TransactionPool {
     /// Before the first start, so that a clock that steps back a little still counts.
     origin: OnceLock<Instant>,
     slots: Box<[Slot]>,
+    /// The traces of transactions that have a parent, by slot; guarded by its state, written and read for these alone.
+    traces: Box<[[AtomicU64; 2]]>,
     issued: Issued,
 }
 
@@ -104,6 +107,7 @@ impl TransactionPool {
             prefix: u32::from(number) << NUMBER_MASK.count_ones(),
             origin: OnceLock::new(),
             slots: std::iter::repeat_with(Slot::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
+            traces: std::iter::repeat_with(Default::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
             issued: Issued::default(),
         }
     }
@@ -122,13 +126,16 @@ impl TransactionPool {
             wall_ms: started.wall_ms,
             path: started.path,
             queued_us,
-            parent: started.parent.unwrap_or(Correlator::NONE).0,
+            parent: started.parent.map_or(0, |parent| parent.span.0),
         };
         for _ in 0..TRANSACTIONS_IN_FLIGHT_MAX {
             let number = self.next_number();
             let Some(slot) = self.slots.get(slot_of(number)).filter(|slot| slot.claim(number)) else {
                 continue;
             };
+            if let Some(parent) = started.parent {
+                self.write_trace(number, parent.trace);
+            }
             let correlator = self.correlator(number, &dest);
             slot.open(State::of(correlator.0, Phase::Live), &start, &dest);
             return Ok(correlator);
@@ -156,7 +163,7 @@ impl TransactionPool {
         }
         let now_ns = self.ns(now);
         let overdue = self.deadline_ns(slot) <= now_ns;
-        let ended = ended(slot, correlator, now_ns);
+        let ended = self.ended(slot, correlator, now_ns);
         if !slot.pass(live, Phase::Free) {
             return Err(self.not_live(now, correlator, &from));
         }
@@ -237,13 +244,52 @@ impl TransactionPool {
                 continue;
             }
             let correlator = Correlator(u64::from(self.prefix) << 32 | state.body());
-            let (ended, dest) = (ended(slot, correlator, now_ns), slot.dest());
+            let (ended, dest) = (self.ended(slot, correlator, now_ns), slot.dest());
             if let Some(dest) = slot.pass(state, to).then(|| dest.peer()).flatten() {
                 each(&ended, dest);
                 count += 1;
             }
         }
         count
+    }
+
+    /// What the transaction of `correlator` is a part of; none as well when it is not in flight.
+    pub(super) fn parent(&self, correlator: Correlator) -> Option<Parent> {
+        let (slot, live) = self.live(correlator)?;
+        let parent = self.parent_of(slot.view().start.parent, correlator);
+        if slot.still(live) { parent } else { None }
+    }
+
+    fn ended(&self, slot: &Slot, correlator: Correlator, now_ns: u64) -> Ended {
+        let view = slot.view();
+        let elapsed_ns = now_ns.saturating_sub(view.start.at_ns);
+        Ended {
+            correlator,
+            wall_ms: view.start.wall_ms,
+            path: view.start.path,
+            parent: self.parent_of(view.start.parent, correlator),
+            queue_us: (view.start.queued_us > 0).then(|| view.start.queued_us.into()),
+            elapsed_ns,
+            blocked_us: view.blocked_us(elapsed_ns / 1000),
+        }
+    }
+
+    fn parent_of(&self, span: u64, correlator: Correlator) -> Option<Parent> {
+        if span == 0 {
+            return None;
+        }
+        let [high, low] = self.traces.get(slot_of(correlator.seq().into()))?;
+        let load = |word: &AtomicU64| u128::from(word.load(Ordering::Relaxed));
+        let trace = TraceId::from_bytes((load(high) << 64 | load(low)).to_be_bytes());
+        Some(Parent { trace, span: Correlator(span) })
+    }
+
+    fn write_trace(&self, number: u64, trace: TraceId) {
+        let trace = u128::from_be_bytes(trace.to_bytes());
+        if let Some([high, low]) = self.traces.get(slot_of(number)) {
+            high.store((trace >> 64) as u64, Ordering::Relaxed);
+            low.store(trace as u64, Ordering::Relaxed);
+        }
     }
 
     /// The slot of `correlator` while its transaction is in flight, and the state that says so.
@@ -295,20 +341,6 @@ impl TransactionPool {
     fn ns(&self, now: Instant) -> u64 {
         let origin = self.origin.get_or_init(|| now.checked_sub(STEP_BACK_MAX).unwrap_or(now));
         nanos(now.saturating_duration_since(*origin))
-    }
-}
-
-fn ended(slot: &Slot, correlator: Correlator, now_ns: u64) -> Ended {
-    let view = slot.view();
-    let elapsed_ns = now_ns.saturating_sub(view.start.at_ns);
-    Ended {
-        correlator,
-        wall_ms: view.start.wall_ms,
-        path: view.start.path,
-        parent: (view.start.parent != 0).then_some(Correlator(view.start.parent)),
-        queue_us: (view.start.queued_us > 0).then(|| view.start.queued_us.into()),
-        elapsed_ns,
-        blocked_us: view.blocked_us(elapsed_ns / 1000),
     }
 }
 

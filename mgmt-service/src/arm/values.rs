@@ -85,23 +85,32 @@ impl MetricValue {
     }
 }
 
+/// A value and what it is a value of, as a record carries them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypedValue {
+    /// Name, unit and type, shared by all records of the definition.
+    pub definition: Arc<ValueDefinition>,
+    /// The value, of that type.
+    pub value: MetricValue,
+}
+
 /// The values that a record carries, and how many were refused: of another type than defined, too long, or
 /// beyond the definition. Allocates once if there are any.
 pub(super) fn checked(
-    definitions: &[ValueDefinition],
+    definitions: &[Arc<ValueDefinition>],
     values: &[Option<MetricValue>],
-) -> (Option<Arc<[Option<MetricValue>]>>, u64) {
+) -> (Option<Arc<[TypedValue]>>, u64) {
     if values.is_empty() {
         return (None, 0);
     }
     let given = values.iter().flatten().count() as u64;
-    let kept: Arc<[_]> = definitions
-        .iter()
-        .zip(values)
-        .map(|(definition, value)| value.clone().filter(|value| value.fits(definition)))
-        .collect();
-    let refused = given - kept.iter().flatten().count() as u64;
-    (Some(kept), refused)
+    let fitting = definitions.iter().zip(values).filter_map(|(definition, value)| {
+        let value = value.clone().filter(|value| value.fits(definition))?;
+        Some(TypedValue { definition: Arc::clone(definition), value })
+    });
+    let kept: Arc<[_]> = fitting.collect();
+    let refused = given - kept.len() as u64;
+    ((!kept.is_empty()).then_some(kept), refused)
 }
 
 /// # Errors
@@ -132,17 +141,24 @@ mod tests {
             ValueDefinition::new("sent", "By", ValueKind::Counter),
             ValueDefinition::new("load", "1", ValueKind::Gauge),
             ValueDefinition::new("why", "", ValueKind::Text),
-        ];
+        ]
+        .map(Arc::new);
         let text = |bytes| Some(MetricValue::Text("x".repeat(bytes).into()));
         let good = [Some(MetricValue::Counter(7)), None, text(VALUE_TEXT_BYTES_MAX)];
-        assert_eq!(checked(&definitions, &good), (Some(Arc::from(good)), 0));
+        let (kept, refused) = checked(&definitions, &good);
+        let kept: Vec<_> = kept.iter().flat_map(|kept| kept.iter()).cloned().collect();
+        let at = |place: usize| {
+            let value = good[place].clone().unwrap();
+            TypedValue { definition: Arc::clone(&definitions[place]), value }
+        };
+        assert_eq!((kept, refused), (vec![at(0), at(2)], 0));
         let bad = [
             Some(MetricValue::Gauge(7)),
             Some(MetricValue::NumericId(1)),
             text(VALUE_TEXT_BYTES_MAX + 1),
             Some(MetricValue::Counter(1)),
         ];
-        assert_eq!(checked(&definitions, &bad), (Some(Arc::from([None, None, None])), 4));
+        assert_eq!(checked(&definitions, &bad), (None, 4));
         assert_eq!(checked(&definitions, &[]), (None, 0));
     }
 }

@@ -36,7 +36,7 @@ use crate::error::AgentError;
 use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
 use crate::limits::{
     AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, MONITOR_PERIOD, RECORD_BEANS_KEPT,
-    RECORD_BEANS_SPARE, SUBSCRIBING_MAX,
+    RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
 };
 use crate::protocol::{HANDLER, pipe_id};
 
@@ -158,8 +158,7 @@ impl ManagementAgent {
         let looking = tokio::spawn(look(monitors, Links::new(peer, &beans), peer.events(), guard.clone()));
         let recording = match &application {
             Some(application) => {
-                let pool = RECORD_BEANS_KEPT + RECORD_BEANS_SPARE;
-                let consumer = application.subscribe(pool, Overflow::DropOldest)?;
+                let consumer = application.subscribe(RECORD_BEANS_WAITING_MAX, Overflow::DropOldest)?;
                 let records = RecordBeans::new(beans.clone(), RECORD_BEANS_KEPT);
                 Some(tokio::spawn(keep_records(consumer, records, counters.clone())))
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::arm::{
-    ArmRecord, Correlator, DestStatus, Metric, MetricValue, Path, PooledRecord, Started, Stopped,
-    ValueDefinition, ValueKind, bound,
+    ArmRecord, Correlator, DestStatus, Metric, MetricValue, Parent, Path, Started, Stopped, TraceId,
+    TypedValue, ValueDefinition, ValueKind, bound,
 };
 use crate::limits::{CONSUMERS_MAX, TRANSACTIONS_IN_FLIGHT_MAX};
 
@@ -39,9 +39,7 @@ impl World {
     }
 
     fn records(&self) -> Vec<ArmRecord> {
-        std::iter::from_fn(|| self.consumer.get())
-            .map(|record: PooledRecord| ArmRecord::clone(&record))
-            .collect()
+        std::iter::from_fn(|| self.consumer.get()).collect()
     }
 
     fn counter(&self, name: &str) -> u64 {
@@ -271,7 +269,9 @@ fn typed_values_reach_the_record_and_those_of_another_type_are_counted() {
     let given = [Some(MetricValue::Counter(7)), Some(MetricValue::Gauge(-1))];
     transfer.stop_with(world.now, correlator, world.buddy, Outcome::new(Status::Good), &given);
     let records = world.records();
-    assert_eq!(records[0].details.values.as_deref(), Some([Some(MetricValue::Counter(7)), None].as_slice()));
+    let values = records[0].details.values.as_deref().unwrap();
+    let [TypedValue { definition, value }] = values else { panic!("{values:?}") };
+    assert_eq!((definition.name.as_str(), value), ("sent", &MetricValue::Counter(7)));
     assert_eq!(world.counter("values_refused"), 1);
 }
 
@@ -315,7 +315,8 @@ fn discarded_transactions_leave_no_record_and_reported_ones_leave_theirs() {
 fn transactions_of_bound_work_are_its_parts() {
     let world = World::new();
     let parent = world.start();
-    let child = bound(parent, || world.start());
+    let span = world.ping.as_parent(parent);
+    let child = bound(span, || world.start());
     let arrived = world.now.checked_sub(Duration::from_micros(9));
     let started = Started { arrived, ..Started::new(1, world.buddy, Path::Direct) };
     let queued = world.ping.start_with(world.now, &started).unwrap();
@@ -328,7 +329,7 @@ fn transactions_of_bound_work_are_its_parts() {
         .iter()
         .map(|record| (record.details.parent, record.details.blocked_us, record.split.queue_us))
         .collect();
-    assert_eq!(details, [(Some(parent), 0, None), (None, 5, None), (None, 0, Some(9))]);
+    assert_eq!(details, [(Some(span), 0, None), (None, 5, None), (None, 0, Some(9))]);
 }
 
 #[test]
@@ -348,14 +349,37 @@ fn a_definition_that_is_switched_off_measures_nothing_new_and_ends_what_is_in_fl
 }
 
 #[test]
-fn traceparent_names_the_boot_and_the_transaction() {
+fn a_part_belongs_to_the_trace_of_its_whole() {
     let world = World::new();
     let correlator = world.start();
     let header = world.ping.traceparent(correlator, true).to_string();
     let read: crate::arm::Traceparent = header.parse().unwrap();
-    assert_eq!((read.trace, read.span), (world.app.trace_id(), correlator));
-    assert_ne!(Application::new(world.me, [6; 32]).trace_id(), read.trace);
-    assert_ne!(Application::new(world.buddy, [5; 32]).trace_id(), read.trace);
+    assert_eq!((read.trace, read.span), (TraceId::of(&world.me, correlator), correlator));
+    assert_ne!(world.ping.as_parent(world.start()).trace, read.trace);
+    let child = bound(read.into(), || world.start());
+    let grandchild = bound(world.ping.as_parent(child), || world.start());
+    for part in [grandchild, child] {
+        assert_eq!(world.ping.as_parent(part), Parent { trace: read.trace, span: part });
+    }
+    world.pong(Duration::ZERO, grandchild);
+    let expected = Parent { trace: read.trace, span: child };
+    assert_eq!(world.records()[0].details.parent, Some(expected));
+}
+
+#[test]
+fn a_transaction_under_a_traceparent_from_elsewhere_keeps_its_trace() {
+    let world = World::new();
+    let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let foreign = Parent::from(header.parse::<crate::arm::Traceparent>().unwrap());
+    let started = Started { parent: Some(foreign), ..Started::new(1, world.buddy, Path::Direct) };
+    let correlator = world.ping.start_with(world.now, &started).unwrap();
+    let next = world.ping.traceparent(correlator, true);
+    assert_eq!(next.to_string(), format!("00-{}-{correlator}-01", foreign.trace));
+    world.app.expire(world.now + TIMEOUT);
+    let reported = world.ping.report(&started, Duration::ZERO, Outcome::new(Status::Good), &[]);
+    let records = world.records();
+    assert_eq!(records.iter().map(|record| record.correlator).collect::<Vec<_>>(), [correlator, reported]);
+    assert!(records.iter().all(|record| record.details.parent == Some(foreign)));
 }
 
 #[test]

@@ -183,12 +183,14 @@ fn edits_do_not_reach_the_next_use_of_a_slot() {
 #[test]
 fn parent_and_time_before_the_start_are_kept() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
-    let parent = Some(Correlator(77));
+    let parent = Some(Parent { trace: TraceId::from_bytes([9; 16]), span: Correlator(77) });
     let arrived = Some(now);
     let later = now + Duration::from_micros(40);
     let correlator = pool.start(later, &Started { parent, arrived, ..with(dest) }).unwrap();
     let ended = pool.stop(later, correlator, &dest).unwrap();
     assert_eq!((ended.parent, ended.queue_us, ended.elapsed_ns), (parent, Some(40), 0));
+    let next = pool.start(later, &with(dest)).unwrap();
+    assert_eq!(pool.stop(later, next, &dest).unwrap().parent, None);
 }
 
 #[test]
