@@ -71,14 +71,22 @@ impl Agent {
     }
 
     /// Queues what `measured` gives for every consumer.
-    pub(super) fn deliver(&self, measured: impl Fn() -> Measured) {
+    #[inline(always)]
+    pub(super) fn deliver(&self, measured: impl FnOnce() -> Measured) {
         if !self.has_consumers.load(Ordering::Relaxed) {
             return;
         }
-        for queue in self.consumers.load().iter() {
-            if queue.push(measured()) != Pushed::Queued {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+        let consumers = self.consumers.load();
+        let Some((last, others)) = consumers.split_last() else { return };
+        let measured = measured();
+        others.iter().for_each(|queue| self.push(queue, measured.clone()));
+        self.push(last, measured);
+    }
+
+    #[inline(always)]
+    fn push(&self, queue: &RecordQueue<Measured>, measured: Measured) {
+        if queue.push(measured) != Pushed::Queued {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -13,6 +13,7 @@ use overlay::PeerId;
 use super::consumer::Consumer;
 use super::correlator::BootKey;
 use super::definition::{DefinitionId, TransactionDefinition};
+use super::identity::Identity;
 use super::pool::TransactionPool;
 use super::producer::{Producer, Shared, add_one};
 use super::queue::Overflow;
@@ -54,7 +55,20 @@ impl Application {
     /// from it and can't be guessed without.
     #[must_use]
     pub fn new(peer: PeerId, boot_key: [u8; 32]) -> Self {
-        Self { shared: Arc::new(Shared::new(BootKey::new(boot_key), peer)) }
+        Self::identified(peer, boot_key, "", "")
+    }
+
+    /// The same, of the program called `name` in the application group `group` (ARM 4); each is cut to
+    /// [`IDENTITY_BYTES_MAX`](crate::limits::IDENTITY_BYTES_MAX).
+    #[must_use]
+    pub fn identified(peer: PeerId, boot_key: [u8; 32], name: &str, group: &str) -> Self {
+        Self { shared: Arc::new(Shared::new(BootKey::new(boot_key), peer, name, group)) }
+    }
+
+    /// Which application it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
     }
 
     /// Defines a kind of transaction and makes its pool.
@@ -103,15 +117,16 @@ impl Application {
 
     /// Ends each transaction whose timeout has come, as `failed` with reason `timeout`. Returns their number.
     ///
-    /// Looks at each transaction object, some microseconds for a definition.
+    /// Looks at each transaction object, some microseconds for a definition, but not before one can be due.
     pub fn expire(&self, now: Instant) -> usize {
         let expire = |producer: &Arc<Producer>| {
-            producer.pool.expire(now, |ended, dest| self.shared.timed_out(producer, ended, &dest))
+            producer.pool.expire(now, |ended, dest| self.shared.timed_out(producer, ended, dest))
         };
         self.shared.producers.load().iter().map(expire).sum()
     }
 
-    /// When to call [`Self::expire`] next; ask again after each start. Looks at each transaction object.
+    /// When to call [`Self::expire`] next; ask again after each start. It may be sooner than the next deadline, when what was
+    /// due then has ended. A load for each definition, unless nothing was in flight at the last look.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.shared.producers.load().iter().filter_map(|producer| producer.pool.poll_timeout()).min()
@@ -124,7 +139,7 @@ impl Application {
         let end = |producer: &Arc<Producer>| {
             producer.pool.end_all(now, |ended, dest| {
                 add_one(&shared.counters.aborted);
-                shared.deliver(producer, ended, &dest, &outcome, Reason::Stopped, None);
+                shared.deliver(producer, ended, dest, &outcome, Reason::Stopped, None);
             })
         };
         shared.producers.load().iter().map(end).sum()

@@ -76,6 +76,11 @@ impl BootKey {
         Self { sip: [half(0), half(1)] }
     }
 
+    /// 64 bits that tell this boot from others, and nothing of the key.
+    pub(super) fn instance(&self) -> u64 {
+        self.hash(u64::MAX, 0)
+    }
+
     /// SipHash-1-3 of two words: a keyed function made for short inputs, a tenth of the cost of a keyed BLAKE3.
     fn hash(&self, first: u64, second: u64) -> u64 {
         let [k0, k1] = self.sip;

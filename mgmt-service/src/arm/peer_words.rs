@@ -1,6 +1,6 @@
 //! A peer as a few machine words: what lock-free slots can hold and compare.
 //!
-//! In: a PeerId. Out: nine words, and the PeerId again. Nothing is allocated but by [`PeerWords::peer`].
+//! In: a PeerId. Out: nine words, and the PeerId again. Nothing is allocated.
 
 use overlay::PeerId;
 
@@ -15,6 +15,7 @@ pub(super) struct PeerWords {
 }
 
 impl PeerWords {
+    #[inline(always)]
     pub(super) fn of(peer: &PeerId) -> Self {
         let multihash = peer.as_ref();
         let bytes = multihash.digest();
@@ -44,11 +45,11 @@ impl PeerWords {
 
     /// The PeerId again; none for words that were not made from one.
     pub(super) fn peer(&self) -> Option<PeerId> {
-        let mut bytes = vec![(self.header >> 8) as u8, self.length() as u8];
-        bytes.extend(
-            self.usual.iter().chain(&self.rest).flat_map(|word| word.to_le_bytes()).take(self.length()),
-        );
-        PeerId::from_bytes(&bytes).ok()
+        let header = [(self.header >> 8) as u8, self.length() as u8];
+        let words = self.usual.iter().chain(&self.rest).flat_map(|word| word.to_le_bytes());
+        let mut bytes = [0; HEADER_BYTES + 8 * (USUAL_WORDS + REST_WORDS)];
+        bytes.iter_mut().zip(header.into_iter().chain(words)).for_each(|(to, from)| *to = from);
+        PeerId::from_bytes(bytes.get(..HEADER_BYTES + self.length())?).ok()
     }
 
     fn length(&self) -> usize {
@@ -70,6 +71,9 @@ fn words<const WORDS: usize>(bytes: &[u8]) -> [u64; WORDS] {
     }
     words
 }
+
+/// Bytes of a multihash before its digest, both below 128.
+const HEADER_BYTES: usize = 2;
 
 /// Bytes of an Ed25519 key in a PeerId.
 const KEY_BYTES: usize = 36;

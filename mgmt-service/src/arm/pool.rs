@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use overlay::PeerId;
 
 use super::correlator::{BootKey, Correlator};
+use super::due::Due;
 use super::peer_words::PeerWords;
 use super::record::Path;
 use super::slot::{NUMBER_MASK, Phase, Slot, Start, State};
@@ -90,6 +91,7 @@ pub(super) struct TransactionPool {
     /// The traces of transactions that have a parent, by slot; guarded by its state, written and read for these alone.
     traces: Box<[[AtomicU64; 2]]>,
     issued: Issued,
+    due: Due,
 }
 
 /// The last number given out, on a cache line of its own, since every start changes it.
@@ -109,6 +111,7 @@ impl TransactionPool {
             slots: std::iter::repeat_with(Slot::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
             traces: std::iter::repeat_with(Default::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
             issued: Issued::default(),
+            due: Due::default(),
         }
     }
 
@@ -118,6 +121,7 @@ impl TransactionPool {
     ///
     /// # Errors
     /// [`PoolExhausted`] when all objects are in flight.
+    #[inline(always)]
     pub(super) fn start(&self, now: Instant, started: &Started) -> Result<Correlator, PoolExhausted> {
         let dest = PeerWords::of(&started.dest);
         let queued_us = started.arrived.map_or(0, |arrived| micros_since(arrived, now));
@@ -147,25 +151,25 @@ impl TransactionPool {
     ///
     /// # Errors
     /// [`NotStopped`] tells why the answer did not count. Only [`NotStopped::Overdue`] ends the transaction.
+    #[inline(always)]
     pub(super) fn stop(
         &self,
         now: Instant,
         correlator: Correlator,
-        from: &PeerId,
+        from: &PeerWords,
     ) -> Result<Ended, NotStopped> {
-        let from = PeerWords::of(from);
         let Some((slot, live)) = self.live(correlator) else {
-            return Err(self.not_live(now, correlator, &from));
+            return Err(self.not_live(now, correlator, from));
         };
-        if !slot.is_with(&from) {
+        if !slot.is_with(from) {
             let other = slot.still(live);
-            return Err(if other { NotStopped::WrongPeer } else { self.not_live(now, correlator, &from) });
+            return Err(if other { NotStopped::WrongPeer } else { self.not_live(now, correlator, from) });
         }
         let now_ns = self.ns(now);
         let overdue = self.deadline_ns(slot) <= now_ns;
         let ended = self.ended(slot, correlator, now_ns);
         if !slot.pass(live, Phase::Free) {
-            return Err(self.not_live(now, correlator, &from));
+            return Err(self.not_live(now, correlator, from));
         }
         if overdue { Err(NotStopped::Overdue(ended)) } else { Ok(ended) }
     }
@@ -200,26 +204,43 @@ impl TransactionPool {
         slot.blocked.update(live.generation(), |blocked| Some(blocked.saturating_add(blocked_us))).is_some()
     }
 
-    /// Ends all transactions whose deadline has come, oldest first. Looks at each object.
-    pub(super) fn expire(&self, now: Instant, each: impl FnMut(&Ended, PeerId)) -> usize {
-        self.end(now, Phase::Expired, |slot, now_ns| self.deadline_ns(slot) <= now_ns, each)
+    /// Ends all transactions whose deadline has come, oldest first. Looks at each object, but not before one can be due.
+    pub(super) fn expire(&self, now: Instant, each: impl FnMut(&Ended, &PeerWords)) -> usize {
+        let now_ns = self.ns(now);
+        if self.due.known().is_some_and(|due| now_ns < due) {
+            return 0;
+        }
+        let ended = self.end(now_ns, Phase::Expired, |slot| self.deadline_ns(slot) <= now_ns, each);
+        self.due.found(self.earliest_ns());
+        ended
     }
 
     /// Ends all transactions, for an application that stops. Looks at each object.
-    pub(super) fn end_all(&self, now: Instant, each: impl FnMut(&Ended, PeerId)) -> usize {
-        self.end(now, Phase::Free, |_, _| true, each)
+    pub(super) fn end_all(&self, now: Instant, each: impl FnMut(&Ended, &PeerWords)) -> usize {
+        let ended = self.end(self.ns(now), Phase::Free, |_| true, each);
+        self.due.found(self.earliest_ns());
+        ended
     }
 
     /// A correlator for an exchange with `dest` that was never started, so that its record has one too.
-    pub(super) fn unstarted(&self, dest: &PeerId) -> Correlator {
-        self.correlator(self.next_number(), &PeerWords::of(dest))
+    pub(super) fn unstarted(&self, dest: &PeerWords) -> Correlator {
+        self.correlator(self.next_number(), dest)
     }
 
-    /// The earliest deadline of a transaction in flight. Looks at each object.
+    /// When to call [`Self::expire`]: at the earliest deadline of those in flight, or before, when the transaction whose
+    /// deadline it was has ended since or got more time. One load, unless nothing was in flight at the last look.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let due = self.due.known().or_else(|| {
+            let earliest = self.earliest_ns();
+            self.due.found(earliest);
+            earliest
+        });
+        self.origin.get()?.checked_add(Duration::from_nanos(due?))
+    }
+
+    fn earliest_ns(&self) -> Option<u64> {
         let live = self.slots.iter().filter(|slot| slot.state().phase() == Phase::Live);
-        let earliest = live.map(|slot| self.deadline_ns(slot)).min()?;
-        self.origin.get()?.checked_add(Duration::from_nanos(earliest))
+        live.map(|slot| self.deadline_ns(slot)).min()
     }
 
     /// Transactions in flight. Looks at each object.
@@ -229,24 +250,24 @@ impl TransactionPool {
 
     fn end(
         &self,
-        now: Instant,
+        now_ns: u64,
         to: Phase,
-        due: impl Fn(&Slot, u64) -> bool,
-        mut each: impl FnMut(&Ended, PeerId),
+        due: impl Fn(&Slot) -> bool,
+        mut each: impl FnMut(&Ended, &PeerWords),
     ) -> usize {
-        let (now_ns, mut count) = (self.ns(now), 0);
+        let mut count = 0;
         // The slot that is used next holds the oldest number, unless starts had to go round others.
         let next = slot_of(self.issued.0.load(Ordering::Relaxed) + 1);
         let (younger, older) = self.slots.split_at_checked(next).unwrap_or_default();
         for slot in older.iter().chain(younger) {
             let state = slot.state();
-            if state.phase() != Phase::Live || !due(slot, now_ns) {
+            if state.phase() != Phase::Live || !due(slot) {
                 continue;
             }
             let correlator = Correlator(u64::from(self.prefix) << 32 | state.body());
             let (ended, dest) = (self.ended(slot, correlator, now_ns), slot.dest());
-            if let Some(dest) = slot.pass(state, to).then(|| dest.peer()).flatten() {
-                each(&ended, dest);
+            if slot.pass(state, to) {
+                each(&ended, &dest);
                 count += 1;
             }
         }
@@ -260,6 +281,7 @@ impl TransactionPool {
         if slot.still(live) { parent } else { None }
     }
 
+    #[inline(always)]
     fn ended(&self, slot: &Slot, correlator: Correlator, now_ns: u64) -> Ended {
         let view = slot.view();
         let elapsed_ns = now_ns.saturating_sub(view.start.at_ns);
@@ -274,10 +296,13 @@ impl TransactionPool {
         }
     }
 
+    #[inline(always)]
     fn parent_of(&self, span: u64, correlator: Correlator) -> Option<Parent> {
-        if span == 0 {
-            return None;
-        }
+        if span == 0 { None } else { self.read_trace(span, correlator) }
+    }
+
+    #[cold]
+    fn read_trace(&self, span: u64, correlator: Correlator) -> Option<Parent> {
         let [high, low] = self.traces.get(slot_of(correlator.seq().into()))?;
         let load = |word: &AtomicU64| u128::from(word.load(Ordering::Relaxed));
         let trace = TraceId::from_bytes((load(high) << 64 | load(low)).to_be_bytes());

@@ -11,8 +11,10 @@ use overlay::PeerId;
 use super::agent::Agent;
 use super::correlator::BootKey;
 use super::definition::{Metric, TransactionDefinition};
+use super::identity::Identity;
 use super::live_sketch::LiveSketch;
 use super::measured::Measured;
+use super::peer_words::PeerWords;
 use super::pool::{Ended, TransactionPool};
 use super::record::{ArmRecord, Reason, Status};
 use super::transaction::Outcome;
@@ -22,6 +24,7 @@ use super::values::{TypedValue, ValueDefinition};
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) key: BootKey,
+    pub(super) identity: Identity,
     pub(super) agent: Agent,
     /// One for each definition; replaced only by `define`.
     pub(super) producers: ArcSwap<Vec<Arc<Producer>>>,
@@ -29,32 +32,32 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(key: BootKey, peer: PeerId) -> Self {
-        Self { key, agent: Agent::new(peer), producers: ArcSwap::default(), counters: Counters::default() }
+    pub(super) fn new(key: BootKey, peer: PeerId, name: &str, group: &str) -> Self {
+        Self {
+            identity: Identity::new(name, group, &key),
+            key,
+            agent: Agent::new(peer),
+            producers: ArcSwap::default(),
+            counters: Counters::default(),
+        }
     }
 
-    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerId) {
+    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerWords) {
         add_one(&self.counters.timeouts);
         self.deliver(producer, ended, dest, &Outcome::new(Status::Failed), Reason::Timeout, None);
     }
 
+    #[inline(always)]
     pub(super) fn deliver(
         &self,
         producer: &Producer,
         ended: &Ended,
-        dest: &PeerId,
+        dest: &PeerWords,
         outcome: &Outcome,
         reason: Reason,
         values: Option<Arc<[TypedValue]>>,
     ) {
-        self.agent.deliver(|| Measured {
-            definition: producer.number,
-            ended: *ended,
-            dest: *dest,
-            outcome: *outcome,
-            reason,
-            values: values.clone(),
-        });
+        self.agent.deliver(|| Measured::new(producer.number, ended, dest, outcome, reason, values));
     }
 
     /// The record of what a consumer has taken.

@@ -4,7 +4,7 @@
 //! made, and nothing ever waits: a consumer that does not keep up loses by its [`Overflow`] rule, each loss counted.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
@@ -35,6 +35,8 @@ pub(super) enum Pushed {
 pub(super) struct RecordQueue<T> {
     filled: ArrayQueue<T>,
     available: Notify,
+    /// Who waits: producers leave the bell alone while nobody listens.
+    waiting: AtomicUsize,
     overflow: Overflow,
     dropped: AtomicU64,
 }
@@ -45,12 +47,14 @@ impl<T> RecordQueue<T> {
         Self {
             filled: ArrayQueue::new(capacity.clamp(1, CONSUMER_RECORDS_MAX)),
             available: Notify::new(),
+            waiting: AtomicUsize::new(0),
             overflow,
             dropped: AtomicU64::new(0),
         }
     }
 
     /// Queues `record`, by the overflow rule when no place is empty.
+    #[inline(always)]
     pub(super) fn push(&self, record: T) -> Pushed {
         let pushed = match self.overflow {
             Overflow::DropOldest => {
@@ -61,7 +65,11 @@ impl<T> RecordQueue<T> {
         if pushed != Pushed::Queued {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        self.available.notify_one();
+        // Together with the one in `Waiting::new`: who waits sees the record, or is seen here.
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.available.notify_one();
+        }
         pushed
     }
 
@@ -75,6 +83,10 @@ impl<T> RecordQueue<T> {
     /// # Cancel safety
     /// It is taken only in the poll that returns it.
     pub(super) async fn recv(&self) -> T {
+        if let Some(record) = self.get() {
+            return record;
+        }
+        let _waiting = Waiting::new(&self.waiting);
         loop {
             let notified = self.available.notified();
             if let Some(record) = self.get() {
@@ -101,6 +113,23 @@ impl<T> RecordQueue<T> {
     /// Dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts one that waits, until it no longer does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

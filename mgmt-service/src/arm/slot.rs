@@ -73,6 +73,7 @@ impl Slot {
     }
 
     /// Fills the claimed slot and lets everybody see it.
+    #[inline(always)]
     pub(super) fn open(&self, live: State, start: &Start, dest: &PeerWords) {
         let store = |word: &AtomicU64, value| word.store(value, Ordering::Relaxed);
         store(&self.at_ns, start.at_ns);
@@ -103,6 +104,7 @@ impl Slot {
     }
 
     /// Whether the transaction is with `peer`.
+    #[inline(always)]
     pub(super) fn is_with(&self, peer: &PeerWords) -> bool {
         let header = self.head.load(Ordering::Relaxed) & 0xffff;
         header == u64::from(peer.header)
@@ -116,6 +118,7 @@ impl Slot {
         PeerWords { header, usual: loaded(&self.usual), rest: loaded(&self.rest) }
     }
 
+    #[inline(always)]
     pub(super) fn view(&self) -> View {
         let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
         let head = load(&self.head);

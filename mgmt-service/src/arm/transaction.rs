@@ -14,12 +14,13 @@ use overlay::PeerId;
 use super::bind::current;
 use super::correlator::Correlator;
 use super::definition::TransactionDefinition;
+use super::peer_words::PeerWords;
 use super::pool::{Ended, NotStopped, Started};
 use super::producer::{Producer, Shared, add_one};
 use super::record::{DestStatus, Path, Reason, Status};
 use super::split::Split;
 use super::trace::{Parent, TraceId, Traceparent};
-use super::values::{MetricValue, checked};
+use super::values::{MetricValue, TypedValue, checked};
 use crate::error::PoolExhausted;
 
 /// How the application saw a transaction end.
@@ -132,6 +133,7 @@ impl Transaction {
         if correlator == Correlator::NONE && !self.producer.is_measured() {
             return Stopped::Unmeasured;
         }
+        let from = PeerWords::of(&from);
         match self.producer.pool.stop(now, correlator, &from) {
             Ok(ended) => {
                 self.answered(&ended, &from, &outcome, values);
@@ -141,17 +143,22 @@ impl Transaction {
         }
     }
 
-    fn answered(&self, ended: &Ended, dest: &PeerId, outcome: &Outcome, values: &[Option<MetricValue>]) {
+    #[inline(always)]
+    fn answered(&self, ended: &Ended, dest: &PeerWords, outcome: &Outcome, values: &[Option<MetricValue>]) {
         self.producer.answers.record(ended.elapsed_ns);
-        let (values, refused) = checked(&self.producer.values, values);
-        if refused > 0 {
-            self.shared.counters.values_refused.fetch_add(refused, Ordering::Relaxed);
-        }
+        let values = if values.is_empty() { None } else { self.checked(values) };
         self.shared.deliver(&self.producer, ended, dest, outcome, Reason::None, values);
     }
 
     #[cold]
-    fn not_stopped(&self, not_stopped: &NotStopped, from: &PeerId) -> Stopped {
+    fn checked(&self, values: &[Option<MetricValue>]) -> Option<Arc<[TypedValue]>> {
+        let (values, refused) = checked(&self.producer.values, values);
+        self.shared.counters.values_refused.fetch_add(refused, Ordering::Relaxed);
+        values
+    }
+
+    #[cold]
+    fn not_stopped(&self, not_stopped: &NotStopped, from: &PeerWords) -> Stopped {
         let counters = &self.shared.counters;
         match not_stopped {
             NotStopped::Overdue(ended) => {
@@ -218,9 +225,10 @@ impl Transaction {
             return Correlator::NONE;
         }
         let elapsed_ns = u64::try_from(response.as_nanos()).unwrap_or(u64::MAX);
-        let ended = Ended { elapsed_ns, ..self.unstarted(started) };
+        let dest = PeerWords::of(&started.dest);
+        let ended = Ended { elapsed_ns, ..self.unstarted(started, &dest) };
         add_one(&self.shared.counters.reported);
-        self.answered(&ended, &started.dest, &outcome, values);
+        self.answered(&ended, &dest, &outcome, values);
         ended.correlator
     }
 
@@ -231,15 +239,17 @@ impl Transaction {
         if !self.producer.is_measured() {
             return;
         }
-        let ended = self.unstarted(&Started { parent: current(), ..Started::new(wall_ms, dest, Path::None) });
+        let started = Started { parent: current(), ..Started::new(wall_ms, dest, Path::None) };
+        let dest = PeerWords::of(&dest);
+        let ended = self.unstarted(&started, &dest);
         add_one(&self.shared.counters.unreachable);
         let outcome = Outcome::new(Status::Failed);
         self.shared.deliver(&self.producer, &ended, &dest, &outcome, Reason::Unreachable, None);
     }
 
-    fn unstarted(&self, started: &Started) -> Ended {
+    fn unstarted(&self, started: &Started, dest: &PeerWords) -> Ended {
         Ended {
-            correlator: self.producer.pool.unstarted(&started.dest),
+            correlator: self.producer.pool.unstarted(dest),
             wall_ms: started.wall_ms,
             path: started.path,
             parent: started.parent,

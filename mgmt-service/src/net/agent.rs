@@ -30,7 +30,7 @@ use self::subscriptions::{Subscriptions, read_subscribe};
 use super::counters::AgentCounters;
 use super::membership::ManagementGroup;
 use crate::access::AuditFile;
-use crate::arm::{Application, Consumer, Overflow};
+use crate::arm::{Application, Consumer, Identity, Overflow};
 use crate::cli_common::ManagePolicy;
 use crate::error::AgentError;
 use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
@@ -268,10 +268,23 @@ fn register_counters(
         register("overlay", CounterBean::new("the overlay's meters", move || meters.snapshot()))?,
     ];
     if let Some(application) = application.cloned() {
+        let identified = application.clone();
         let counting = move || application.counters();
         registrations.push(register("arm", CounterBean::new("measured transactions", counting))?);
+        registrations.push(register_identity(&identified, beans)?);
     }
     Ok(registrations)
+}
+
+/// Registers whose records these are.
+fn register_identity(application: &Application, beans: &BeanServer) -> Result<Registration, AgentError> {
+    let [name, group, instance] = [Identity::name, Identity::group, Identity::instance]
+        .map(|part| part(application.identity()).to_owned());
+    let bean = ManagedBean::new("the measured application")
+        .shows("name", "what program it is", move || name.clone())
+        .shows("group", "its application group", move || group.clone())
+        .shows("instance", "new at each start", move || instance.clone());
+    Ok(beans.register(ObjectName::new(DOMAIN, [("type", "application")])?, Arc::new(bean))?)
 }
 
 /// Registers where the audit log stands, so that managers can keep its last hash.
