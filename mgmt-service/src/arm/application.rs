@@ -139,7 +139,7 @@ impl Application {
         let end = |producer: &Arc<Producer>| {
             producer.pool.end_all(now, |ended, dest| {
                 add_one(&shared.counters.aborted);
-                shared.deliver(producer, ended, dest, &outcome, Reason::Stopped, None);
+                shared.deliver(producer, ended, dest, &outcome, Reason::Stopped, &[]);
             })
         };
         shared.producers.load().iter().map(end).sum()

@@ -25,6 +25,7 @@ mod definition;
 mod details;
 mod due;
 mod identity;
+mod interim;
 mod live_sketch;
 mod measured;
 mod peer_words;

@@ -379,7 +379,8 @@ fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
-fn slot_of(number: u64) -> usize {
+/// The place of a transaction, by its number or its sequence number.
+pub(super) fn slot_of(number: u64) -> usize {
     number as usize & (TRANSACTIONS_IN_FLIGHT_MAX - 1)
 }
 

@@ -9,16 +9,17 @@ use arc_swap::ArcSwap;
 use overlay::PeerId;
 
 use super::agent::Agent;
-use super::correlator::BootKey;
+use super::correlator::{BootKey, Correlator};
 use super::definition::{Metric, TransactionDefinition};
 use super::identity::Identity;
+use super::interim::Interim;
 use super::live_sketch::LiveSketch;
 use super::measured::Measured;
 use super::peer_words::PeerWords;
 use super::pool::{Ended, TransactionPool};
 use super::record::{ArmRecord, Reason, Status};
 use super::transaction::Outcome;
-use super::values::{TypedValue, ValueDefinition};
+use super::values::{self, MetricValue, TypedValue, ValueDefinition};
 
 /// What all clones of an application and its transactions share.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Shared {
 
     pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerWords) {
         add_one(&self.counters.timeouts);
-        self.deliver(producer, ended, dest, &Outcome::new(Status::Failed), Reason::Timeout, None);
+        self.deliver(producer, ended, dest, &Outcome::new(Status::Failed), Reason::Timeout, &[]);
     }
 
     #[inline(always)]
@@ -55,9 +56,36 @@ impl Shared {
         dest: &PeerWords,
         outcome: &Outcome,
         reason: Reason,
-        values: Option<Arc<[TypedValue]>>,
+        values: &[Option<MetricValue>],
     ) {
+        let values = if producer.values.is_empty() && values.is_empty() {
+            None
+        } else {
+            self.typed(producer, ended.correlator, values)
+        };
         self.agent.deliver(|| Measured::new(producer.number, ended, dest, outcome, reason, values));
+    }
+
+    #[cold]
+    fn typed(
+        &self,
+        producer: &Producer,
+        correlator: Correlator,
+        values: &[Option<MetricValue>],
+    ) -> Option<Arc<[TypedValue]>> {
+        let last = self.fitting(producer, values);
+        values::typed(&producer.values, &last, &producer.interim.told(correlator))
+    }
+
+    /// Those of `values` that fit; the others are counted.
+    pub(super) fn fitting(
+        &self,
+        producer: &Producer,
+        values: &[Option<MetricValue>],
+    ) -> Vec<Option<MetricValue>> {
+        let (fitting, refused) = values::fitting(&producer.values, values);
+        self.counters.values_refused.fetch_add(refused, Ordering::Relaxed);
+        fitting
     }
 
     /// The record of what a consumer has taken.
@@ -88,6 +116,7 @@ pub(super) struct Producer {
     pub(super) name: Arc<str>,
     /// The typed metrics as records carry them: shared, never copied.
     pub(super) values: Vec<Arc<ValueDefinition>>,
+    pub(super) interim: Interim,
     pub(super) with_hold: bool,
     pub(super) with_path: bool,
 }
@@ -95,6 +124,7 @@ pub(super) struct Producer {
 impl Producer {
     pub(super) fn new(number: u8, definition: TransactionDefinition, pool: TransactionPool) -> Self {
         let name = Arc::from(definition.name.as_str());
+        let metrics = definition.values.len();
         let values = definition.values.iter().cloned().map(Arc::new).collect();
         let [with_hold, with_path] = [Metric::RemoteHold, Metric::NetworkPath].map(|it| definition.has(it));
         Self {
@@ -105,6 +135,7 @@ impl Producer {
             answers: LiveSketch::new(),
             late: OnceLock::new(),
             name,
+            interim: Interim::new(metrics),
             values,
             with_hold,
             with_path,

@@ -20,7 +20,7 @@ use super::producer::{Producer, Shared, add_one};
 use super::record::{DestStatus, Path, Reason, Status};
 use super::split::Split;
 use super::trace::{Parent, TraceId, Traceparent};
-use super::values::{MetricValue, TypedValue, checked};
+use super::values::MetricValue;
 use crate::error::PoolExhausted;
 
 /// How the application saw a transaction end.
@@ -133,10 +133,23 @@ impl Transaction {
         if correlator == Correlator::NONE && !self.producer.is_measured() {
             return Stopped::Unmeasured;
         }
-        let from = PeerWords::of(&from);
+        self.stop_measured(now, correlator, &from, &outcome, values)
+    }
+
+    /// Apart, so that what is not measured pays for none of its room on the stack.
+    #[inline(never)]
+    fn stop_measured(
+        &self,
+        now: Instant,
+        correlator: Correlator,
+        from: &PeerId,
+        outcome: &Outcome,
+        values: &[Option<MetricValue>],
+    ) -> Stopped {
+        let from = PeerWords::of(from);
         match self.producer.pool.stop(now, correlator, &from) {
             Ok(ended) => {
-                self.answered(&ended, &from, &outcome, values);
+                self.answered(&ended, &from, outcome, values);
                 Stopped::Recorded
             }
             Err(not_stopped) => self.not_stopped(&not_stopped, &from),
@@ -146,15 +159,7 @@ impl Transaction {
     #[inline(always)]
     fn answered(&self, ended: &Ended, dest: &PeerWords, outcome: &Outcome, values: &[Option<MetricValue>]) {
         self.producer.answers.record(ended.elapsed_ns);
-        let values = if values.is_empty() { None } else { self.checked(values) };
         self.shared.deliver(&self.producer, ended, dest, outcome, Reason::None, values);
-    }
-
-    #[cold]
-    fn checked(&self, values: &[Option<MetricValue>]) -> Option<Arc<[TypedValue]>> {
-        let (values, refused) = checked(&self.producer.values, values);
-        self.shared.counters.values_refused.fetch_add(refused, Ordering::Relaxed);
-        values
     }
 
     #[cold]
@@ -190,6 +195,17 @@ impl Transaction {
         let updated = self.producer.pool.update(now, correlator);
         if updated {
             add_one(&self.shared.counters.updates);
+        }
+        updated
+    }
+
+    /// The same, and tells values in the order of the definition: its record has the last ones of each, however it ends.
+    /// Allocates; what does not fit the definition is left out and counted as `values_refused`.
+    pub fn update_with(&self, now: Instant, correlator: Correlator, values: &[Option<MetricValue>]) -> bool {
+        let updated = self.update(now, correlator);
+        if updated {
+            let values = self.shared.fitting(&self.producer, values);
+            self.producer.interim.tell(correlator, &values);
         }
         updated
     }
@@ -244,7 +260,7 @@ impl Transaction {
         let ended = self.unstarted(&started, &dest);
         add_one(&self.shared.counters.unreachable);
         let outcome = Outcome::new(Status::Failed);
-        self.shared.deliver(&self.producer, &ended, &dest, &outcome, Reason::Unreachable, None);
+        self.shared.deliver(&self.producer, &ended, &dest, &outcome, Reason::Unreachable, &[]);
     }
 
     fn unstarted(&self, started: &Started, dest: &PeerWords) -> Ended {

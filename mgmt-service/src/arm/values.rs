@@ -94,23 +94,33 @@ pub struct TypedValue {
     pub value: MetricValue,
 }
 
-/// The values that a record carries, and how many were refused: of another type than defined, too long, or
-/// beyond the definition. Allocates once if there are any.
-pub(super) fn checked(
+/// Those of `values` that fit their definitions, and how many were refused: of another type than defined, too long, or
+/// beyond the definition.
+pub(super) fn fitting(
     definitions: &[Arc<ValueDefinition>],
     values: &[Option<MetricValue>],
-) -> (Option<Arc<[TypedValue]>>, u64) {
-    if values.is_empty() {
-        return (None, 0);
-    }
+) -> (Vec<Option<MetricValue>>, u64) {
     let given = values.iter().flatten().count() as u64;
-    let fitting = definitions.iter().zip(values).filter_map(|(definition, value)| {
-        let value = value.clone().filter(|value| value.fits(definition))?;
+    let fits = |(definition, value): (&Arc<ValueDefinition>, &Option<MetricValue>)| {
+        value.clone().filter(|value| value.fits(definition))
+    };
+    let kept: Vec<_> = definitions.iter().zip(values).map(fits).collect();
+    let refused = given - kept.iter().flatten().count() as u64;
+    (kept, refused)
+}
+
+/// The values that a record carries: the last ones, or those told before. Allocates once if there are any.
+pub(super) fn typed(
+    definitions: &[Arc<ValueDefinition>],
+    last: &[Option<MetricValue>],
+    told: &[Option<MetricValue>],
+) -> Option<Arc<[TypedValue]>> {
+    let value = |(at, definition): (usize, &Arc<ValueDefinition>)| {
+        let value = [last, told].into_iter().find_map(|values| values.get(at)?.clone())?;
         Some(TypedValue { definition: Arc::clone(definition), value })
-    });
-    let kept: Arc<[_]> = fitting.collect();
-    let refused = given - kept.len() as u64;
-    ((!kept.is_empty()).then_some(kept), refused)
+    };
+    let typed: Arc<[_]> = definitions.iter().enumerate().filter_map(value).collect();
+    (!typed.is_empty()).then_some(typed)
 }
 
 /// # Errors
@@ -145,20 +155,21 @@ mod tests {
         .map(Arc::new);
         let text = |bytes| Some(MetricValue::Text("x".repeat(bytes).into()));
         let good = [Some(MetricValue::Counter(7)), None, text(VALUE_TEXT_BYTES_MAX)];
-        let (kept, refused) = checked(&definitions, &good);
-        let kept: Vec<_> = kept.iter().flat_map(|kept| kept.iter()).cloned().collect();
-        let at = |place: usize| {
-            let value = good[place].clone().unwrap();
-            TypedValue { definition: Arc::clone(&definitions[place]), value }
+        assert_eq!(fitting(&definitions, &good), (good.to_vec(), 0));
+        let told = [Some(MetricValue::Counter(1)), Some(MetricValue::Gauge(2))];
+        let kept: Vec<_> = typed(&definitions, &good, &told).unwrap().to_vec();
+        let at = |place: usize, value: &Option<MetricValue>| TypedValue {
+            definition: Arc::clone(&definitions[place]),
+            value: value.clone().unwrap(),
         };
-        assert_eq!((kept, refused), (vec![at(0), at(2)], 0));
+        assert_eq!(kept, [at(0, &good[0]), at(1, &told[1]), at(2, &good[2])]);
         let bad = [
             Some(MetricValue::Gauge(7)),
             Some(MetricValue::NumericId(1)),
             text(VALUE_TEXT_BYTES_MAX + 1),
             Some(MetricValue::Counter(1)),
         ];
-        assert_eq!(checked(&definitions, &bad), (None, 4));
-        assert_eq!(checked(&definitions, &[]), (None, 0));
+        assert_eq!(fitting(&definitions, &bad), (vec![None; 3], 4));
+        assert_eq!((fitting(&definitions, &[]), typed(&definitions, &[], &[])), ((vec![], 0), None));
     }
 }

@@ -278,6 +278,32 @@ fn typed_values_reach_the_record_and_those_of_another_type_are_counted() {
 }
 
 #[test]
+fn values_told_on_the_way_are_in_the_record_however_it_ends() {
+    let world = World::new();
+    let values = ["sent", "left"].map(|name| ValueDefinition::new(name, "By", ValueKind::Counter)).to_vec();
+    let definition = TransactionDefinition { values, ..TransactionDefinition::new("transfer", TIMEOUT) };
+    let transfer = world.app.define(definition).unwrap();
+    let start = || transfer.start(world.now, 1, world.buddy, Path::Direct).unwrap();
+    let counter = |number| Some(MetricValue::Counter(number));
+    let (ends, stalls, silent) = (start(), start(), start());
+    for correlator in [ends, stalls] {
+        assert!(transfer.update_with(world.now, correlator, &[counter(1), counter(9)]));
+        assert!(transfer.update_with(world.now, correlator, &[counter(5)]));
+    }
+    transfer.stop_with(world.now, ends, world.buddy, Outcome::new(Status::Good), &[None, counter(0)]);
+    assert!(!transfer.update_with(world.now, ends, &[counter(7)]));
+    assert_eq!(world.app.expire(world.now + TIMEOUT), 2);
+    let told = |record: &ArmRecord| {
+        let values = record.details.values.iter().flat_map(|values| values.iter());
+        (record.correlator, values.map(|typed| Some(typed.value.clone())).collect())
+    };
+    let records: Vec<(Correlator, Vec<_>)> = world.records().iter().map(told).collect();
+    let expected =
+        [(ends, vec![counter(5), counter(0)]), (stalls, vec![counter(5), counter(9)]), (silent, vec![])];
+    assert_eq!(records, expected);
+}
+
+#[test]
 fn late_answers_have_a_sketch_of_their_own() {
     let world = World::new();
     let (good, late, overdue) = (world.start(), world.start(), world.start());
