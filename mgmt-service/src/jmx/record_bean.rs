@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use super::bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
 use super::object_name::ObjectName;
 use super::server::{BeanServer, Registration};
-use crate::arm::{ArmRecord, DestStatus, Details, Path, Reason, Split, Status};
+use crate::arm::{ArmRecord, DestStatus, Details, Parent, Path, Reason, Split, Status, Traceparent};
 use crate::error::{ObjectNameError, RegisterError};
 
 /// The name under which a record is managed. Both peers stand with their PeerId: names of people are not unique.
@@ -39,6 +39,10 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
             _ => None,
         })
     };
+    let parent = || {
+        let (trace, span) = (text("trace")?, text("parent")?);
+        format!("00-{trace}-{span}-00").parse::<Traceparent>().ok().map(Parent::from)
+    };
     let at = humantime::parse_rfc3339(text("at")?).ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(ArmRecord {
         at_ms: u64::try_from(at.as_millis()).ok()?,
@@ -52,7 +56,8 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
         hold_us: number("hold_us"),
         path: Path::from_text(text("path").unwrap_or_default())?,
         reason: Reason::from_text(text("reason").unwrap_or_default())?,
-        details: Details::default(),
+        // Typed values stay with the object's peer: their types can't be told from its attributes.
+        details: Details { parent: parent(), blocked_us: number("blocked_us").unwrap_or(0), values: None },
         split: Split::of(Split::COLUMNS.map(number)),
     })
 }
@@ -72,7 +77,7 @@ impl DynamicBean for RecordBean {
         };
         BeanInfo {
             description: Cow::Borrowed("one measured transaction"),
-            attributes: ATTRIBUTES.into_iter().filter_map(attribute).collect(),
+            attributes: ATTRIBUTES.into_iter().chain(DETAILS).filter_map(attribute).collect(),
         }
     }
 
@@ -142,6 +147,9 @@ fn value(record: &ArmRecord, name: &str) -> Option<AttributeValue> {
         "lookup_us" => record.split.lookup_us.map(AttributeValue::from),
         "dial_us" => record.split.dial_us.map(AttributeValue::from),
         "network_us" => record.split.network_us.map(AttributeValue::from),
+        "parent" => text(&record.details.parent?.span.to_string()),
+        "trace" => text(&record.details.parent?.trace.to_string()),
+        "blocked_us" => Some(record.details.blocked_us).filter(|us| *us > 0).map(AttributeValue::from),
         _ => None,
     }
 }
@@ -165,12 +173,19 @@ const ATTRIBUTES: [(&str, &str); 15] = [
     ("network_us", "microseconds of the bare connection's round trip"),
 ];
 
+/// What only some records have.
+const DETAILS: [(&str, &str); 3] = [
+    ("parent", "the transaction that it was a part of"),
+    ("trace", "the trace of both"),
+    ("blocked_us", "microseconds in which it waited for something else"),
+];
+
 #[cfg(test)]
 mod tests {
     use overlay::PeerId;
 
     use super::*;
-    use crate::arm::Correlator;
+    use crate::arm::{Correlator, TraceId};
     use crate::jmx::ObjectNamePattern;
 
     fn record(n: u64) -> ArmRecord {
@@ -217,5 +232,12 @@ mod tests {
         assert_eq!(record_of(&name, &attributes).as_ref(), Some(&bean.record));
         assert_eq!(record_of(&name, &attributes[1..]), None);
         assert_eq!(ATTRIBUTES.map(|(name, _)| name), ArmRecord::COLUMNS);
+
+        let parent = Parent { trace: TraceId::from_bytes([3; 16]), span: Correlator(9) };
+        let details = Details { parent: Some(parent), blocked_us: 5, values: None };
+        let bean = RecordBean { record: ArmRecord { details, ..bean.record } };
+        let shown = bean.info().attributes.into_iter().map(|info| info.name.into_owned());
+        let attributes: Vec<_> = shown.map(|name| (name.clone(), bean.attribute(&name).unwrap())).collect();
+        assert_eq!(record_of(&name, &attributes).as_ref(), Some(&bean.record));
     }
 }
