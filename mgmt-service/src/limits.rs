@@ -36,6 +36,9 @@ pub const TRANSACTION_NAME_BYTES_MAX: usize = 64;
 /// Exceeded: [`DefineError::BadTimeout`](crate::error::DefineError::BadTimeout).
 pub const TRANSACTION_TIMEOUT_S_MAX: u64 = 3600;
 
+/// Bytes of an application's name, and of its group's: the lengths of ARM 4. A longer one is cut.
+pub const IDENTITY_BYTES_MAX: usize = 128;
+
 /// Typed metrics of one definition: as many as ARM 4 has slots for.
 ///
 /// Exceeded: [`DefineError::TooManyValues`](crate::error::DefineError::TooManyValues).
@@ -51,9 +54,9 @@ pub const VALUE_TEXT_BYTES_MAX: usize = 128;
 /// Each costs one copy per record. Reached: [`SubscribeError`](crate::error::SubscribeError).
 pub const CONSUMERS_MAX: usize = 16;
 
-/// Records in the pool of one consumer, which is also the capacity of its queue; about 256 bytes each.
+/// Places in the queue of one consumer; about 150 bytes each.
 ///
-/// More is cut to this. When all are filled or on loan, the consumer's [`Overflow`](crate::arm::Overflow)
+/// More is cut to this. When all are filled, the consumer's [`Overflow`](crate::arm::Overflow)
 /// decides which record is dropped, and `dropped` counts it.
 pub const CONSUMER_RECORDS_MAX: usize = 65_536;
 
@@ -246,9 +249,9 @@ pub const GET_PAGE_BEANS_MAX: usize = 1024;
 /// Records of an application that are registered as objects, the last ones; an older one is unregistered.
 pub const RECORD_BEANS_KEPT: usize = 1024;
 
-/// Records of the bean consumer's pool beyond those that are registered: room for a burst. Beyond, the oldest that wait
-/// are dropped and counted in `dropped` of the application.
-pub const RECORD_BEANS_SPARE: usize = 1024;
+/// Records that wait to be registered: room for a burst. Beyond, the oldest are dropped and counted in `dropped` of the
+/// application.
+pub const RECORD_BEANS_WAITING_MAX: usize = 2048;
 
 /// Subscriptions that one agent serves; a further one is told so and counted in `subscriptions_refused`.
 pub const SUBSCRIPTIONS_MAX: usize = 8;

@@ -86,7 +86,7 @@ impl Messenger {
         let group = peer.join(&Genesis::open("im"));
         let listener = group.bind(buddy_pipe(&group, &peer.id()))?;
         let boot_key = PipeId::random().map_err(MeetError::Random)?;
-        let application = Application::new(peer.id(), *boot_key.as_bytes());
+        let application = Application::identified(peer.id(), *boot_key.as_bytes(), "im", "");
         let transaction = application.define(TransactionDefinition::new(PING, settings.ping_timeout))?;
         let counters = Counters::default();
         let ping_period = AtomicU64::new(u64::try_from(settings.ping_period.as_millis()).unwrap_or(u64::MAX));

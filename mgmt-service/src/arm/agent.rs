@@ -1,17 +1,17 @@
-//! The ARM agent: fills one empty record of each subscribed consumer for every ended transaction
+//! The ARM agent: fills one empty place in the queue of each subscribed consumer for every ended transaction
 //! (paper §4.1), and counts what it does.
 //!
-//! In: records. Out: the same records in the queue of every consumer. No consumer can hold up another one or
-//! the application: a queue never waits.
+//! In: what was measured. Out: the same in the queue of every consumer. No consumer can hold up another one or the
+//! application: a queue never waits.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use overlay::PeerId;
 
+use super::measured::Measured;
 use super::queue::{Overflow, Pushed, RecordQueue};
-use super::record::ArmRecord;
 use crate::error::SubscribeError;
 use crate::limits::CONSUMERS_MAX;
 
@@ -20,7 +20,9 @@ use crate::limits::CONSUMERS_MAX;
 pub(super) struct Agent {
     peer: PeerId,
     /// Replaced as a whole when a consumer comes or goes, so that delivery never waits.
-    consumers: ArcSwap<Vec<Arc<RecordQueue>>>,
+    consumers: ArcSwap<Vec<Arc<RecordQueue<Measured>>>>,
+    /// Whether there are any: spares those who have none the cost of looking.
+    has_consumers: AtomicBool,
     /// Held while `consumers` is replaced.
     replacing: Mutex<()>,
     dropped: AtomicU64,
@@ -28,7 +30,13 @@ pub(super) struct Agent {
 
 impl Agent {
     pub(super) fn new(peer: PeerId) -> Self {
-        Self { peer, consumers: ArcSwap::default(), replacing: Mutex::new(()), dropped: AtomicU64::new(0) }
+        Self {
+            peer,
+            consumers: ArcSwap::default(),
+            has_consumers: AtomicBool::new(false),
+            replacing: Mutex::new(()),
+            dropped: AtomicU64::new(0),
+        }
     }
 
     /// # Errors
@@ -37,32 +45,48 @@ impl Agent {
         &self,
         capacity: usize,
         overflow: Overflow,
-    ) -> Result<Arc<RecordQueue>, SubscribeError> {
+    ) -> Result<Arc<RecordQueue<Measured>>, SubscribeError> {
         // Made before the lock is taken: a large pool takes a while to fill.
-        let queue = Arc::new(RecordQueue::new(self.peer, capacity, overflow));
+        let queue = Arc::new(RecordQueue::new(capacity, overflow));
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut consumers = Vec::clone(&self.consumers.load());
         if consumers.len() >= CONSUMERS_MAX {
             return Err(SubscribeError { max: CONSUMERS_MAX });
         }
         consumers.push(Arc::clone(&queue));
-        self.consumers.store(Arc::new(consumers));
+        self.replace(consumers);
         Ok(queue)
     }
 
-    pub(super) fn unsubscribe(&self, queue: &Arc<RecordQueue>) {
+    pub(super) fn unsubscribe(&self, queue: &Arc<RecordQueue<Measured>>) {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut consumers = Vec::clone(&self.consumers.load());
         consumers.retain(|subscribed| !Arc::ptr_eq(subscribed, queue));
+        self.replace(consumers);
+    }
+
+    fn replace(&self, consumers: Vec<Arc<RecordQueue<Measured>>>) {
+        self.has_consumers.store(!consumers.is_empty(), Ordering::Relaxed);
         self.consumers.store(Arc::new(consumers));
     }
 
-    /// Has `fill` write a record for every consumer.
-    pub(super) fn deliver(&self, fill: impl Fn(&mut ArmRecord)) {
-        for queue in self.consumers.load().iter() {
-            if queue.push_with(&fill) != Pushed::Queued {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+    /// Queues what `measured` gives for every consumer.
+    #[inline(always)]
+    pub(super) fn deliver(&self, measured: impl FnOnce() -> Measured) {
+        if !self.has_consumers.load(Ordering::Relaxed) {
+            return;
+        }
+        let consumers = self.consumers.load();
+        let Some((last, others)) = consumers.split_last() else { return };
+        let measured = measured();
+        others.iter().for_each(|queue| self.push(queue, measured.clone()));
+        self.push(last, measured);
+    }
+
+    #[inline(always)]
+    fn push(&self, queue: &RecordQueue<Measured>, measured: Measured) {
+        if queue.push(measured) != Pushed::Queued {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -13,12 +13,12 @@ use overlay::PeerId;
 use super::consumer::Consumer;
 use super::correlator::BootKey;
 use super::definition::{DefinitionId, TransactionDefinition};
+use super::identity::Identity;
 use super::pool::TransactionPool;
 use super::producer::{Producer, Shared, add_one};
 use super::queue::Overflow;
 use super::record::{Reason, Status};
 use super::sketch::Sketch;
-use super::trace::TraceId;
 use super::transaction::{Outcome, Transaction};
 use crate::error::{DefineError, SubscribeError};
 use crate::limits::DEFINITIONS_MAX;
@@ -55,7 +55,20 @@ impl Application {
     /// from it and can't be guessed without.
     #[must_use]
     pub fn new(peer: PeerId, boot_key: [u8; 32]) -> Self {
-        Self { shared: Arc::new(Shared::new(BootKey::new(boot_key), peer)) }
+        Self::identified(peer, boot_key, "", "")
+    }
+
+    /// The same, of the program called `name` in the application group `group` (ARM 4); each is cut to
+    /// [`IDENTITY_BYTES_MAX`](crate::limits::IDENTITY_BYTES_MAX).
+    #[must_use]
+    pub fn identified(peer: PeerId, boot_key: [u8; 32], name: &str, group: &str) -> Self {
+        Self { shared: Arc::new(Shared::new(BootKey::new(boot_key), peer, name, group)) }
+    }
+
+    /// Which application it is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
     }
 
     /// Defines a kind of transaction and makes its pool.
@@ -79,7 +92,7 @@ impl Application {
             } else {
                 let number = u8::try_from(producers.len()).unwrap_or(u8::MAX);
                 let pool = TransactionPool::new(self.shared.key.clone(), number, definition.timeout);
-                let producer = Arc::new(Producer::new(definition.clone(), pool));
+                let producer = Arc::new(Producer::new(number, definition.clone(), pool));
                 producers.push(Arc::clone(&producer));
                 defined = Some(producer);
             }
@@ -91,7 +104,7 @@ impl Application {
         }
     }
 
-    /// A consumer with a pool of `capacity` empty records (1 to
+    /// A consumer with a queue of `capacity` places (1 to
     /// [`CONSUMER_RECORDS_MAX`](crate::limits::CONSUMER_RECORDS_MAX); other values are cut), which receives
     /// every record that is made from now on.
     ///
@@ -104,15 +117,16 @@ impl Application {
 
     /// Ends each transaction whose timeout has come, as `failed` with reason `timeout`. Returns their number.
     ///
-    /// Looks at each transaction object, some microseconds for a definition.
+    /// Looks at each transaction object, some microseconds for a definition, but not before one can be due.
     pub fn expire(&self, now: Instant) -> usize {
         let expire = |producer: &Arc<Producer>| {
-            producer.pool.expire(now, |ended, dest| self.shared.timed_out(producer, ended, &dest))
+            producer.pool.expire(now, |ended, dest| self.shared.timed_out(producer, ended, dest))
         };
         self.shared.producers.load().iter().map(expire).sum()
     }
 
-    /// When to call [`Self::expire`] next; ask again after each start. Looks at each transaction object.
+    /// When to call [`Self::expire`] next; ask again after each start. It may be sooner than the next deadline, when what was
+    /// due then has ended. A load for each definition, unless nothing was in flight at the last look.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.shared.producers.load().iter().filter_map(|producer| producer.pool.poll_timeout()).min()
@@ -125,7 +139,7 @@ impl Application {
         let end = |producer: &Arc<Producer>| {
             producer.pool.end_all(now, |ended, dest| {
                 add_one(&shared.counters.aborted);
-                shared.deliver(producer, ended, &dest, &outcome, Reason::Stopped, None);
+                shared.deliver(producer, ended, dest, &outcome, Reason::Stopped, &[]);
             })
         };
         shared.producers.load().iter().map(end).sum()
@@ -183,12 +197,6 @@ impl Application {
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.shared.producers.load().iter().map(|producer| producer.pool.in_flight()).sum()
-    }
-
-    /// The trace that all transactions of this application belong to, for W3C Trace Context and OTLP.
-    #[must_use]
-    pub fn trace_id(&self) -> TraceId {
-        self.shared.trace
     }
 
     /// Whose application this is.

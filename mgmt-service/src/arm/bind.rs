@@ -9,36 +9,36 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 
-use super::correlator::Correlator;
+use super::trace::Parent;
 
 thread_local! {
-    static CURRENT: Cell<u64> = const { Cell::new(Correlator::NONE.0) };
+    static CURRENT: Cell<Option<Parent>> = const { Cell::new(None) };
 }
 
 /// The transaction that the work at hand belongs to.
 #[must_use]
-pub fn current() -> Option<Correlator> {
-    let current = CURRENT.get();
-    (current != Correlator::NONE.0).then_some(Correlator(current))
+pub fn current() -> Option<Parent> {
+    CURRENT.get()
 }
 
-/// Runs `work` as a part of the transaction of `correlator`.
-pub fn bound<R>(correlator: Correlator, work: impl FnOnce() -> R) -> R {
-    let _bound = Binding::new(correlator);
+/// Runs `work` as a part of a transaction, which [`as_parent`](super::Transaction::as_parent) or a
+/// [`Traceparent`](super::Traceparent) from elsewhere names.
+pub fn bound<R>(parent: Parent, work: impl FnOnce() -> R) -> R {
+    let _bound = Binding::new(parent);
     work()
 }
 
 /// A future that is polled as a part of a transaction.
 #[must_use = "futures do nothing unless polled"]
 pub struct Bound<'a, T> {
-    correlator: Correlator,
+    parent: Parent,
     future: BoxFuture<'a, T>,
 }
 
 impl<'a, T> Bound<'a, T> {
-    /// Polls `future` as a part of the transaction of `correlator`, on whatever thread. Allocates once.
-    pub fn new(correlator: Correlator, future: impl Future<Output = T> + Send + 'a) -> Self {
-        Self { correlator, future: Box::pin(future) }
+    /// Polls `future` as a part of a transaction, on whatever thread. Allocates once.
+    pub fn new(parent: Parent, future: impl Future<Output = T> + Send + 'a) -> Self {
+        Self { parent, future: Box::pin(future) }
     }
 }
 
@@ -46,25 +46,25 @@ impl<T> Future for Bound<'_, T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let _bound = Binding::new(self.correlator);
+        let _bound = Binding::new(self.parent);
         self.future.as_mut().poll(context)
     }
 }
 
 impl<T> std::fmt::Debug for Bound<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bound").field("correlator", &self.correlator).finish_non_exhaustive()
+        f.debug_struct("Bound").field("parent", &self.parent).finish_non_exhaustive()
     }
 }
 
 /// Puts back what was bound before, also when the work panics.
 struct Binding {
-    before: u64,
+    before: Option<Parent>,
 }
 
 impl Binding {
-    fn new(correlator: Correlator) -> Self {
-        Self { before: CURRENT.replace(correlator.0) }
+    fn new(parent: Parent) -> Self {
+        Self { before: CURRENT.replace(Some(parent)) }
     }
 }
 
@@ -77,13 +77,18 @@ impl Drop for Binding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arm::{Correlator, TraceId};
+
+    fn parent(number: u64) -> Parent {
+        Parent { trace: TraceId::from_bytes([7; 16]), span: Correlator(number) }
+    }
 
     #[tokio::test]
     async fn two_bound_futures_on_one_thread_keep_apart() {
         let task = |number| {
-            Bound::new(Correlator(number), async move {
+            Bound::new(parent(number), async move {
                 for _ in 0..3 {
-                    assert_eq!(current(), Some(Correlator(number)));
+                    assert_eq!(current(), Some(parent(number)));
                     tokio::task::yield_now().await;
                 }
             })
@@ -94,10 +99,10 @@ mod tests {
 
     #[test]
     fn inner_work_gives_way_to_the_outer_again() {
-        bound(Correlator(1), || {
-            let panicked = std::panic::catch_unwind(|| bound(Correlator(2), || std::panic::panic_any(())));
+        bound(parent(1), || {
+            let panicked = std::panic::catch_unwind(|| bound(parent(2), || std::panic::panic_any(())));
             assert!(panicked.is_err());
-            assert_eq!(current(), Some(Correlator(1)));
+            assert_eq!(current(), Some(parent(1)));
         });
         assert_eq!(current(), None);
     }

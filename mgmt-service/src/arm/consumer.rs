@@ -2,33 +2,36 @@
 
 use std::sync::Arc;
 
+use super::measured::Measured;
 use super::producer::Shared;
-use super::queue::{PooledRecord, RecordQueue};
+use super::queue::RecordQueue;
+use super::record::ArmRecord;
 
 /// A subscription to the records of an application. Dropping it unsubscribes.
 #[derive(Debug)]
 pub struct Consumer {
     shared: Arc<Shared>,
-    queue: Arc<RecordQueue>,
+    queue: Arc<RecordQueue<Measured>>,
 }
 
 impl Consumer {
-    pub(super) fn new(shared: Arc<Shared>, queue: Arc<RecordQueue>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, queue: Arc<RecordQueue<Measured>>) -> Self {
         Self { shared, queue }
     }
 
     /// The record that has waited longest; none when none waits. Never blocks.
     #[must_use]
-    pub fn get(&self) -> Option<PooledRecord> {
-        self.queue.get()
+    pub fn get(&self) -> Option<ArmRecord> {
+        self.queue.get().map(|measured| self.shared.record(measured))
     }
 
     /// Waits for a record.
     ///
     /// # Cancel safety
     /// Cancel-safe: a record is taken only in the poll that returns it.
-    pub async fn recv(&self) -> PooledRecord {
-        self.queue.recv().await
+    pub async fn recv(&self) -> ArmRecord {
+        let measured = self.queue.recv().await;
+        self.shared.record(measured)
     }
 
     /// Records that wait.

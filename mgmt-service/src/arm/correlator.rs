@@ -6,10 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use overlay::PeerId;
-
 use super::peer_words::PeerWords;
-use super::trace::TraceId;
 use crate::error::CorrelatorParseError;
 
 /// Identifies one transaction of one application since it was started; 8 bytes on the wire.
@@ -65,8 +62,7 @@ impl FromStr for Correlator {
 /// The secret of one run of an application, from which it derives its correlators. Never logged, never sent.
 #[derive(Clone)]
 pub struct BootKey {
-    random: [u8; 32],
-    /// The key of SipHash: 128 bits of a hash of `random`.
+    /// The key of SipHash: 128 bits of a hash of the random bytes.
     sip: [u64; 2],
 }
 
@@ -77,16 +73,12 @@ impl BootKey {
         let derived = blake3::derive_key("juxta arm correlators 1", &random);
         let (halves, _) = derived.as_chunks::<8>();
         let half = |at: usize| halves.get(at).map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        Self { random, sip: [half(0), half(1)] }
+        Self { sip: [half(0), half(1)] }
     }
 
-    /// The trace that all transactions of `peer` in this boot belong to: a hash, which tells nothing of the key.
-    pub(super) fn trace_id(&self, peer: &PeerId) -> TraceId {
-        let mut hasher = blake3::Hasher::new_derive_key("juxta arm trace id 1");
-        hasher.update(&self.random).update(&peer.to_bytes());
-        let mut id = [0; 16];
-        hasher.finalize_xof().fill(&mut id);
-        TraceId::from_bytes(id)
+    /// 64 bits that tell this boot from others, and nothing of the key.
+    pub(super) fn instance(&self) -> u64 {
+        self.hash(u64::MAX, 0)
     }
 
     /// SipHash-1-3 of two words: a keyed function made for short inputs, a tenth of the cost of a keyed BLAKE3.
@@ -136,11 +128,13 @@ const INPUT_BYTES: u64 = 16;
 mod tests {
     use std::hash::{DefaultHasher, Hasher};
 
+    use overlay::PeerId;
+
     use super::*;
 
     #[test]
     fn hash_is_the_siphash_1_3_of_the_standard_library() {
-        let key = BootKey { random: [0; 32], sip: [0, 0] };
+        let key = BootKey { sip: [0, 0] };
         for (first, second) in [(0, 0), (1, 2), (u64::MAX, 1), (0x0123_4567_89ab_cdef, u64::MAX)] {
             let mut reference = DefaultHasher::new();
             reference.write(&u64::to_le_bytes(first));

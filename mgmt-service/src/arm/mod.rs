@@ -5,12 +5,12 @@
 //!  application ── start/stop ──► Transaction (producer, a pool of transaction objects)
 //!                                      │ ended
 //!                                      ▼
-//!                                    Agent ── fills an empty record of each consumer's pool
+//!                                    Agent ── fills an empty place of each consumer's queue
 //!                                      │
 //!                        ┌─────────────┴─────────────┐
 //!                   RecordQueue                 RecordQueue        one per consumer, bounded
 //!                        │ get                        │ get
-//!                    Consumer  (CSV)             Consumer  (beans)   drop puts the record back
+//!                    Consumer  (CSV)             Consumer  (beans)  makes the record
 //! ```
 //!
 //! Everything here takes `now`; nothing here reads a clock, spawns a task or touches the network.
@@ -22,7 +22,12 @@ mod buckets;
 mod consumer;
 mod correlator;
 mod definition;
+mod details;
+mod due;
+mod identity;
+mod interim;
 mod live_sketch;
+mod measured;
 mod peer_words;
 mod pool;
 mod producer;
@@ -40,12 +45,14 @@ pub use bind::{Bound, bound, current};
 pub use consumer::Consumer;
 pub use correlator::{BootKey, Correlator};
 pub use definition::{DefinitionId, Metric, TransactionDefinition};
+pub use details::Details;
+pub use identity::Identity;
 pub use pool::Started;
-pub use queue::{Overflow, PooledRecord, Pushed, RecordQueue};
+pub use queue::Overflow;
 pub(crate) use record::rfc3339_ms;
-pub use record::{ArmRecord, DestStatus, Details, Path, Reason, Status};
+pub use record::{ArmRecord, DestStatus, Path, Reason, Status};
 pub use sketch::Sketch;
 pub use split::Split;
-pub use trace::{TraceId, Traceparent};
+pub use trace::{Parent, TraceId, Traceparent};
 pub use transaction::{Outcome, Stopped, Transaction};
-pub use values::{MetricValue, ValueDefinition, ValueKind};
+pub use values::{MetricValue, TypedValue, ValueDefinition, ValueKind};

@@ -1,6 +1,6 @@
 //! A peer as a few machine words: what lock-free slots can hold and compare.
 //!
-//! In: a PeerId. Out: nine words, and the PeerId again. Nothing is allocated but by [`PeerWords::peer`].
+//! In: a PeerId. Out: nine words, and the PeerId again. Nothing is allocated.
 
 use overlay::PeerId;
 
@@ -9,44 +9,47 @@ use overlay::PeerId;
 pub(super) struct PeerWords {
     /// Code and length of the digest, 8 bits each.
     pub(super) header: u16,
-    /// The digest, little-endian, zeros behind its end.
-    pub(super) digest: [u64; DIGEST_WORDS],
+    /// The digest, little-endian, zeros behind its end: the words that nearly all peers have, and the others.
+    pub(super) usual: [u64; USUAL_WORDS],
+    pub(super) rest: [u64; REST_WORDS],
 }
 
 impl PeerWords {
+    #[inline(always)]
     pub(super) fn of(peer: &PeerId) -> Self {
         let multihash = peer.as_ref();
         let bytes = multihash.digest();
         // Both codes that a PeerId may have are below 128, and a digest has at most 64 bytes.
         let header = (multihash.code() as u16 & 0xff) << 8 | u16::from(multihash.size());
         // The two kinds that nearly all peers are of need no loop: an Ed25519 key, and a hash of another key.
-        let digest = if let Ok(key) = <&[u8; KEY_BYTES]>::try_from(bytes) {
-            words(key)
+        if let Ok(key) = <&[u8; KEY_BYTES]>::try_from(bytes) {
+            Self { header, usual: words(key), rest: [0; REST_WORDS] }
         } else if let Ok(hash) = <&[u8; 32]>::try_from(bytes) {
-            words(hash)
+            Self { header, usual: words(hash), rest: [0; REST_WORDS] }
         } else {
-            words(bytes)
-        };
-        Self { header, digest }
+            let (usual, rest) = bytes.split_at_checked(8 * USUAL_WORDS).unwrap_or((bytes, &[]));
+            Self { header, usual: words(usual), rest: words(rest) }
+        }
     }
 
-    /// The words that nearly all peers have, and the others when they are in use.
-    pub(super) fn parts(&self) -> (&[u64; USUAL_WORDS], &[u64]) {
-        let (usual, rest) = self.digest.split_first_chunk().unwrap_or((&[0; USUAL_WORDS], &[]));
-        (usual, if self.length() > 8 * USUAL_WORDS { rest } else { &[] })
+    /// Whether the other words are in use.
+    pub(super) fn is_long(&self) -> bool {
+        self.length() > 8 * USUAL_WORDS
     }
 
     /// 64 bits of the peer's key or hash; the first 8 bytes may be the same for all.
     pub(super) fn fingerprint(&self) -> u64 {
-        let [_, _, second, third, ..] = self.digest;
+        let [_, _, second, third, _] = self.usual;
         second ^ third
     }
 
     /// The PeerId again; none for words that were not made from one.
     pub(super) fn peer(&self) -> Option<PeerId> {
-        let mut bytes = vec![(self.header >> 8) as u8, self.length() as u8];
-        bytes.extend(self.digest.iter().flat_map(|word| word.to_le_bytes()).take(self.length()));
-        PeerId::from_bytes(&bytes).ok()
+        let header = [(self.header >> 8) as u8, self.length() as u8];
+        let words = self.usual.iter().chain(&self.rest).flat_map(|word| word.to_le_bytes());
+        let mut bytes = [0; HEADER_BYTES + 8 * (USUAL_WORDS + REST_WORDS)];
+        bytes.iter_mut().zip(header.into_iter().chain(words)).for_each(|(to, from)| *to = from);
+        PeerId::from_bytes(bytes.get(..HEADER_BYTES + self.length())?).ok()
     }
 
     fn length(&self) -> usize {
@@ -56,8 +59,8 @@ impl PeerWords {
 
 /// Little-endian words, zeros behind the end. Unrolled where the length is known.
 #[inline(always)]
-fn words(bytes: &[u8]) -> [u64; DIGEST_WORDS] {
-    let mut words = [0; DIGEST_WORDS];
+fn words<const WORDS: usize>(bytes: &[u8]) -> [u64; WORDS] {
+    let mut words = [0; WORDS];
     let (whole, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
     for (to, from) in last.iter_mut().zip(rest) {
@@ -69,14 +72,17 @@ fn words(bytes: &[u8]) -> [u64; DIGEST_WORDS] {
     words
 }
 
+/// Bytes of a multihash before its digest, both below 128.
+const HEADER_BYTES: usize = 2;
+
 /// Bytes of an Ed25519 key in a PeerId.
 const KEY_BYTES: usize = 36;
 
 /// Words that hold such a key, or a hash of another kind.
 pub(super) const USUAL_WORDS: usize = KEY_BYTES.div_ceil(8);
 
-/// Words of the longest digest that a PeerId can have.
-pub(super) const DIGEST_WORDS: usize = 8;
+/// Words beyond, up to the longest digest that a PeerId can have: 64 bytes.
+pub(super) const REST_WORDS: usize = 8 - USUAL_WORDS;
 
 #[cfg(test)]
 mod tests {
@@ -94,7 +100,7 @@ mod tests {
         for peer in peers {
             let words = PeerWords::of(&peer);
             assert_eq!(words.peer(), Some(peer));
-            assert_eq!(words.parts().1.is_empty(), peer.to_bytes().len() - 2 <= 40);
+            assert_eq!(words.is_long(), peer.to_bytes().len() - 2 > 40);
         }
     }
 

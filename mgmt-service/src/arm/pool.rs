@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use overlay::PeerId;
 
 use super::correlator::{BootKey, Correlator};
+use super::due::Due;
 use super::peer_words::PeerWords;
 use super::record::Path;
 use super::slot::{NUMBER_MASK, Phase, Slot, Start, State};
+use super::trace::{Parent, TraceId};
 use crate::error::PoolExhausted;
 use crate::limits::TRANSACTIONS_IN_FLIGHT_MAX;
 
@@ -29,7 +31,7 @@ pub struct Started {
     /// The way that the question takes.
     pub path: Path,
     /// The transaction that this one is a part of.
-    pub parent: Option<Correlator>,
+    pub parent: Option<Parent>,
     /// When the work arrived that this transaction does; what it waited until it was started is its
     /// [`queue_us`](super::Split::queue_us), unless its outcome says another.
     pub arrived: Option<Instant>,
@@ -50,7 +52,7 @@ pub(super) struct Ended {
     /// When it was started, in milliseconds since 1970.
     pub(super) wall_ms: u64,
     pub(super) path: Path,
-    pub(super) parent: Option<Correlator>,
+    pub(super) parent: Option<Parent>,
     /// Microseconds between arrival and start, at most 71 minutes; none below one.
     pub(super) queue_us: Option<u64>,
     /// Nanoseconds since its start.
@@ -86,7 +88,10 @@ pub(super) struct TransactionPool {
     /// Before the first start, so that a clock that steps back a little still counts.
     origin: OnceLock<Instant>,
     slots: Box<[Slot]>,
+    /// The traces of transactions that have a parent, by slot; guarded by its state, written and read for these alone.
+    traces: Box<[[AtomicU64; 2]]>,
     issued: Issued,
+    due: Due,
 }
 
 /// The last number given out, on a cache line of its own, since every start changes it.
@@ -104,7 +109,9 @@ impl TransactionPool {
             prefix: u32::from(number) << NUMBER_MASK.count_ones(),
             origin: OnceLock::new(),
             slots: std::iter::repeat_with(Slot::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
+            traces: std::iter::repeat_with(Default::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
             issued: Issued::default(),
+            due: Due::default(),
         }
     }
 
@@ -114,6 +121,7 @@ impl TransactionPool {
     ///
     /// # Errors
     /// [`PoolExhausted`] when all objects are in flight.
+    #[inline(always)]
     pub(super) fn start(&self, now: Instant, started: &Started) -> Result<Correlator, PoolExhausted> {
         let dest = PeerWords::of(&started.dest);
         let queued_us = started.arrived.map_or(0, |arrived| micros_since(arrived, now));
@@ -122,13 +130,16 @@ impl TransactionPool {
             wall_ms: started.wall_ms,
             path: started.path,
             queued_us,
-            parent: started.parent.unwrap_or(Correlator::NONE).0,
+            parent: started.parent.map_or(0, |parent| parent.span.0),
         };
         for _ in 0..TRANSACTIONS_IN_FLIGHT_MAX {
             let number = self.next_number();
             let Some(slot) = self.slots.get(slot_of(number)).filter(|slot| slot.claim(number)) else {
                 continue;
             };
+            if let Some(parent) = started.parent {
+                self.write_trace(number, parent.trace);
+            }
             let correlator = self.correlator(number, &dest);
             slot.open(State::of(correlator.0, Phase::Live), &start, &dest);
             return Ok(correlator);
@@ -140,25 +151,25 @@ impl TransactionPool {
     ///
     /// # Errors
     /// [`NotStopped`] tells why the answer did not count. Only [`NotStopped::Overdue`] ends the transaction.
+    #[inline(always)]
     pub(super) fn stop(
         &self,
         now: Instant,
         correlator: Correlator,
-        from: &PeerId,
+        from: &PeerWords,
     ) -> Result<Ended, NotStopped> {
-        let from = PeerWords::of(from);
         let Some((slot, live)) = self.live(correlator) else {
-            return Err(self.not_live(now, correlator, &from));
+            return Err(self.not_live(now, correlator, from));
         };
-        if !slot.is_with(&from) {
+        if !slot.is_with(from) {
             let other = slot.still(live);
-            return Err(if other { NotStopped::WrongPeer } else { self.not_live(now, correlator, &from) });
+            return Err(if other { NotStopped::WrongPeer } else { self.not_live(now, correlator, from) });
         }
         let now_ns = self.ns(now);
         let overdue = self.deadline_ns(slot) <= now_ns;
-        let ended = ended(slot, correlator, now_ns);
+        let ended = self.ended(slot, correlator, now_ns);
         if !slot.pass(live, Phase::Free) {
-            return Err(self.not_live(now, correlator, &from));
+            return Err(self.not_live(now, correlator, from));
         }
         if overdue { Err(NotStopped::Overdue(ended)) } else { Ok(ended) }
     }
@@ -193,26 +204,43 @@ impl TransactionPool {
         slot.blocked.update(live.generation(), |blocked| Some(blocked.saturating_add(blocked_us))).is_some()
     }
 
-    /// Ends all transactions whose deadline has come, oldest first. Looks at each object.
-    pub(super) fn expire(&self, now: Instant, each: impl FnMut(&Ended, PeerId)) -> usize {
-        self.end(now, Phase::Expired, |slot, now_ns| self.deadline_ns(slot) <= now_ns, each)
+    /// Ends all transactions whose deadline has come, oldest first. Looks at each object, but not before one can be due.
+    pub(super) fn expire(&self, now: Instant, each: impl FnMut(&Ended, &PeerWords)) -> usize {
+        let now_ns = self.ns(now);
+        if self.due.known().is_some_and(|due| now_ns < due) {
+            return 0;
+        }
+        let ended = self.end(now_ns, Phase::Expired, |slot| self.deadline_ns(slot) <= now_ns, each);
+        self.due.found(self.earliest_ns());
+        ended
     }
 
     /// Ends all transactions, for an application that stops. Looks at each object.
-    pub(super) fn end_all(&self, now: Instant, each: impl FnMut(&Ended, PeerId)) -> usize {
-        self.end(now, Phase::Free, |_, _| true, each)
+    pub(super) fn end_all(&self, now: Instant, each: impl FnMut(&Ended, &PeerWords)) -> usize {
+        let ended = self.end(self.ns(now), Phase::Free, |_| true, each);
+        self.due.found(self.earliest_ns());
+        ended
     }
 
     /// A correlator for an exchange with `dest` that was never started, so that its record has one too.
-    pub(super) fn unstarted(&self, dest: &PeerId) -> Correlator {
-        self.correlator(self.next_number(), &PeerWords::of(dest))
+    pub(super) fn unstarted(&self, dest: &PeerWords) -> Correlator {
+        self.correlator(self.next_number(), dest)
     }
 
-    /// The earliest deadline of a transaction in flight. Looks at each object.
+    /// When to call [`Self::expire`]: at the earliest deadline of those in flight, or before, when the transaction whose
+    /// deadline it was has ended since or got more time. One load, unless nothing was in flight at the last look.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let due = self.due.known().or_else(|| {
+            let earliest = self.earliest_ns();
+            self.due.found(earliest);
+            earliest
+        });
+        self.origin.get()?.checked_add(Duration::from_nanos(due?))
+    }
+
+    fn earliest_ns(&self) -> Option<u64> {
         let live = self.slots.iter().filter(|slot| slot.state().phase() == Phase::Live);
-        let earliest = live.map(|slot| self.deadline_ns(slot)).min()?;
-        self.origin.get()?.checked_add(Duration::from_nanos(earliest))
+        live.map(|slot| self.deadline_ns(slot)).min()
     }
 
     /// Transactions in flight. Looks at each object.
@@ -222,28 +250,71 @@ impl TransactionPool {
 
     fn end(
         &self,
-        now: Instant,
+        now_ns: u64,
         to: Phase,
-        due: impl Fn(&Slot, u64) -> bool,
-        mut each: impl FnMut(&Ended, PeerId),
+        due: impl Fn(&Slot) -> bool,
+        mut each: impl FnMut(&Ended, &PeerWords),
     ) -> usize {
-        let (now_ns, mut count) = (self.ns(now), 0);
+        let mut count = 0;
         // The slot that is used next holds the oldest number, unless starts had to go round others.
         let next = slot_of(self.issued.0.load(Ordering::Relaxed) + 1);
         let (younger, older) = self.slots.split_at_checked(next).unwrap_or_default();
         for slot in older.iter().chain(younger) {
             let state = slot.state();
-            if state.phase() != Phase::Live || !due(slot, now_ns) {
+            if state.phase() != Phase::Live || !due(slot) {
                 continue;
             }
             let correlator = Correlator(u64::from(self.prefix) << 32 | state.body());
-            let (ended, dest) = (ended(slot, correlator, now_ns), slot.dest());
-            if let Some(dest) = slot.pass(state, to).then(|| dest.peer()).flatten() {
-                each(&ended, dest);
+            let (ended, dest) = (self.ended(slot, correlator, now_ns), slot.dest());
+            if slot.pass(state, to) {
+                each(&ended, &dest);
                 count += 1;
             }
         }
         count
+    }
+
+    /// What the transaction of `correlator` is a part of; none as well when it is not in flight.
+    pub(super) fn parent(&self, correlator: Correlator) -> Option<Parent> {
+        let (slot, live) = self.live(correlator)?;
+        let parent = self.parent_of(slot.view().start.parent, correlator);
+        if slot.still(live) { parent } else { None }
+    }
+
+    #[inline(always)]
+    fn ended(&self, slot: &Slot, correlator: Correlator, now_ns: u64) -> Ended {
+        let view = slot.view();
+        let elapsed_ns = now_ns.saturating_sub(view.start.at_ns);
+        Ended {
+            correlator,
+            wall_ms: view.start.wall_ms,
+            path: view.start.path,
+            parent: self.parent_of(view.start.parent, correlator),
+            queue_us: (view.start.queued_us > 0).then(|| view.start.queued_us.into()),
+            elapsed_ns,
+            blocked_us: view.blocked_us(elapsed_ns / 1000),
+        }
+    }
+
+    #[inline(always)]
+    fn parent_of(&self, span: u64, correlator: Correlator) -> Option<Parent> {
+        if span == 0 { None } else { self.read_trace(span, correlator) }
+    }
+
+    #[cold]
+    fn read_trace(&self, span: u64, correlator: Correlator) -> Option<Parent> {
+        let [high, low] = self.traces.get(slot_of(correlator.seq().into()))?;
+        let load = |word: &AtomicU64| u128::from(word.load(Ordering::Relaxed));
+        let trace = TraceId::from_bytes((load(high) << 64 | load(low)).to_be_bytes());
+        Some(Parent { trace, span: Correlator(span) })
+    }
+
+    fn write_trace(&self, number: u64, trace: TraceId) {
+        let trace = u128::from_be_bytes(trace.to_bytes());
+        if let Some([high, low]) = self.traces.get(slot_of(number)) {
+            high.store((trace >> 64) as u64, Ordering::Relaxed);
+            low.store(trace as u64, Ordering::Relaxed);
+        }
     }
 
     /// The slot of `correlator` while its transaction is in flight, and the state that says so.
@@ -298,20 +369,6 @@ impl TransactionPool {
     }
 }
 
-fn ended(slot: &Slot, correlator: Correlator, now_ns: u64) -> Ended {
-    let view = slot.view();
-    let elapsed_ns = now_ns.saturating_sub(view.start.at_ns);
-    Ended {
-        correlator,
-        wall_ms: view.start.wall_ms,
-        path: view.start.path,
-        parent: (view.start.parent != 0).then_some(Correlator(view.start.parent)),
-        queue_us: (view.start.queued_us > 0).then(|| view.start.queued_us.into()),
-        elapsed_ns,
-        blocked_us: view.blocked_us(elapsed_ns / 1000),
-    }
-}
-
 /// Microseconds, at most an hour and a bit.
 fn micros_since(earlier: Instant, now: Instant) -> u32 {
     u32::try_from(now.saturating_duration_since(earlier).as_micros()).unwrap_or(u32::MAX)
@@ -322,7 +379,8 @@ fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
-fn slot_of(number: u64) -> usize {
+/// The place of a transaction, by its number or its sequence number.
+pub(super) fn slot_of(number: u64) -> usize {
     number as usize & (TRANSACTIONS_IN_FLIGHT_MAX - 1)
 }
 

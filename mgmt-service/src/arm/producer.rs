@@ -9,20 +9,23 @@ use arc_swap::ArcSwap;
 use overlay::PeerId;
 
 use super::agent::Agent;
-use super::correlator::BootKey;
+use super::correlator::{BootKey, Correlator};
 use super::definition::{Metric, TransactionDefinition};
+use super::identity::Identity;
+use super::interim::Interim;
 use super::live_sketch::LiveSketch;
+use super::measured::Measured;
+use super::peer_words::PeerWords;
 use super::pool::{Ended, TransactionPool};
-use super::record::{ArmRecord, Path, Reason, Status};
-use super::trace::TraceId;
+use super::record::{ArmRecord, Reason, Status};
 use super::transaction::Outcome;
-use super::values::MetricValue;
+use super::values::{self, MetricValue, TypedValue, ValueDefinition};
 
 /// What all clones of an application and its transactions share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) key: BootKey,
-    pub(super) trace: TraceId,
+    pub(super) identity: Identity,
     pub(super) agent: Agent,
     /// One for each definition; replaced only by `define`.
     pub(super) producers: ArcSwap<Vec<Arc<Producer>>>,
@@ -30,9 +33,9 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(key: BootKey, peer: PeerId) -> Self {
+    pub(super) fn new(key: BootKey, peer: PeerId, name: &str, group: &str) -> Self {
         Self {
-            trace: key.trace_id(&peer),
+            identity: Identity::new(name, group, &key),
             key,
             agent: Agent::new(peer),
             producers: ArcSwap::default(),
@@ -40,50 +43,67 @@ impl Shared {
         }
     }
 
-    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerId) {
+    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerWords) {
         add_one(&self.counters.timeouts);
-        self.deliver(producer, ended, dest, &Outcome::new(Status::Failed), Reason::Timeout, None);
+        self.deliver(producer, ended, dest, &Outcome::new(Status::Failed), Reason::Timeout, &[]);
     }
 
-    /// Only a transaction that an answer ended has a response time.
+    #[inline(always)]
     pub(super) fn deliver(
         &self,
         producer: &Producer,
         ended: &Ended,
-        dest: &PeerId,
+        dest: &PeerWords,
         outcome: &Outcome,
         reason: Reason,
-        values: Option<&Arc<[Option<MetricValue>]>>,
+        values: &[Option<MetricValue>],
     ) {
-        let elapsed_us = ended.elapsed_ns / 1000;
-        let hold_us = outcome.hold_us.filter(|_| producer.with_hold).map(|hold| hold.min(elapsed_us));
-        self.agent.deliver(|record| {
-            let ArmRecord { transaction, details, .. } = record;
-            // The name is shared by all threads: its count of references is left alone when it can be.
-            if !Arc::ptr_eq(transaction, &producer.name) {
-                *transaction = Arc::clone(&producer.name);
-            }
-            details.parent = ended.parent;
-            details.blocked_us = ended.blocked_us;
-            details.values = values.cloned();
-            record.at_ms = ended.wall_ms;
-            record.dest = *dest;
-            record.dest_status = outcome.dest_status;
-            record.correlator = ended.correlator;
-            record.status = outcome.status;
-            record.response_us = (reason == Reason::None).then_some(elapsed_us);
-            record.hold_us = hold_us;
-            record.path = if producer.with_path { ended.path } else { Path::None };
-            record.reason = reason;
-            record.split = outcome.split;
-            record.split.queue_us = outcome.split.queue_us.or(ended.queue_us);
-        });
+        let values = if producer.values.is_empty() && values.is_empty() {
+            None
+        } else {
+            self.typed(producer, ended.correlator, values)
+        };
+        self.agent.deliver(|| Measured::new(producer.number, ended, dest, outcome, reason, values));
+    }
+
+    #[cold]
+    fn typed(
+        &self,
+        producer: &Producer,
+        correlator: Correlator,
+        values: &[Option<MetricValue>],
+    ) -> Option<Arc<[TypedValue]>> {
+        let last = self.fitting(producer, values);
+        values::typed(&producer.values, &last, &producer.interim.told(correlator))
+    }
+
+    /// Those of `values` that fit; the others are counted.
+    pub(super) fn fitting(
+        &self,
+        producer: &Producer,
+        values: &[Option<MetricValue>],
+    ) -> Vec<Option<MetricValue>> {
+        let (fitting, refused) = values::fitting(&producer.values, values);
+        self.counters.values_refused.fetch_add(refused, Ordering::Relaxed);
+        fitting
+    }
+
+    /// The record of what a consumer has taken.
+    pub(super) fn record(&self, measured: Measured) -> ArmRecord {
+        let peer = self.agent.peer();
+        match self.producers.load().get(usize::from(measured.definition)) {
+            Some(producer) => measured.record(peer, producer),
+            // Definitions stay for as long as the application.
+            None => ArmRecord::empty(peer),
+        }
     }
 }
 
 /// A definition and the pool of its transaction objects.
 #[derive(Debug)]
 pub(super) struct Producer {
+    /// Its place among the definitions of the application.
+    pub(super) number: u8,
     pub(super) definition: TransactionDefinition,
     pub(super) pool: TransactionPool,
     /// Whether it is measured at all.
@@ -93,22 +113,30 @@ pub(super) struct Producer {
     /// Of answers after the timeout; made when the first one comes.
     late: OnceLock<LiveSketch>,
     /// The name as records carry it: shared, never copied.
-    name: Arc<str>,
-    with_hold: bool,
-    with_path: bool,
+    pub(super) name: Arc<str>,
+    /// The typed metrics as records carry them: shared, never copied.
+    pub(super) values: Vec<Arc<ValueDefinition>>,
+    pub(super) interim: Interim,
+    pub(super) with_hold: bool,
+    pub(super) with_path: bool,
 }
 
 impl Producer {
-    pub(super) fn new(definition: TransactionDefinition, pool: TransactionPool) -> Self {
+    pub(super) fn new(number: u8, definition: TransactionDefinition, pool: TransactionPool) -> Self {
         let name = Arc::from(definition.name.as_str());
+        let metrics = definition.values.len();
+        let values = definition.values.iter().cloned().map(Arc::new).collect();
         let [with_hold, with_path] = [Metric::RemoteHold, Metric::NetworkPath].map(|it| definition.has(it));
         Self {
+            number,
             definition,
             pool,
             measured: AtomicBool::new(true),
             answers: LiveSketch::new(),
             late: OnceLock::new(),
             name,
+            interim: Interim::new(metrics),
+            values,
             with_hold,
             with_path,
         }

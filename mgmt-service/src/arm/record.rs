@@ -7,8 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use overlay::PeerId;
 use serde::Serialize;
 
-use super::values::MetricValue;
-use super::{Correlator, Split};
+use super::{Correlator, Details, Split};
 
 /// Declares an enum whose variants have a fixed number (for wires) and a fixed text (for people and scripts).
 macro_rules! coded_enum {
@@ -151,17 +150,6 @@ pub struct ArmRecord {
     pub details: Details,
 }
 
-/// What only some transactions have; empty for all others. Columns and JSON leave it out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Details {
-    /// The transaction that it was a part of.
-    pub parent: Option<Correlator>,
-    /// Microseconds of the response time in which it waited for something else.
-    pub blocked_us: u64,
-    /// Typed values, in the order of the definition's [`ValueDefinition`](super::ValueDefinition)s.
-    pub values: Option<Arc<[Option<MetricValue>]>>,
-}
-
 impl ArmRecord {
     /// The columns of a record, in the order of CSV files and of JSON lines; new ones come at the end.
     pub const COLUMNS: [&str; 15] = [
@@ -235,7 +223,8 @@ impl ArmRecord {
         ]
     }
 
-    /// The record as a JSON object with the keys [`Self::COLUMNS`]; a number that was not measured is `null`.
+    /// The record as a JSON object with the keys [`Self::COLUMNS`], then those of its [`Details`]; a number that was not
+    /// measured is `null`.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self.columns()).unwrap_or_default()
@@ -264,6 +253,7 @@ impl ArmRecord {
             lookup_us: self.split.lookup_us,
             dial_us: self.split.dial_us,
             network_us: self.split.network_us,
+            details: &self.details,
         }
     }
 }
@@ -286,6 +276,8 @@ struct Columns<'a> {
     lookup_us: Option<u64>,
     dial_us: Option<u64>,
     network_us: Option<u64>,
+    #[serde(flatten)]
+    details: &'a Details,
 }
 
 /// A time of a clock that may be wrong, as RFC 3339; what lies after the year 9999 is cut to that.

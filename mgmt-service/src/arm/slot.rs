@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::peer_words::{DIGEST_WORDS, PeerWords, USUAL_WORDS};
+use super::peer_words::{PeerWords, REST_WORDS, USUAL_WORDS};
 use super::record::Path;
 
 /// A transaction object; two cache lines of its own, so that neighbours don't disturb each other.
@@ -22,8 +22,8 @@ pub(super) struct Slot {
     head: AtomicU64,
     /// The digest of the peer's multihash.
     usual: [AtomicU64; USUAL_WORDS],
-    rest: [AtomicU64; DIGEST_WORDS - USUAL_WORDS],
-    /// The parent's correlator, 0 for none.
+    rest: [AtomicU64; REST_WORDS],
+    /// The parent's correlator, 0 for none; its trace lies beside the slots.
     parent: AtomicU64,
     /// Microseconds by which heartbeats moved the deadline.
     pub(super) extended: Edited,
@@ -73,18 +73,17 @@ impl Slot {
     }
 
     /// Fills the claimed slot and lets everybody see it.
+    #[inline(always)]
     pub(super) fn open(&self, live: State, start: &Start, dest: &PeerWords) {
         let store = |word: &AtomicU64, value| word.store(value, Ordering::Relaxed);
         store(&self.at_ns, start.at_ns);
         store(&self.wall_ms, start.wall_ms);
         let path = u64::from(start.path.code()) << 16;
         store(&self.head, u64::from(start.queued_us) << 32 | path | u64::from(dest.header));
-        let (usual, rest) = dest.parts();
-        self.usual
-            .iter()
-            .zip(usual)
-            .chain(self.rest.iter().zip(rest))
-            .for_each(|(word, value)| store(word, *value));
+        self.usual.iter().zip(dest.usual).for_each(|(word, value)| store(word, value));
+        if dest.is_long() {
+            self.rest.iter().zip(dest.rest).for_each(|(word, value)| store(word, value));
+        }
         store(&self.parent, start.parent);
         for edited in [&self.extended, &self.blocked_since, &self.blocked] {
             edited.reset(live.generation());
@@ -105,24 +104,21 @@ impl Slot {
     }
 
     /// Whether the transaction is with `peer`.
+    #[inline(always)]
     pub(super) fn is_with(&self, peer: &PeerWords) -> bool {
-        let header = self.head.load(Ordering::Relaxed) & 0xffff ^ u64::from(peer.header);
-        let (usual, rest) = peer.parts();
-        let other = |(word, value): (&AtomicU64, &u64)| word.load(Ordering::Relaxed) ^ value;
-        let differs = self.usual.iter().zip(usual).map(other).fold(header, |all, differs| all | differs);
-        differs == 0 && self.rest.iter().zip(rest).map(other).all(|differs| differs == 0)
+        let header = self.head.load(Ordering::Relaxed) & 0xffff;
+        header == u64::from(peer.header)
+            && loaded(&self.usual) == peer.usual
+            && (!peer.is_long() || loaded(&self.rest) == peer.rest)
     }
 
     /// The peer that was asked.
     pub(super) fn dest(&self) -> PeerWords {
         let header = (self.head.load(Ordering::Relaxed) & 0xffff) as u16;
-        let mut dest = PeerWords { header, digest: [0; DIGEST_WORDS] };
-        for (value, word) in dest.digest.iter_mut().zip(self.usual.iter().chain(&self.rest)) {
-            *value = word.load(Ordering::Relaxed);
-        }
-        dest
+        PeerWords { header, usual: loaded(&self.usual), rest: loaded(&self.rest) }
     }
 
+    #[inline(always)]
     pub(super) fn view(&self) -> View {
         let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
         let head = load(&self.head);
@@ -143,6 +139,11 @@ impl Slot {
     fn exchange(&self, from: State, to: State) -> bool {
         self.state.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
+}
+
+#[inline(always)]
+fn loaded<const WORDS: usize>(words: &[AtomicU64; WORDS]) -> [u64; WORDS] {
+    words.each_ref().map(|word| word.load(Ordering::Relaxed))
 }
 
 /// A number that may be changed while the transaction is in flight: 46 bits, below the generation of the transaction.

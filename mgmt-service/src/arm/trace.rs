@@ -1,19 +1,35 @@
-//! Correlators outside: W3C Trace Context, as OpenTelemetry and HTTP carry it.
+//! Traces: which transactions belong together, and correlators outside, by W3C Trace Context as OpenTelemetry and HTTP
+//! carry it.
 //!
-//! In: a trace and a correlator, or the text of a `traceparent` header. Out: the other one.
+//! In: a trace and a correlator, or the text of a `traceparent` header. Out: the other one. A transaction that is nobody's
+//! part begins a trace of its own, which follows from its peer and correlator and so need not be sent along.
 
 use std::fmt;
 use std::str::FromStr;
 
+use overlay::PeerId;
+
 use super::correlator::Correlator;
 use crate::error::TraceparentError;
 
-/// 128 bits that name a trace: for ours a hash of the peer and its boot, so that nothing has to be sent along.
+/// 128 bits that name a trace.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId([u8; 16]);
 
 impl TraceId {
-    pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
+    /// The trace that the transaction of `correlator` at `peer` begins: a hash of the two.
+    #[must_use]
+    pub fn of(peer: &PeerId, correlator: Correlator) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("juxta arm trace id 2");
+        hasher.update(&correlator.0.to_be_bytes()).update(&peer.to_bytes());
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        Self(id)
+    }
+
+    /// As it stood in OTLP.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
@@ -33,6 +49,21 @@ impl fmt::Display for TraceId {
 impl fmt::Debug for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TraceId({self})")
+    }
+}
+
+/// What a transaction is a part of: another one, of this application or of whoever sent a [`Traceparent`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Parent {
+    /// The trace that both belong to.
+    pub trace: TraceId,
+    /// The transaction of which it is a part; not 0.
+    pub span: Correlator,
+}
+
+impl From<Traceparent> for Parent {
+    fn from(Traceparent { trace, span, .. }: Traceparent) -> Self {
+        Self { trace, span }
     }
 }
 

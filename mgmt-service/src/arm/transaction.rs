@@ -14,12 +14,13 @@ use overlay::PeerId;
 use super::bind::current;
 use super::correlator::Correlator;
 use super::definition::TransactionDefinition;
+use super::peer_words::PeerWords;
 use super::pool::{Ended, NotStopped, Started};
 use super::producer::{Producer, Shared, add_one};
 use super::record::{DestStatus, Path, Reason, Status};
 use super::split::Split;
-use super::trace::Traceparent;
-use super::values::{MetricValue, checked};
+use super::trace::{Parent, TraceId, Traceparent};
+use super::values::MetricValue;
 use crate::error::PoolExhausted;
 
 /// How the application saw a transaction end.
@@ -132,26 +133,37 @@ impl Transaction {
         if correlator == Correlator::NONE && !self.producer.is_measured() {
             return Stopped::Unmeasured;
         }
+        self.stop_measured(now, correlator, &from, &outcome, values)
+    }
+
+    /// Apart, so that what is not measured pays for none of its room on the stack.
+    #[inline(never)]
+    fn stop_measured(
+        &self,
+        now: Instant,
+        correlator: Correlator,
+        from: &PeerId,
+        outcome: &Outcome,
+        values: &[Option<MetricValue>],
+    ) -> Stopped {
+        let from = PeerWords::of(from);
         match self.producer.pool.stop(now, correlator, &from) {
             Ok(ended) => {
-                self.answered(&ended, &from, &outcome, values);
+                self.answered(&ended, &from, outcome, values);
                 Stopped::Recorded
             }
             Err(not_stopped) => self.not_stopped(&not_stopped, &from),
         }
     }
 
-    fn answered(&self, ended: &Ended, dest: &PeerId, outcome: &Outcome, values: &[Option<MetricValue>]) {
+    #[inline(always)]
+    fn answered(&self, ended: &Ended, dest: &PeerWords, outcome: &Outcome, values: &[Option<MetricValue>]) {
         self.producer.answers.record(ended.elapsed_ns);
-        let (values, refused) = checked(&self.producer.definition.values, values);
-        if refused > 0 {
-            self.shared.counters.values_refused.fetch_add(refused, Ordering::Relaxed);
-        }
-        self.shared.deliver(&self.producer, ended, dest, outcome, Reason::None, values.as_ref());
+        self.shared.deliver(&self.producer, ended, dest, outcome, Reason::None, values);
     }
 
     #[cold]
-    fn not_stopped(&self, not_stopped: &NotStopped, from: &PeerId) -> Stopped {
+    fn not_stopped(&self, not_stopped: &NotStopped, from: &PeerWords) -> Stopped {
         let counters = &self.shared.counters;
         match not_stopped {
             NotStopped::Overdue(ended) => {
@@ -187,6 +199,17 @@ impl Transaction {
         updated
     }
 
+    /// The same, and tells values in the order of the definition: its record has the last ones of each, however it ends.
+    /// Allocates; what does not fit the definition is left out and counted as `values_refused`.
+    pub fn update_with(&self, now: Instant, correlator: Correlator, values: &[Option<MetricValue>]) -> bool {
+        let updated = self.update(now, correlator);
+        if updated {
+            let values = self.shared.fitting(&self.producer, values);
+            self.producer.interim.tell(correlator, &values);
+        }
+        updated
+    }
+
     /// From now on the transaction waits for something else. False when it does so already, or is not in flight.
     pub fn block(&self, now: Instant, correlator: Correlator) -> bool {
         self.producer.pool.block(now, correlator)
@@ -218,9 +241,10 @@ impl Transaction {
             return Correlator::NONE;
         }
         let elapsed_ns = u64::try_from(response.as_nanos()).unwrap_or(u64::MAX);
-        let ended = Ended { elapsed_ns, ..self.unstarted(started) };
+        let dest = PeerWords::of(&started.dest);
+        let ended = Ended { elapsed_ns, ..self.unstarted(started, &dest) };
         add_one(&self.shared.counters.reported);
-        self.answered(&ended, &started.dest, &outcome, values);
+        self.answered(&ended, &dest, &outcome, values);
         ended.correlator
     }
 
@@ -236,15 +260,17 @@ impl Transaction {
         if !self.producer.is_measured() {
             return;
         }
-        let ended = self.unstarted(&Started { parent: current(), ..Started::new(wall_ms, dest, Path::None) });
+        let started = Started { parent: current(), ..Started::new(wall_ms, dest, Path::None) };
+        let dest = PeerWords::of(&dest);
+        let ended = self.unstarted(&started, &dest);
         add_one(&self.shared.counters.unreachable);
         let outcome = Outcome { split, ..Outcome::new(Status::Failed) };
-        self.shared.deliver(&self.producer, &ended, &dest, &outcome, Reason::Unreachable, None);
+        self.shared.deliver(&self.producer, &ended, &dest, &outcome, Reason::Unreachable, &[]);
     }
 
-    fn unstarted(&self, started: &Started) -> Ended {
+    fn unstarted(&self, started: &Started, dest: &PeerWords) -> Ended {
         Ended {
-            correlator: self.producer.pool.unstarted(&started.dest),
+            correlator: self.producer.pool.unstarted(dest),
             wall_ms: started.wall_ms,
             path: started.path,
             parent: started.parent,
@@ -266,10 +292,20 @@ impl Transaction {
         self.producer.is_measured()
     }
 
-    /// The `traceparent` under which others go on with the transaction of `correlator`.
+    /// The transaction of `correlator` as what others are a part of; ask while it is in flight, since afterwards its own
+    /// parent's trace is forgotten. Costs a hash of some hundred nanoseconds when it has no parent.
+    #[must_use]
+    pub fn as_parent(&self, correlator: Correlator) -> Parent {
+        let parent = self.producer.pool.parent(correlator);
+        let own = || TraceId::of(&self.shared.agent.peer(), correlator);
+        Parent { trace: parent.map_or_else(own, |parent| parent.trace), span: correlator }
+    }
+
+    /// The `traceparent` under which others go on with the transaction of `correlator`; as [`Self::as_parent`].
     #[must_use]
     pub fn traceparent(&self, correlator: Correlator, sampled: bool) -> Traceparent {
-        Traceparent { trace: self.shared.trace, span: correlator, sampled }
+        let Parent { trace, span } = self.as_parent(correlator);
+        Traceparent { trace, span, sampled }
     }
 
     /// What is measured.

@@ -85,23 +85,42 @@ impl MetricValue {
     }
 }
 
-/// The values that a record carries, and how many were refused: of another type than defined, too long, or
-/// beyond the definition. Allocates once if there are any.
-pub(super) fn checked(
-    definitions: &[ValueDefinition],
+/// A value and what it is a value of, as a record carries them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypedValue {
+    /// Name, unit and type, shared by all records of the definition.
+    pub definition: Arc<ValueDefinition>,
+    /// The value, of that type.
+    pub value: MetricValue,
+}
+
+/// Those of `values` that fit their definitions, and how many were refused: of another type than defined, too long, or
+/// beyond the definition.
+pub(super) fn fitting(
+    definitions: &[Arc<ValueDefinition>],
     values: &[Option<MetricValue>],
-) -> (Option<Arc<[Option<MetricValue>]>>, u64) {
-    if values.is_empty() {
-        return (None, 0);
-    }
+) -> (Vec<Option<MetricValue>>, u64) {
     let given = values.iter().flatten().count() as u64;
-    let kept: Arc<[_]> = definitions
-        .iter()
-        .zip(values)
-        .map(|(definition, value)| value.clone().filter(|value| value.fits(definition)))
-        .collect();
+    let fits = |(definition, value): (&Arc<ValueDefinition>, &Option<MetricValue>)| {
+        value.clone().filter(|value| value.fits(definition))
+    };
+    let kept: Vec<_> = definitions.iter().zip(values).map(fits).collect();
     let refused = given - kept.iter().flatten().count() as u64;
-    (Some(kept), refused)
+    (kept, refused)
+}
+
+/// The values that a record carries: the last ones, or those told before. Allocates once if there are any.
+pub(super) fn typed(
+    definitions: &[Arc<ValueDefinition>],
+    last: &[Option<MetricValue>],
+    told: &[Option<MetricValue>],
+) -> Option<Arc<[TypedValue]>> {
+    let value = |(at, definition): (usize, &Arc<ValueDefinition>)| {
+        let value = [last, told].into_iter().find_map(|values| values.get(at)?.clone())?;
+        Some(TypedValue { definition: Arc::clone(definition), value })
+    };
+    let typed: Arc<[_]> = definitions.iter().enumerate().filter_map(value).collect();
+    (!typed.is_empty()).then_some(typed)
 }
 
 /// # Errors
@@ -132,17 +151,25 @@ mod tests {
             ValueDefinition::new("sent", "By", ValueKind::Counter),
             ValueDefinition::new("load", "1", ValueKind::Gauge),
             ValueDefinition::new("why", "", ValueKind::Text),
-        ];
+        ]
+        .map(Arc::new);
         let text = |bytes| Some(MetricValue::Text("x".repeat(bytes).into()));
         let good = [Some(MetricValue::Counter(7)), None, text(VALUE_TEXT_BYTES_MAX)];
-        assert_eq!(checked(&definitions, &good), (Some(Arc::from(good)), 0));
+        assert_eq!(fitting(&definitions, &good), (good.to_vec(), 0));
+        let told = [Some(MetricValue::Counter(1)), Some(MetricValue::Gauge(2))];
+        let kept: Vec<_> = typed(&definitions, &good, &told).unwrap().to_vec();
+        let at = |place: usize, value: &Option<MetricValue>| TypedValue {
+            definition: Arc::clone(&definitions[place]),
+            value: value.clone().unwrap(),
+        };
+        assert_eq!(kept, [at(0, &good[0]), at(1, &told[1]), at(2, &good[2])]);
         let bad = [
             Some(MetricValue::Gauge(7)),
             Some(MetricValue::NumericId(1)),
             text(VALUE_TEXT_BYTES_MAX + 1),
             Some(MetricValue::Counter(1)),
         ];
-        assert_eq!(checked(&definitions, &bad), (Some(Arc::from([None, None, None])), 4));
-        assert_eq!(checked(&definitions, &[]), (None, 0));
+        assert_eq!(fitting(&definitions, &bad), (vec![None; 3], 4));
+        assert_eq!((fitting(&definitions, &[]), typed(&definitions, &[], &[])), ((vec![], 0), None));
     }
 }

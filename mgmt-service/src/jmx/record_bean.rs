@@ -1,7 +1,7 @@
 //! Records as managed objects, named `<peer>:dest=<receiver>,corr=<correlator>` (paper §5.1, §5.2).
 //!
-//! In: records on loan from a consumer's pool. Out: registered objects, the last ones of each application. When a newer
-//! record needs the place, the oldest is unregistered and goes back into its pool.
+//! In: records of a consumer. Out: registered objects, the last ones of each application. When a newer record needs the
+//! place, the oldest is unregistered.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use super::bean::{AttributeInfo, AttributeValue, BeanInfo, DynamicBean};
 use super::object_name::ObjectName;
 use super::server::{BeanServer, Registration};
-use crate::arm::{ArmRecord, DestStatus, Details, Path, PooledRecord, Reason, Split, Status};
+use crate::arm::{ArmRecord, DestStatus, Details, Parent, Path, Reason, Split, Status, Traceparent};
 use crate::error::{ObjectNameError, RegisterError};
 
 /// The name under which a record is managed. Both peers stand with their PeerId: names of people are not unique.
@@ -39,6 +39,10 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
             _ => None,
         })
     };
+    let parent = || {
+        let (trace, span) = (text("trace")?, text("parent")?);
+        format!("00-{trace}-{span}-00").parse::<Traceparent>().ok().map(Parent::from)
+    };
     let at = humantime::parse_rfc3339(text("at")?).ok()?.duration_since(UNIX_EPOCH).ok()?;
     Some(ArmRecord {
         at_ms: u64::try_from(at.as_millis()).ok()?,
@@ -52,7 +56,8 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
         hold_us: number("hold_us"),
         path: Path::from_text(text("path").unwrap_or_default())?,
         reason: Reason::from_text(text("reason").unwrap_or_default())?,
-        details: Details::default(),
+        // Typed values stay with the object's peer: their types can't be told from its attributes.
+        details: Details { parent: parent(), blocked_us: number("blocked_us").unwrap_or(0), values: None },
         split: Split::of(Split::COLUMNS.map(number)),
     })
 }
@@ -60,7 +65,7 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
 /// A record that can be asked; its attributes are those that its kind of transaction has measured.
 #[derive(Debug)]
 pub struct RecordBean {
-    record: PooledRecord,
+    record: ArmRecord,
 }
 
 impl DynamicBean for RecordBean {
@@ -72,7 +77,7 @@ impl DynamicBean for RecordBean {
         };
         BeanInfo {
             description: Cow::Borrowed("one measured transaction"),
-            attributes: ATTRIBUTES.into_iter().filter_map(attribute).collect(),
+            attributes: ATTRIBUTES.into_iter().chain(DETAILS).filter_map(attribute).collect(),
         }
     }
 
@@ -90,8 +95,7 @@ pub struct RecordBeans {
 }
 
 impl RecordBeans {
-    /// Keeps the last `kept_max` records registered at `server`. The consumer whose records they are needs a pool that is
-    /// larger than that.
+    /// Keeps the last `kept_max` records registered at `server`.
     #[must_use]
     pub fn new(server: BeanServer, kept_max: usize) -> Self {
         Self { server, kept: VecDeque::with_capacity(kept_max), kept_max }
@@ -100,8 +104,8 @@ impl RecordBeans {
     /// Registers a record; the oldest makes room for it.
     ///
     /// # Errors
-    /// When the registry refuses it, which the registry counts; the record goes back into its pool.
-    pub fn add(&mut self, record: PooledRecord) -> Result<(), RegisterError> {
+    /// When the registry refuses it, which the registry counts.
+    pub fn add(&mut self, record: ArmRecord) -> Result<(), RegisterError> {
         while self.kept.len() >= self.kept_max.max(1) {
             self.kept.pop_front();
         }
@@ -143,6 +147,9 @@ fn value(record: &ArmRecord, name: &str) -> Option<AttributeValue> {
         "lookup_us" => record.split.lookup_us.map(AttributeValue::from),
         "dial_us" => record.split.dial_us.map(AttributeValue::from),
         "network_us" => record.split.network_us.map(AttributeValue::from),
+        "parent" => text(&record.details.parent?.span.to_string()),
+        "trace" => text(&record.details.parent?.trace.to_string()),
+        "blocked_us" => Some(record.details.blocked_us).filter(|us| *us > 0).map(AttributeValue::from),
         _ => None,
     }
 }
@@ -166,12 +173,19 @@ const ATTRIBUTES: [(&str, &str); 15] = [
     ("network_us", "microseconds of the bare connection's round trip"),
 ];
 
+/// What only some records have.
+const DETAILS: [(&str, &str); 3] = [
+    ("parent", "the transaction that it was a part of"),
+    ("trace", "the trace of both"),
+    ("blocked_us", "microseconds in which it waited for something else"),
+];
+
 #[cfg(test)]
 mod tests {
     use overlay::PeerId;
 
     use super::*;
-    use crate::arm::{Correlator, Overflow, RecordQueue};
+    use crate::arm::{Correlator, TraceId};
     use crate::jmx::ObjectNamePattern;
 
     fn record(n: u64) -> ArmRecord {
@@ -190,28 +204,24 @@ mod tests {
     }
 
     #[test]
-    fn the_last_records_are_registered_and_the_oldest_goes_back_into_its_pool() {
-        let queue = Arc::new(RecordQueue::new(PeerId::random(), 4, Overflow::DropNewest));
+    fn the_last_records_are_registered_and_the_oldest_makes_room() {
         let server = BeanServer::new();
         let mut beans = RecordBeans::new(server.clone(), 3);
         for n in 1..=10 {
-            queue.push(&record(n));
-            beans.add(queue.get().unwrap()).unwrap();
+            beans.add(record(n)).unwrap();
         }
         let found = server.query(&everything());
         let correlators: Vec<_> =
             found.iter().map(|(name, _)| name.key("corr").unwrap().to_owned()).collect();
         assert_eq!(correlators, ["0000000000000008", "0000000000000009", "000000000000000a"]);
-        assert_eq!((beans.len(), queue.dropped()), (3, 0));
+        assert_eq!(beans.len(), 3);
         drop((found, beans));
         assert!(server.is_empty());
     }
 
     #[test]
     fn a_record_has_the_columns_as_attributes_and_only_those_that_were_measured() {
-        let queue = Arc::new(RecordQueue::new(PeerId::random(), 1, Overflow::DropNewest));
-        queue.push(&record(1));
-        let bean = RecordBean { record: queue.get().unwrap() };
+        let bean = RecordBean { record: record(1) };
         assert_eq!(bean.attribute("response_us"), Some(AttributeValue::Int(850)));
         assert_eq!((bean.attribute("hold_us"), bean.attribute("secret")), (None, None));
         let names: Vec<_> = bean.info().attributes.into_iter().map(|attribute| attribute.name).collect();
@@ -219,8 +229,15 @@ mod tests {
         let attributes: Vec<_> =
             names.iter().map(|name| (name.to_string(), bean.attribute(name).unwrap())).collect();
         let name = record_name(&bean.record).unwrap();
-        assert_eq!(record_of(&name, &attributes).as_ref(), Some(&*bean.record));
+        assert_eq!(record_of(&name, &attributes).as_ref(), Some(&bean.record));
         assert_eq!(record_of(&name, &attributes[1..]), None);
         assert_eq!(ATTRIBUTES.map(|(name, _)| name), ArmRecord::COLUMNS);
+
+        let parent = Parent { trace: TraceId::from_bytes([3; 16]), span: Correlator(9) };
+        let details = Details { parent: Some(parent), blocked_us: 5, values: None };
+        let bean = RecordBean { record: ArmRecord { details, ..bean.record } };
+        let shown = bean.info().attributes.into_iter().map(|info| info.name.into_owned());
+        let attributes: Vec<_> = shown.map(|name| (name.clone(), bean.attribute(&name).unwrap())).collect();
+        assert_eq!(record_of(&name, &attributes).as_ref(), Some(&bean.record));
     }
 }

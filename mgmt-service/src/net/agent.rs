@@ -32,13 +32,13 @@ use self::subscriptions::{Subscriptions, read_subscribe};
 use super::counters::AgentCounters;
 use super::membership::ManagementGroup;
 use crate::access::AuditFile;
-use crate::arm::{Application, Consumer, Overflow};
+use crate::arm::{Application, Consumer, Identity, Overflow};
 use crate::cli_common::ManagePolicy;
 use crate::error::AgentError;
 use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
 use crate::limits::{
     AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, MONITOR_PERIOD, RECORD_BEANS_KEPT,
-    RECORD_BEANS_SPARE, SUBSCRIBING_MAX,
+    RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
 };
 use crate::protocol::{HANDLER, pipe_id};
 use crate::subscription::Pace;
@@ -162,8 +162,7 @@ impl ManagementAgent {
         let looking = tokio::spawn(look(monitors, Links::new(peer, &beans), peer.events(), guard.clone()));
         let recording = match &application {
             Some(application) => {
-                let pool = RECORD_BEANS_KEPT + RECORD_BEANS_SPARE;
-                let consumer = application.subscribe(pool, Overflow::DropOldest)?;
+                let consumer = application.subscribe(RECORD_BEANS_WAITING_MAX, Overflow::DropOldest)?;
                 let records = RecordBeans::new(beans.clone(), RECORD_BEANS_KEPT);
                 Some(tokio::spawn(keep_records(consumer, records, counters.clone())))
             }
@@ -282,10 +281,23 @@ fn register_counters(
         register("overlay", CounterBean::new("the overlay's meters", move || meters.snapshot()))?,
     ];
     if let Some(application) = application.cloned() {
+        let identified = application.clone();
         let counting = move || application.counters();
         registrations.push(register("arm", CounterBean::new("measured transactions", counting))?);
+        registrations.push(register_identity(&identified, beans)?);
     }
     Ok(registrations)
+}
+
+/// Registers whose records these are.
+fn register_identity(application: &Application, beans: &BeanServer) -> Result<Registration, AgentError> {
+    let [name, group, instance] = [Identity::name, Identity::group, Identity::instance]
+        .map(|part| part(application.identity()).to_owned());
+    let bean = ManagedBean::new("the measured application")
+        .shows("name", "what program it is", move || name.clone())
+        .shows("group", "its application group", move || group.clone())
+        .shows("instance", "new at each start", move || instance.clone());
+    Ok(beans.register(ObjectName::new(DOMAIN, [("type", "application")])?, Arc::new(bean))?)
 }
 
 /// Registers where the audit log stands, so that managers can keep its last hash.

@@ -192,9 +192,9 @@ async fn objects_are_read_by_pattern_from_afar() {
 
     let own = manager.get(anne.peer.id(), &pattern("juxta:*"), &[]).await.unwrap();
     let kinds: Vec<_> = own.iter().map(|bean| bean.name.key("type").unwrap()).collect();
-    assert_eq!(kinds[..6], ["agent", "overlay", "arm", "audit", "monitors", "notifications"]);
+    assert_eq!(kinds[..7], ["agent", "overlay", "arm", "application", "audit", "monitors", "notifications"]);
     // One with the rendezvous, one with who asks.
-    assert_eq!(kinds[6..], ["link", "link"]);
+    assert_eq!(kinds[7..], ["link", "link"]);
     assert_eq!(value(&own[2], "records"), Some(AttributeValue::Int(many as i64)));
     assert!(value(&own[1], "sessions").is_some());
 

@@ -4,6 +4,7 @@
 //! bytes. Who measured is not in it: that is the peer at the other end of the pipe, so nobody can report for another.
 
 mod columns;
+mod details;
 mod dictionary;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 use self::columns::{PLAIN_BYTES, Packed, Row, pack, unpack};
 use super::push::BATCH;
 use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
-use crate::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
+use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
 
 pub use dictionary::{DictionaryReader, DictionaryWriter};
@@ -118,14 +119,15 @@ impl SealedBatch {
         let said: Vec<u32> = self.peers.iter().map(|peer| dictionary.write(peer)).collect();
         let new = self.peers.iter().zip(&said).filter(|(_, said)| **said == 0);
         let new: Vec<Bytes> = new.map(|(peer, _)| peer.to_bytes().into()).collect();
-        let Packed { plain, packed } = &self.rows;
+        let Packed { plain, packed, details } = &self.rows;
+        let ext: Ext = details.iter().map(|details| (DETAILS, details.clone())).collect();
         let head = (self.boot, self.seq, self.dropped);
-        let body = (head, said, new, &self.transactions, plain, packed, Ext::new());
+        let body = (head, said, new, &self.transactions, plain, packed, ext);
         encode_kind(VERSION, BATCH, &body, PUSH_BYTES_MAX).map(Bytes::from)
     }
 
     fn decode(dictionary: &mut DictionaryReader, body: &[u8]) -> Result<Self, WireError> {
-        let ((boot, seq, dropped), said, new, transactions, plain, packed, _ext): WireBatch =
+        let ((boot, seq, dropped), said, new, transactions, plain, packed, ext): WireBatch =
             decode(body, DECODE_BYTES_MAX)?;
         if transactions.iter().any(|name| name.len() > TRANSACTION_NAME_BYTES_MAX) {
             return Err(WireError::Malformed);
@@ -134,12 +136,16 @@ impl SealedBatch {
             return Err(WireError::TooLarge { len: said.len(), max: BATCH_RECORDS_MAX });
         }
         let peers = dictionary.read(&said, &new)?;
-        Ok(Self { boot, seq, dropped, peers, transactions, rows: Packed { plain, packed } })
+        let details = ext.into_iter().find_map(|(number, bytes)| (number == DETAILS).then_some(bytes));
+        Ok(Self { boot, seq, dropped, peers, transactions, rows: Packed { plain, packed, details } })
     }
 }
 
-/// (boot, number, dropped), places of the peers, ids of those that are new, names, rows.
+/// (boot, number, dropped), places of the peers, ids of those that are new, names, rows, what was added later.
 type WireBatch = ((u64, u64, u64), Vec<u32>, Vec<Bytes>, Vec<String>, Bytes, Bytes, Ext);
+
+/// The field of the extensible end that has what only some records have.
+const DETAILS: u16 = 1;
 
 /// Collects records until a batch is full.
 #[derive(Debug, Default)]
@@ -226,6 +232,7 @@ fn write(record: &ArmRecord, dest: u32, transaction: u32) -> Row {
         response: measured(record.response_us),
         hold: measured(record.hold_us),
         split: record.split.values().map(measured),
+        details: record.details.clone(),
     }
 }
 
@@ -243,8 +250,7 @@ fn read(row: &Row, peer: PeerId, peers: &[PeerId], transactions: &[Arc<str>]) ->
         hold_us: row.hold.checked_sub(1),
         path: Path::from_code(code(2))?,
         reason: Reason::from_code(code(1))?,
-        // They stay with the peer until a batch has columns for them.
-        details: Details::default(),
+        details: row.details.clone(),
         split: Split::of(row.split.map(|part| part.checked_sub(1))),
     })
 }
@@ -252,7 +258,7 @@ fn read(row: &Row, peer: PeerId, peers: &[PeerId], transactions: &[Arc<str>]) ->
 /// Bytes of a row at most, however little the compressor gains.
 fn row_bytes_max(row: &Row) -> usize {
     let times = row.split.iter().chain([&row.response, &row.hold]);
-    ROW_NUMBERS_BYTES + times.copied().map(varint_bytes).sum::<usize>()
+    ROW_NUMBERS_BYTES + times.copied().map(varint_bytes).sum::<usize>() + details::bytes_max(&row.details)
 }
 
 /// Bytes that a number takes on the wire.

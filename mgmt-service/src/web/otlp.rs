@@ -20,7 +20,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 
 use super::labels::Labels;
 use super::pseudonym::Pseudonyms;
-use crate::arm;
+use crate::arm::{self, Correlator, Details, MetricValue, TraceId, TypedValue};
 
 /// What is told to a collector.
 #[derive(Debug)]
@@ -60,14 +60,14 @@ impl Otlp {
     }
 
     fn span(&self, transaction: String, record: &arm::ArmRecord) -> Span {
-        let correlator = record.correlator.to_string();
-        let id =
-            blake3::Hasher::new().update(&record.peer.to_bytes()).update(correlator.as_bytes()).finalize();
-        let (trace_id, rest) = id.as_bytes().split_at(16);
+        let parent = record.details.parent;
+        let own = || TraceId::of(&record.peer, record.correlator);
+        let trace = parent.map_or_else(own, |parent| parent.trace);
+        let id = |correlator: Correlator| correlator.0.to_be_bytes().to_vec();
         let mut attributes = vec![
             text("juxta.peer", self.pseudonyms.of(&record.peer)),
             text("juxta.dest", self.pseudonyms.of(&record.dest)),
-            text("juxta.correlator", correlator),
+            text("juxta.correlator", record.correlator.to_string()),
         ];
         attributes.extend(record.hold_us.map(|us| number("juxta.hold_us", us)));
         for (name, value) in [
@@ -77,6 +77,9 @@ impl Otlp {
         ] {
             attributes.extend((!value.is_empty()).then(|| text(name, value.to_owned())));
         }
+        let Details { blocked_us, values, .. } = &record.details;
+        attributes.extend((*blocked_us > 0).then(|| number("juxta.blocked_us", *blocked_us)));
+        attributes.extend(values.iter().flat_map(|values| values.iter()).map(typed));
         let (code, message) = match record.status {
             arm::Status::Good => (status::StatusCode::Ok, String::new()),
             arm::Status::Unknown => (status::StatusCode::Unset, String::new()),
@@ -85,8 +88,9 @@ impl Otlp {
             }
         };
         Span {
-            trace_id: trace_id.to_vec(),
-            span_id: rest.iter().take(8).copied().collect(),
+            trace_id: trace.to_bytes().to_vec(),
+            span_id: id(record.correlator),
+            parent_span_id: parent.map(|parent| id(parent.span)).unwrap_or_default(),
             name: transaction,
             kind: SpanKind::Client.into(),
             start_time_unix_nano: nanos(record.at_ms, 0),
@@ -179,6 +183,16 @@ fn number(key: &str, value: u64) -> KeyValue {
     attribute(key, any_value::Value::IntValue(i64::try_from(value).unwrap_or(i64::MAX)))
 }
 
+/// A typed value; its name comes from an agent, so it stands behind a prefix of ours.
+fn typed(typed: &TypedValue) -> KeyValue {
+    let key = format!("juxta.value.{}", typed.definition.name);
+    match &typed.value {
+        MetricValue::Counter(value) | MetricValue::NumericId(value) => number(&key, *value),
+        MetricValue::Gauge(value) => attribute(&key, any_value::Value::IntValue(*value)),
+        MetricValue::Text(value) => text(&key, value.to_string()),
+    }
+}
+
 fn attribute(key: &str, value: any_value::Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
@@ -186,4 +200,30 @@ fn attribute(key: &str, value: any_value::Value) -> KeyValue {
 /// Nanoseconds since 1970; what a lying clock says stays at the end of time.
 fn nanos(at_ms: u64, later_us: u64) -> u64 {
     at_ms.saturating_mul(1_000_000).saturating_add(later_us.saturating_mul(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use overlay::PeerId;
+
+    use super::*;
+    use crate::arm::{ArmRecord, Parent, ValueDefinition, ValueKind};
+
+    #[test]
+    fn a_part_hangs_under_its_whole_with_its_values() {
+        let mut otlp = Otlp::new("manager".into(), Pseudonyms::new([7; 32]), 0);
+        let whole = ArmRecord { correlator: Correlator(7), ..ArmRecord::empty(PeerId::random()) };
+        let parent = Parent { trace: TraceId::of(&whole.peer, whole.correlator), span: whole.correlator };
+        let definition = Arc::new(ValueDefinition::new("sent", "By", ValueKind::Counter));
+        let values = [TypedValue { definition, value: MetricValue::Counter(9) }];
+        let details = Details { parent: Some(parent), blocked_us: 5, values: Some(Arc::from(values)) };
+        let part = ArmRecord { correlator: Correlator(8), details, ..whole.clone() };
+        let [whole, part] = [whole, part].map(|record| otlp.record(&record));
+        assert_eq!((&part.trace_id, &part.parent_span_id), (&whole.trace_id, &whole.span_id));
+        assert!(whole.parent_span_id.is_empty() && whole.span_id != part.span_id);
+        let told = [number("juxta.blocked_us", 5), number("juxta.value.sent", 9)];
+        assert!(told.iter().all(|attribute| part.attributes.contains(attribute)));
+    }
 }

@@ -3,7 +3,10 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use mgmt_service::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
+use mgmt_service::arm::{
+    ArmRecord, Correlator, DestStatus, Details, MetricValue, Parent, Path, Reason, Split, Status, TraceId,
+    TypedValue, ValueDefinition,
+};
 use mgmt_service::cli_common::parse_duration;
 use mgmt_service::jmx::{AttributeValue, ObjectName, ObjectNamePattern, record_of};
 use mgmt_service::protocol::{
@@ -86,7 +89,7 @@ fn from_agent(bytes: &[u8]) -> bool {
         None => false,
         Some(FromAgent::Batch(batch)) => {
             assert!(batch.records.iter().all(|record| record.peer == peer(1)), "nobody speaks for another");
-            batch.records.iter().for_each(|record| drop(record.fields()));
+            batch.records.iter().for_each(|record| drop((record.fields(), record.to_json_line())));
             true
         }
         Some(said @ FromAgent::Flushed { seq }) => survives(&said, FromAgent::encode_flushed(seq), decode),
@@ -110,11 +113,32 @@ fn from_agent_samples() -> Vec<Vec<u8>> {
         details: Details::default(),
         split: Split { queue_us: Some(number), ..Split::default() },
     };
-    let mut batch = BatchBuilder::default();
-    (0..4).for_each(|number| batch.push(&record(number)));
-    let batch = batch.close(5, 6, 7).unwrap().message(&mut DictionaryWriter::default());
-    let said = [batch, FromAgent::encode_flushed(9), FromAgent::encode_full()];
+    let batch = |detailed: bool| {
+        let mut batch = BatchBuilder::default();
+        for number in 0..4 {
+            let details = if detailed && number % 2 == 1 { details() } else { Details::default() };
+            batch.push(&ArmRecord { details, ..record(number) });
+        }
+        batch.close(5, 6, 7).unwrap().message(&mut DictionaryWriter::default())
+    };
+    let said = [batch(false), FromAgent::encode_flushed(9), FromAgent::encode_full(), batch(true)];
     said.map(|bytes| bytes.unwrap().to_vec()).to_vec()
+}
+
+/// A part of something, with a value of each type.
+fn details() -> Details {
+    let values = [
+        MetricValue::Counter(7),
+        MetricValue::Gauge(-7),
+        MetricValue::NumericId(404),
+        MetricValue::Text("slow".into()),
+    ];
+    let typed = values.map(|value| {
+        let definition = ValueDefinition::new(value.kind().as_str(), "1", value.kind());
+        TypedValue { definition: definition.into(), value }
+    });
+    let parent = Parent { trace: TraceId::from_bytes([3; 16]), span: Correlator(9) };
+    Details { parent: Some(parent), blocked_us: 5, values: Some(typed.into()) }
 }
 
 fn object_name_samples() -> Vec<Vec<u8>> {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::arm::{
-    ArmRecord, Correlator, DestStatus, Metric, MetricValue, Path, PooledRecord, Started, Stopped,
-    ValueDefinition, ValueKind, bound,
+    ArmRecord, Correlator, DestStatus, Metric, MetricValue, Path, Started, Stopped, TypedValue,
+    ValueDefinition, ValueKind,
 };
 use crate::limits::{CONSUMERS_MAX, TRANSACTIONS_IN_FLIGHT_MAX};
+
+mod traces;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,9 +41,7 @@ impl World {
     }
 
     fn records(&self) -> Vec<ArmRecord> {
-        std::iter::from_fn(|| self.consumer.get())
-            .map(|record: PooledRecord| ArmRecord::clone(&record))
-            .collect()
+        std::iter::from_fn(|| self.consumer.get()).collect()
     }
 
     fn counter(&self, name: &str) -> u64 {
@@ -207,7 +207,7 @@ fn a_dropped_consumer_is_fed_no_more_and_its_place_is_free() {
 }
 
 #[test]
-fn a_record_on_loan_outlives_its_consumer() {
+fn a_record_outlives_its_consumer() {
     let World { app, ping, consumer, now, buddy, .. } = World::new();
     ping.unreachable(now, 1, buddy);
     let record = consumer.get().unwrap();
@@ -271,8 +271,36 @@ fn typed_values_reach_the_record_and_those_of_another_type_are_counted() {
     let given = [Some(MetricValue::Counter(7)), Some(MetricValue::Gauge(-1))];
     transfer.stop_with(world.now, correlator, world.buddy, Outcome::new(Status::Good), &given);
     let records = world.records();
-    assert_eq!(records[0].details.values.as_deref(), Some([Some(MetricValue::Counter(7)), None].as_slice()));
+    let values = records[0].details.values.as_deref().unwrap();
+    let [TypedValue { definition, value }] = values else { panic!("{values:?}") };
+    assert_eq!((definition.name.as_str(), value), ("sent", &MetricValue::Counter(7)));
     assert_eq!(world.counter("values_refused"), 1);
+}
+
+#[test]
+fn values_told_on_the_way_are_in_the_record_however_it_ends() {
+    let world = World::new();
+    let values = ["sent", "left"].map(|name| ValueDefinition::new(name, "By", ValueKind::Counter)).to_vec();
+    let definition = TransactionDefinition { values, ..TransactionDefinition::new("transfer", TIMEOUT) };
+    let transfer = world.app.define(definition).unwrap();
+    let start = || transfer.start(world.now, 1, world.buddy, Path::Direct).unwrap();
+    let counter = |number| Some(MetricValue::Counter(number));
+    let (ends, stalls, silent) = (start(), start(), start());
+    for correlator in [ends, stalls] {
+        assert!(transfer.update_with(world.now, correlator, &[counter(1), counter(9)]));
+        assert!(transfer.update_with(world.now, correlator, &[counter(5)]));
+    }
+    transfer.stop_with(world.now, ends, world.buddy, Outcome::new(Status::Good), &[None, counter(0)]);
+    assert!(!transfer.update_with(world.now, ends, &[counter(7)]));
+    assert_eq!(world.app.expire(world.now + TIMEOUT), 2);
+    let told = |record: &ArmRecord| {
+        let values = record.details.values.iter().flat_map(|values| values.iter());
+        (record.correlator, values.map(|typed| Some(typed.value.clone())).collect())
+    };
+    let records: Vec<(Correlator, Vec<_>)> = world.records().iter().map(told).collect();
+    let expected =
+        [(ends, vec![counter(5), counter(0)]), (stalls, vec![counter(5), counter(9)]), (silent, vec![])];
+    assert_eq!(records, expected);
 }
 
 #[test]
@@ -312,26 +340,6 @@ fn discarded_transactions_leave_no_record_and_reported_ones_leave_theirs() {
 }
 
 #[test]
-fn transactions_of_bound_work_are_its_parts() {
-    let world = World::new();
-    let parent = world.start();
-    let child = bound(parent, || world.start());
-    let arrived = world.now.checked_sub(Duration::from_micros(9));
-    let started = Started { arrived, ..Started::new(1, world.buddy, Path::Direct) };
-    let queued = world.ping.start_with(world.now, &started).unwrap();
-    assert!(world.ping.block(world.now, parent));
-    for correlator in [child, parent, queued] {
-        world.pong(Duration::from_micros(5), correlator);
-    }
-    let details: Vec<_> = world
-        .records()
-        .iter()
-        .map(|record| (record.details.parent, record.details.blocked_us, record.split.queue_us))
-        .collect();
-    assert_eq!(details, [(Some(parent), 0, None), (None, 5, None), (None, 0, Some(9))]);
-}
-
-#[test]
 fn a_definition_that_is_switched_off_measures_nothing_new_and_ends_what_is_in_flight() {
     let world = World::new();
     let in_flight = world.start();
@@ -345,17 +353,6 @@ fn a_definition_that_is_switched_off_measures_nothing_new_and_ends_what_is_in_fl
     world.ping.set_measured(true);
     assert_eq!(world.pong(Duration::ZERO, none), Stopped::Unknown);
     assert_eq!(world.counter("forged"), 1);
-}
-
-#[test]
-fn traceparent_names_the_boot_and_the_transaction() {
-    let world = World::new();
-    let correlator = world.start();
-    let header = world.ping.traceparent(correlator, true).to_string();
-    let read: crate::arm::Traceparent = header.parse().unwrap();
-    assert_eq!((read.trace, read.span), (world.app.trace_id(), correlator));
-    assert_ne!(Application::new(world.me, [6; 32]).trace_id(), read.trace);
-    assert_ne!(Application::new(world.buddy, [5; 32]).trace_id(), read.trace);
 }
 
 #[test]

@@ -16,8 +16,14 @@ fn pool() -> TransactionPool {
 /// What ends by its timeout at `now`.
 fn expired(pool: &TransactionPool, now: Instant) -> Vec<(Correlator, PeerId)> {
     let mut ends = Vec::new();
-    pool.expire(now, |ended, dest| ends.push((ended.correlator, dest)));
+    pool.expire(now, |ended, dest| ends.push((ended.correlator, dest.peer().unwrap())));
     ends
+}
+
+impl TransactionPool {
+    fn stop_by(&self, now: Instant, correlator: Correlator, from: &PeerId) -> Result<Ended, NotStopped> {
+        self.stop(now, correlator, &PeerWords::of(from))
+    }
 }
 
 fn with(dest: PeerId) -> Started {
@@ -29,7 +35,7 @@ fn answer_in_time_ends_the_transaction_with_the_time_since_its_start() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, &with(dest)).unwrap();
 
-    let ended = pool.stop(now + Duration::from_millis(850), correlator, &dest).unwrap();
+    let ended = pool.stop_by(now + Duration::from_millis(850), correlator, &dest).unwrap();
 
     let expected = Ended {
         correlator,
@@ -49,7 +55,7 @@ fn several_in_flight_end_in_any_order() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let started: Vec<_> = (0..5).map(|_| pool.start(now, &with(dest)).unwrap()).collect();
     for index in [3, 0, 4, 2, 1] {
-        assert_eq!(pool.stop(now, started[index], &dest).unwrap().correlator, started[index]);
+        assert_eq!(pool.stop_by(now, started[index], &dest).unwrap().correlator, started[index]);
     }
 }
 
@@ -57,37 +63,37 @@ fn several_in_flight_end_in_any_order() {
 fn doubled_answer_is_late() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, &with(dest)).unwrap();
-    pool.stop(now, correlator, &dest).unwrap();
-    assert_eq!(pool.stop(now, correlator, &dest), Err(NotStopped::Late(None)));
+    pool.stop_by(now, correlator, &dest).unwrap();
+    assert_eq!(pool.stop_by(now, correlator, &dest), Err(NotStopped::Late(None)));
 }
 
 #[test]
 fn answer_to_an_older_use_of_a_slot_does_not_end_its_present_one() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let old = pool.start(now, &with(dest)).unwrap();
-    pool.stop(now, old, &dest).unwrap();
+    pool.stop_by(now, old, &dest).unwrap();
     let present =
         (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, &with(dest)).unwrap()).last().unwrap();
     assert_eq!(slot_of(old.seq().into()), slot_of(present.seq().into()));
 
-    assert_eq!(pool.stop(now, old, &dest), Err(NotStopped::Late(None)));
-    assert!(pool.stop(now, present, &dest).is_ok());
+    assert_eq!(pool.stop_by(now, old, &dest), Err(NotStopped::Late(None)));
+    assert!(pool.stop_by(now, present, &dest).is_ok());
 }
 
 #[test]
 fn answer_of_another_peer_leaves_the_transaction_in_flight() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, &with(dest)).unwrap();
-    assert_eq!(pool.stop(now, correlator, &PeerId::random()), Err(NotStopped::WrongPeer));
-    assert!(pool.stop(now, correlator, &dest).is_ok());
+    assert_eq!(pool.stop_by(now, correlator, &PeerId::random()), Err(NotStopped::WrongPeer));
+    assert!(pool.stop_by(now, correlator, &dest).is_ok());
 }
 
 #[test]
 fn guessed_token_is_forged_and_ends_nothing() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, &with(dest)).unwrap();
-    assert_eq!(pool.stop(now, Correlator(correlator.0 ^ 1), &dest), Err(NotStopped::Forged));
-    assert_eq!(pool.stop(now, Correlator(u64::MAX), &dest), Err(NotStopped::Forged));
+    assert_eq!(pool.stop_by(now, Correlator(correlator.0 ^ 1), &dest), Err(NotStopped::Forged));
+    assert_eq!(pool.stop_by(now, Correlator(u64::MAX), &dest), Err(NotStopped::Forged));
     assert_eq!(pool.in_flight(), 1);
 }
 
@@ -102,18 +108,18 @@ fn deadline_ends_the_transaction_once_and_not_before() {
     assert_eq!(expired(&pool, now + TIMEOUT * 2), []);
     let late = NotStopped::Late(Some(11_000_000_000));
     assert_eq!(
-        pool.stop(now + Duration::from_secs(11), correlator, &PeerId::random()),
+        pool.stop_by(now + Duration::from_secs(11), correlator, &PeerId::random()),
         Err(NotStopped::Forged)
     );
-    assert_eq!(pool.stop(now + Duration::from_secs(11), correlator, &dest), Err(late));
-    assert_eq!(pool.stop(now + Duration::from_secs(11), correlator, &dest), Err(NotStopped::Late(None)));
+    assert_eq!(pool.stop_by(now + Duration::from_secs(11), correlator, &dest), Err(late));
+    assert_eq!(pool.stop_by(now + Duration::from_secs(11), correlator, &dest), Err(NotStopped::Late(None)));
 }
 
 #[test]
 fn answer_after_the_deadline_is_overdue_even_when_the_timer_has_not_run() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let correlator = pool.start(now, &with(dest)).unwrap();
-    let stopped = pool.stop(now + TIMEOUT, correlator, &dest);
+    let stopped = pool.stop_by(now + TIMEOUT, correlator, &dest);
     assert!(matches!(stopped, Err(NotStopped::Overdue(ended)) if ended.correlator == correlator));
     assert_eq!(expired(&pool, now + TIMEOUT), []);
 }
@@ -125,7 +131,7 @@ fn exhausted_pool_refuses_and_takes_up_again_when_one_ends() {
         (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, &with(dest)).unwrap()).collect();
     let refused = Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX });
     assert_eq!(pool.start(now, &with(dest)), refused);
-    pool.stop(now, started[500], &dest).unwrap();
+    pool.stop_by(now, started[500], &dest).unwrap();
     assert!(pool.start(now, &with(dest)).is_ok());
     assert_eq!(pool.start(now, &with(dest)), refused);
 }
@@ -136,7 +142,7 @@ fn one_that_never_ends_is_gone_round_and_still_ends_at_its_deadline() {
     let stuck = pool.start(now, &with(dest)).unwrap();
     for _ in 0..10 * TRANSACTIONS_IN_FLIGHT_MAX {
         let correlator = pool.start(now, &with(dest)).unwrap();
-        pool.stop(now, correlator, &dest).unwrap();
+        pool.stop_by(now, correlator, &dest).unwrap();
     }
     assert_eq!((pool.in_flight(), expired(&pool, now + TIMEOUT)), (1, vec![(stuck, dest)]));
 }
@@ -150,7 +156,7 @@ fn a_heartbeat_gives_the_whole_timeout_again() {
     assert!(pool.update(now, correlator));
     assert_eq!(pool.poll_timeout(), Some(now + TIMEOUT * 3 / 2));
     assert_eq!(expired(&pool, now + TIMEOUT), []);
-    assert_eq!(pool.stop(now + TIMEOUT, correlator, &dest).unwrap().elapsed_ns, 10_000_000_000);
+    assert_eq!(pool.stop_by(now + TIMEOUT, correlator, &dest).unwrap().elapsed_ns, 10_000_000_000);
     assert!(!pool.update(now, correlator));
 }
 
@@ -163,7 +169,7 @@ fn blocked_time_adds_up_and_counts_until_the_stop() {
     assert!(pool.block(now, correlator) && !pool.block(after(1), correlator));
     assert!(pool.unblock(after(5), correlator) && !pool.unblock(after(6), correlator));
     assert!(pool.block(after(10), correlator));
-    assert_eq!(pool.stop(after(12), correlator, &dest).unwrap().blocked_us, 7_000);
+    assert_eq!(pool.stop_by(after(12), correlator, &dest).unwrap().blocked_us, 7_000);
     assert!(!pool.block(after(13), correlator));
 }
 
@@ -177,18 +183,20 @@ fn edits_do_not_reach_the_next_use_of_a_slot() {
         (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, &with(dest)).unwrap()).collect();
     assert!(!pool.block(now, old) && !pool.unblock(now, old) && !pool.update(now, old));
     assert_eq!(pool.poll_timeout(), Some(now + TIMEOUT));
-    assert_eq!(pool.stop(now + TIMEOUT / 2, *all.last().unwrap(), &dest).unwrap().blocked_us, 0);
+    assert_eq!(pool.stop_by(now + TIMEOUT / 2, *all.last().unwrap(), &dest).unwrap().blocked_us, 0);
 }
 
 #[test]
 fn parent_and_time_before_the_start_are_kept() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
-    let parent = Some(Correlator(77));
+    let parent = Some(Parent { trace: TraceId::from_bytes([9; 16]), span: Correlator(77) });
     let arrived = Some(now);
     let later = now + Duration::from_micros(40);
     let correlator = pool.start(later, &Started { parent, arrived, ..with(dest) }).unwrap();
-    let ended = pool.stop(later, correlator, &dest).unwrap();
+    let ended = pool.stop_by(later, correlator, &dest).unwrap();
     assert_eq!((ended.parent, ended.queue_us, ended.elapsed_ns), (parent, Some(40), 0));
+    let next = pool.start(later, &with(dest)).unwrap();
+    assert_eq!(pool.stop_by(later, next, &dest).unwrap().parent, None);
 }
 
 #[test]
@@ -199,7 +207,7 @@ fn definitions_and_unstarted_exchanges_never_share_a_correlator() {
         let pool = TransactionPool::new(BootKey::new([7; 32]), number, TIMEOUT);
         for _ in 0..100 {
             assert!(seen.insert(pool.start(now, &with(dest)).unwrap()));
-            assert!(seen.insert(pool.unstarted(&dest)));
+            assert!(seen.insert(pool.unstarted(&PeerWords::of(&dest))));
         }
     }
 }
@@ -211,21 +219,21 @@ fn counter_wraps_into_its_own_definition() {
     let before = pool.start(now, &with(dest)).unwrap();
     let correlator = pool.start(now, &with(dest)).unwrap();
     assert_eq!(correlator.seq(), 3 << 28);
-    assert!(pool.stop(now, correlator, &dest).is_ok());
-    assert!(pool.stop(now, before, &dest).is_ok());
-    assert_eq!(pool.stop(now, before, &dest), Err(NotStopped::Late(None)));
+    assert!(pool.stop_by(now, correlator, &dest).is_ok());
+    assert!(pool.stop_by(now, before, &dest).is_ok());
+    assert_eq!(pool.stop_by(now, before, &dest), Err(NotStopped::Late(None)));
 }
 
 #[test]
 fn a_number_that_comes_round_again_has_another_token() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let old = pool.start(now, &with(dest)).unwrap();
-    pool.stop(now, old, &dest).unwrap();
+    pool.stop_by(now, old, &dest).unwrap();
     pool.issued.0.store(NUMBER_MASK + 1, Ordering::Relaxed);
     let new = pool.start(now, &with(dest)).unwrap();
     assert_eq!(new.seq(), old.seq());
-    assert_eq!(pool.stop(now, old, &dest), Err(NotStopped::Late(None)));
-    assert!(pool.stop(now, new, &dest).is_ok());
+    assert_eq!(pool.stop_by(now, old, &dest), Err(NotStopped::Late(None)));
+    assert!(pool.stop_by(now, new, &dest).is_ok());
 }
 
 #[derive(Debug, Clone)]
@@ -258,6 +266,7 @@ proptest! {
         let mut started = Vec::new();
         let mut ends: HashMap<Correlator, u32> = HashMap::new();
         for step in steps {
+            let expiring = matches!(step, Step::Expire);
             let ended: Vec<_> = match step {
                 Step::Start { dest } => {
                     let correlator = pool.start(now, &with(peers[dest])).unwrap();
@@ -267,7 +276,7 @@ proptest! {
                 Step::Stop { started: index, by_dest } if !started.is_empty() => {
                     let (correlator, dest, at) = *index.get(&started);
                     let from = if by_dest { dest } else { (dest + 1) % peers.len() };
-                    match pool.stop(now, correlator, &peers[from]) {
+                    match pool.stop_by(now, correlator, &peers[from]) {
                         Ok(ended) => {
                             prop_assert!(by_dest && now < at + TIMEOUT);
                             vec![ended.correlator]
@@ -307,7 +316,9 @@ proptest! {
             }
             prop_assert_eq!(pool.in_flight(), started.len() - ends.len());
             let next = started.iter().filter(|(correlator, ..)| !ends.contains_key(correlator)).map(|s| s.2 + TIMEOUT);
-            prop_assert_eq!(pool.poll_timeout(), next.min());
+            let (next, wake) = (next.min(), pool.poll_timeout());
+            prop_assert!(next.is_none_or(|next| wake.is_some_and(|wake| wake <= next)), "{next:?} {wake:?}");
+            prop_assert!(!expiring || next.is_none_or(|next| next > now), "all that is due ends");
         }
         for (correlator, _) in expired(&pool, now + TIMEOUT) {
             *ends.entry(correlator).or_default() += 1;

@@ -32,7 +32,7 @@ impl Records {
                 None => std::future::pending().await,
             };
             if !self.known.remove(&record.correlator) {
-                return record.clone();
+                return record;
             }
         }
     }
@@ -45,7 +45,7 @@ impl Records {
         loop {
             let record = self.consumer.as_ref()?.get()?;
             if !self.known.remove(&record.correlator) {
-                return Some(record.clone());
+                return Some(record);
             }
         }
     }

@@ -9,10 +9,12 @@ use overlay::wire::{WireError, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use super::super::service::DECODE_BYTES_MAX;
+use super::details;
+use crate::arm::Details;
 use crate::limits::{BATCH_RECORDS_MAX, COLUMNS_BYTES_MAX, COLUMNS_ZSTD_LEVEL};
 
 /// One record; dest and transaction by their places in the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) at_ms: u64,
     pub(super) dest: u32,
@@ -24,6 +26,7 @@ pub(super) struct Row {
     pub(super) response: u64,
     pub(super) hold: u64,
     pub(super) split: [u64; 4],
+    pub(super) details: Details,
 }
 
 /// The columns that are compressed; all of one length, but for those of parts that no row has, which are empty.
@@ -49,6 +52,8 @@ pub(super) struct Packed {
     pub(super) plain: Bytes,
     /// The rest, compressed.
     pub(super) packed: Bytes,
+    /// What only some rows have, when one does.
+    pub(super) details: Option<Bytes>,
 }
 
 /// Packs `rows`.
@@ -75,11 +80,11 @@ pub(super) fn pack(rows: &[Row]) -> Result<Packed, WireError> {
     let plain = guarded.chain(rows.iter().map(|row| row.response as u8)).collect();
     let columns = encode(&columns, COLUMNS_BYTES_MAX)?;
     let packed = zstd::bulk::compress(&columns, COLUMNS_ZSTD_LEVEL).map_err(|_| WireError::Malformed)?;
-    Ok(Packed { plain, packed: packed.into() })
+    Ok(Packed { plain, packed: packed.into(), details: details::pack(rows)? })
 }
 
 /// The rows in `packed`, at most `BATCH_RECORDS_MAX`.
-pub(super) fn unpack(Packed { plain, packed }: &Packed) -> Result<Vec<Row>, WireError> {
+pub(super) fn unpack(Packed { plain, packed, details }: &Packed) -> Result<Vec<Row>, WireError> {
     let count = plain.len() / PLAIN_BYTES;
     if count > BATCH_RECORDS_MAX {
         return Err(WireError::TooLarge { len: count, max: BATCH_RECORDS_MAX });
@@ -98,7 +103,7 @@ pub(super) fn unpack(Packed { plain, packed }: &Packed) -> Result<Vec<Row>, Wire
     let mut split = split.map(|column| column.into_iter());
     let numbers = seq.into_iter().zip(at).zip(dest.into_iter().zip(transaction)).zip(codes);
     let rows = numbers.zip(response.into_iter().zip(hold)).zip(guarded.chunks_exact(GUARDED_BYTES).zip(low));
-    rows.map(|(((((seq, at), (dest, transaction)), codes), (response, hold)), (guarded, low))| {
+    let rows = rows.map(|(((((seq, at), (dest, transaction)), codes), (response, hold)), (guarded, low))| {
         seq_sum = seq_sum.wrapping_add(seq);
         at_sum = at_sum.wrapping_add(at.cast_unsigned());
         let seq = u32::try_from(seq_sum).map_err(|_| WireError::Malformed)?;
@@ -112,9 +117,14 @@ pub(super) fn unpack(Packed { plain, packed }: &Packed) -> Result<Vec<Row>, Wire
             response: (response << 8) | u64::from(*low),
             hold,
             split: split.each_mut().map(|column| column.next().unwrap_or(0)),
+            details: Details::default(),
         })
-    })
-    .collect()
+    });
+    let mut rows = rows.collect::<Result<Vec<Row>, WireError>>()?;
+    if let Some(details) = details {
+        details::unpack(details, &mut rows)?;
+    }
+    Ok(rows)
 }
 
 /// Bytes of a row that are not compressed.
