@@ -10,6 +10,7 @@ mod message;
 mod node;
 mod report;
 mod sampling;
+mod totals;
 mod tree;
 mod uplink;
 
@@ -21,5 +22,6 @@ pub use message::{
 pub use node::{Admitted, Aggregator, Newcomer, Offered, Settled};
 pub use report::{Report, Stamp};
 pub use sampling::{Sampled, TailSampler};
+pub use totals::{Total, Totals};
 pub use tree::ranked;
 pub use uplink::{Fate, Uplink};

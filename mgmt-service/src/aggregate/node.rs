@@ -183,7 +183,7 @@ impl Aggregator {
         orphan: &PeerId,
         stamps: &[Stamp],
     ) -> Settled {
-        let known = self.children.get(aggregator).filter(|known| known.boot == boot);
+        let known = self.children.get(aggregator).filter(|known| known.boot == boot && known.level > 0);
         let gone = known.map_or(self.memory.knows(aggregator, boot), |known| known.left);
         if !gone {
             return Settled { lives: true, included: Vec::new() };

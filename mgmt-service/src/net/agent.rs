@@ -27,6 +27,7 @@ use self::guard::{Guard, at};
 use self::links::Links;
 use self::monitors::Monitors;
 use self::subscriptions::{Subscriptions, read_subscribe};
+use super::aggregation::Reporting;
 use super::counters::AgentCounters;
 use super::membership::ManagementGroup;
 use crate::access::AuditFile;
@@ -54,6 +55,8 @@ struct Running {
     publishing: JoinHandle<()>,
     looking: JoinHandle<()>,
     recording: Option<JoinHandle<()>>,
+    /// Its part in the tree of aggregators, in a closed group.
+    _reporting: Option<Reporting>,
 }
 
 impl ManagementAgent {
@@ -147,12 +150,16 @@ impl ManagementAgent {
             tracing::warn!(peer = %peer.id(), "management is open: any peer may read what this one measures");
         }
         let counters = Arc::new(AgentCounters::default());
+        let reporting = place.as_ref().zip(application.clone());
+        let reporting = reporting.and_then(|(place, application)| Reporting::spawn(peer, place, application));
         let guard = Arc::new(Guard::new(peer, place, audit, counters.clone()));
         let group = guard.group().clone();
         let queries = peer.register_handler(HANDLER)?;
         let listener = group.bind(pipe_id(&group.id(), &peer.id()))?;
         let mut registrations = register_counters(peer, application.as_ref(), &beans, &counters)?;
         registrations.push(register_audit(&guard, &beans)?);
+        registrations
+            .extend(reporting.as_ref().map(|reporting| register_reporting(reporting, &beans)).transpose()?);
         let (monitors, registered) = Monitors::new(&beans)?;
         registrations.extend(registered);
         let looking = tokio::spawn(look(monitors, Links::new(peer, &beans), peer.events(), guard.clone()));
@@ -175,7 +182,9 @@ impl ManagementAgent {
         let answerer = Answerer { guard, beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
-        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording }) })
+        Ok(Self {
+            running: Some(Running { stop, serving, publishing, looking, recording, _reporting: reporting }),
+        })
     }
 
     /// Ends the agent: subscribed managers get what there is, within a second.
@@ -284,6 +293,12 @@ fn register_audit(guard: &Arc<Guard>, beans: &BeanServer) -> Result<Registration
         move || guard.audit_head(),
     );
     Ok(beans.register(ObjectName::new(DOMAIN, [("type", "audit")])?, Arc::new(bean))?)
+}
+
+/// Registers what the agent counts as a child in the tree of aggregators.
+fn register_reporting(reporting: &Reporting, beans: &BeanServer) -> Result<Registration, AgentError> {
+    let bean = reporting.bean();
+    Ok(beans.register(ObjectName::new(DOMAIN, [("type", "aggregation")])?, Arc::new(bean))?)
 }
 
 /// Looks at monitored attributes, follows links and sums up the audit log, until it is aborted.

@@ -1,0 +1,125 @@
+//! A peer that measures, as a child in the tree: cuts what its sketches have counted into intervals, and reports them.
+//!
+//! In: an application, a place in a management group. Out: a report each interval while an aggregator takes them; without
+//! any the peer does nothing but look for one now and then. What was measured before the first one came is not reported.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use overlay::Peer;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+
+use super::climbing::{Above, Climber};
+use super::random;
+use super::seeking::Seeker;
+use crate::aggregate::{Beat, Figures, Report, Stamp, Uplink};
+use crate::arm::Application;
+use crate::jmx::ManagedBean;
+use crate::limits::REPORTS_KEPT;
+use crate::net::ManagementGroup;
+use crate::net::counters::ChildCounters;
+
+/// A peer's part in the tree; dropping it ends it.
+#[derive(Debug)]
+pub(in crate::net) struct Reporting {
+    task: JoinHandle<()>,
+    above: watch::Receiver<Above>,
+    counters: Arc<ChildCounters>,
+}
+
+impl Reporting {
+    /// Begins; none without randomness. Needs a tokio runtime.
+    pub(in crate::net) fn spawn(
+        peer: &Peer,
+        place: &ManagementGroup,
+        application: Application,
+    ) -> Option<Self> {
+        let (boot, counters) = (random().ok()?, Arc::new(ChildCounters::default()));
+        let (above, seen) = watch::channel(Above::Unknown);
+        let (out, reports) = mpsc::channel(REPORTS_KEPT);
+        let climber = Climber {
+            seeker: Seeker { peer: peer.clone(), place: place.clone(), boot, level: 0, length: None },
+            uplink: Uplink::default(),
+            reports,
+            above,
+            climbed: None,
+            expected: Arc::new(AtomicU64::new(1)),
+            former: None,
+            counters: counters.clone(),
+        };
+        let cutting = cut(application, boot, seen.clone(), out, counters.clone());
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = climber.run() => {}
+                () = cutting => {}
+            }
+        });
+        Some(Self { task, above: seen, counters })
+    }
+
+    /// The attributes of `juxta:type=aggregation`.
+    pub(in crate::net) fn bean(&self) -> ManagedBean {
+        let above = self.above.clone();
+        let parent = move || match *above.borrow() {
+            Above::Parent(peer, _) => peer.to_string(),
+            Above::Unknown | Above::Nobody => String::new(),
+        };
+        let bean = ManagedBean::new("this peer as a child in the tree of aggregators");
+        let bean = bean.shows("parent", "the aggregator it reports to; empty without one", parent);
+        let counters = self.counters.snapshot().into_iter().zip(0..);
+        counters.fold(bean, |bean, ((name, _), number)| {
+            let counters = self.counters.clone();
+            let read = move || counters.snapshot().get(number).map_or(0, |(_, count)| *count);
+            bean.shows(name, "a count; see docs/manage.md", read)
+        })
+    }
+}
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Cuts at the end of each interval of the parent; while there is none, the interval grows longer.
+async fn cut(
+    application: Application,
+    boot: u64,
+    mut above: watch::Receiver<Above>,
+    out: mpsc::Sender<Report>,
+    counters: Arc<ChildCounters>,
+) {
+    let (mut before, mut last) = (None, 0);
+    loop {
+        let Some(beat) = parents_beat(&mut above).await else { return };
+        let before = before.get_or_insert_with(|| Figures::of(&application));
+        let number = beat.at(Instant::now()).0.max(last + 1);
+        tokio::select! {
+            () = sleep_until(beat.end_of(number).into()) => {}
+            changed = above.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        }
+        let all = Figures::of(&application);
+        let stamp = Stamp { interval: number, boot };
+        let report = Report { figures: all.since(before), ..Report::of_one(stamp) };
+        (*before, last) = (all, number);
+        counters.reports.add(1);
+        if out.send(report).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// How the parent counts, once there is one.
+async fn parents_beat(above: &mut watch::Receiver<Above>) -> Option<Beat> {
+    let parent = |above: &Above| matches!(above, Above::Parent(..));
+    match *above.wait_for(parent).await.ok()? {
+        Above::Parent(_, beat) => Some(beat),
+        Above::Unknown | Above::Nobody => None,
+    }
+}
