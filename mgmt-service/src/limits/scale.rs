@@ -98,8 +98,8 @@ pub const AGGREGATORS_LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
 /// nothing counts twice.
 pub const SETTLE_TRIES: u32 = 5;
 
-/// Intervals that the root of a tree keeps for managers; the oldest is forgotten.
-pub const TOTALS_KEPT: usize = 64;
+/// Intervals that the root of a tree keeps for managers, four hours of minutes with about 2 KB each; the oldest is forgotten.
+pub const TOTALS_KEPT: usize = 256;
 
 /// Bytes of reports in one answer to a manager; the rest comes with the next.
 pub const TOTALS_ANSWER_BYTES_MAX: usize = 48 * 1024;

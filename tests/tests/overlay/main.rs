@@ -1,5 +1,6 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
+mod aggregation;
 mod answers;
 mod binders;
 mod byte_streams;
