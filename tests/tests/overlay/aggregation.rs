@@ -57,7 +57,7 @@ impl Managed {
         let measuring = Some(application);
         let agent =
             ManagementAgent::start(&peer, "plant", measuring, beans.clone(), &policy, home.path()).await;
-        Agent { peer, ping, beans, _agent: agent.unwrap(), _home: home }
+        Agent { _peer: peer, ping, beans, _agent: agent.unwrap(), _home: home }
     }
 
     /// What the roots say, once it is as wanted.
@@ -83,7 +83,7 @@ pub(crate) struct Station {
 
 /// A peer that measures.
 pub(crate) struct Agent {
-    pub(crate) peer: Peer,
+    _peer: Peer,
     ping: Transaction,
     beans: BeanServer,
     _agent: ManagementAgent,
@@ -121,6 +121,11 @@ pub(crate) fn sums(totals: &Totals) -> (u64, u64) {
     figures.get("presence.ping").map_or((0, 0), |figure| (figure.count(), figure.failed))
 }
 
+/// Whether so many peers are expected in the last interval, and all are in.
+fn whole(totals: &Totals, peers: u64) -> bool {
+    totals.last().is_some_and(|(_, last)| (last.reporting, last.expected) == (peers, peers))
+}
+
 /// Yields to the others until something holds.
 pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let waiting = async {
@@ -151,18 +156,14 @@ async fn figures_of_all_peers_arrive_at_the_root_with_how_many_they_are_of() {
     }
     let totals = managed.totals("all is in", |totals| sums(totals) == (40, 4)).await;
     assert_eq!((totals.aggregators, totals.roots, totals.unanswered), (3, 1, 0));
-    let whole =
-        |totals: &Totals| totals.last().is_some_and(|(_, last)| (last.reporting, last.expected) == (4, 4));
-    let totals = managed.totals("everybody reports", whole).await;
+    let totals = managed.totals("everybody reports", |totals| whole(totals, 4)).await;
     let figures = totals.figures();
     let p50 = figures.get("presence.ping").unwrap().response.quantile(0.5).unwrap();
     assert!((p50.as_secs_f64() / 0.005 - 1.0).abs() < 0.012, "{p50:?}");
     // One that is gone is missing, then it is not expected any more.
     let gone = agents.pop().unwrap();
     drop(gone);
-    let less =
-        |totals: &Totals| totals.last().is_some_and(|(_, last)| (last.reporting, last.expected) == (3, 3));
-    managed.totals("one less is expected", less).await;
+    managed.totals("one less is expected", |totals| whole(totals, 3)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,8 +210,7 @@ async fn when_an_aggregator_dies_its_children_find_another_and_every_transaction
         })
         .await;
     assert_eq!(sums(&totals), all);
-    let (_, last) = totals.last().unwrap();
-    assert_eq!((last.reporting, last.expected), (5, 5));
+    managed.totals("everybody reports", |totals| whole(totals, 5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

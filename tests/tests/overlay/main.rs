@@ -13,6 +13,7 @@ mod finding;
 mod floods;
 mod groups;
 mod hostile;
+mod hostile_aggregation;
 mod hostile_closed_groups;
 mod hostile_members;
 mod hostile_probe;

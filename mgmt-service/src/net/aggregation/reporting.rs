@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use overlay::Peer;
+use overlay::{Peer, PeerId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
@@ -15,7 +15,7 @@ use tokio::time::sleep_until;
 use super::climbing::{Above, Climber};
 use super::random;
 use super::seeking::Seeker;
-use crate::aggregate::{Beat, Figures, Report, Stamp, Uplink};
+use crate::aggregate::{Figures, Report, Stamp, Uplink};
 use crate::arm::Application;
 use crate::jmx::ManagedBean;
 use crate::limits::REPORTS_KEPT;
@@ -26,7 +26,8 @@ use crate::net::counters::ChildCounters;
 #[derive(Debug)]
 pub(in crate::net) struct Reporting {
     task: JoinHandle<()>,
-    above: watch::Receiver<Above>,
+    /// The parent, from when on everything that is measured will be reported.
+    parent: watch::Receiver<Option<PeerId>>,
     counters: Arc<ChildCounters>,
 }
 
@@ -50,23 +51,21 @@ impl Reporting {
             former: None,
             counters: counters.clone(),
         };
-        let cutting = cut(application, boot, seen.clone(), out, counters.clone());
+        let (shown, parent) = watch::channel(None);
+        let cutting = cut(application, boot, (seen, shown), out, counters.clone());
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = climber.run() => {}
                 () = cutting => {}
             }
         });
-        Some(Self { task, above: seen, counters })
+        Some(Self { task, parent, counters })
     }
 
     /// The attributes of `juxta:type=aggregation`.
     pub(in crate::net) fn bean(&self) -> ManagedBean {
-        let above = self.above.clone();
-        let parent = move || match *above.borrow() {
-            Above::Parent(peer, _) => peer.to_string(),
-            Above::Unknown | Above::Nobody => String::new(),
-        };
+        let parent = self.parent.clone();
+        let parent = move || parent.borrow().map_or_else(String::new, |parent| parent.to_string());
         let bean = ManagedBean::new("this peer as a child in the tree of aggregators");
         let bean = bean.shows("parent", "the aggregator it reports to; empty without one", parent);
         let counters = self.counters.snapshot().into_iter().zip(0..);
@@ -88,14 +87,22 @@ impl Drop for Reporting {
 async fn cut(
     application: Application,
     boot: u64,
-    mut above: watch::Receiver<Above>,
+    (mut above, shown): (watch::Receiver<Above>, watch::Sender<Option<PeerId>>),
     out: mpsc::Sender<Report>,
     counters: Arc<ChildCounters>,
 ) {
     let (mut before, mut last) = (None, 0);
     loop {
-        let Some(beat) = parents_beat(&mut above).await else { return };
+        let seen = *above.borrow_and_update();
+        let Above::Parent(parent, beat) = seen else {
+            shown.send_replace(None);
+            match above.changed().await {
+                Ok(()) => continue,
+                Err(_) => return,
+            }
+        };
         let before = before.get_or_insert_with(|| Figures::of(&application));
+        shown.send_replace(Some(parent));
         let number = beat.at(Instant::now()).0.max(last + 1);
         tokio::select! {
             () = sleep_until(beat.end_of(number).into()) => {}
@@ -112,14 +119,5 @@ async fn cut(
         if out.send(report).await.is_err() {
             return;
         }
-    }
-}
-
-/// How the parent counts, once there is one.
-async fn parents_beat(above: &mut watch::Receiver<Above>) -> Option<Beat> {
-    let parent = |above: &Above| matches!(above, Above::Parent(..));
-    match *above.wait_for(parent).await.ok()? {
-        Above::Parent(_, beat) => Some(beat),
-        Above::Unknown | Above::Nobody => None,
     }
 }

@@ -234,9 +234,8 @@ impl Station {
         self.counters.closed.set(interval);
         self.counters.reporting.set(sum.reporting);
         self.count_children();
-        if sum.expected > 0 {
-            self.unsent.push_back(sum);
-        }
+        // That there is nobody any more has to be said as well, or those above would wait for them.
+        self.unsent.push_back(sum);
     }
 
     fn count_children(&self) {
@@ -270,6 +269,9 @@ impl Station {
             }
             Climbed::Kept(report) => {
                 let interval = report.stamp.interval;
+                if report.expected == 0 && report.figures.is_empty() {
+                    return;
+                }
                 if self.kept.len() >= TOTALS_KEPT {
                     self.kept.pop_front();
                     self.counters.totals_forgotten.add(1);
