@@ -71,6 +71,7 @@ impl Beat {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test brings the clock")]
 mod tests {
     use super::*;
 
