@@ -107,6 +107,12 @@ impl Uplink {
         self.held.values_mut().for_each(|held| held.state = State::Fresh);
     }
 
+    /// Whether a report was sent that the parent has said nothing of yet.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        self.held.values().any(|held| held.state == State::Sent)
+    }
+
     /// What the parent that was lost may have got.
     #[must_use]
     pub fn in_question(&self) -> Vec<Stamp> {

@@ -56,7 +56,7 @@ struct Running {
     looking: JoinHandle<()>,
     recording: Option<JoinHandle<()>>,
     /// Its part in the tree of aggregators, in a closed group.
-    _reporting: Option<Reporting>,
+    reporting: Option<Reporting>,
 }
 
 impl ManagementAgent {
@@ -182,9 +182,7 @@ impl ManagementAgent {
         let answerer = Answerer { guard, beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
-        Ok(Self {
-            running: Some(Running { stop, serving, publishing, looking, recording, _reporting: reporting }),
-        })
+        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording, reporting }) })
     }
 
     /// Ends the agent: subscribed managers get what there is, within a second.
@@ -195,6 +193,9 @@ impl ManagementAgent {
         let Some(mut running) = self.running.take() else { return };
         // Nobody listens when the task has ended already, which is what is wanted.
         let _ = running.stop.send(true);
+        if let Some(reporting) = running.reporting.take() {
+            reporting.end().await;
+        }
         running.publishing.abort();
         running.looking.abort();
         if let Err(error) = (&mut running.serving).await

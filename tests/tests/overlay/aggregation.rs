@@ -57,7 +57,7 @@ impl Managed {
         let measuring = Some(application);
         let agent =
             ManagementAgent::start(&peer, "plant", measuring, beans.clone(), &policy, home.path()).await;
-        Agent { _peer: peer, ping, beans, _agent: agent.unwrap(), _home: home }
+        Agent { _peer: peer, ping, beans, agent: agent.unwrap(), _home: home }
     }
 
     /// What the roots say, once it is as wanted.
@@ -86,7 +86,7 @@ pub(crate) struct Agent {
     _peer: Peer,
     ping: Transaction,
     beans: BeanServer,
-    _agent: ManagementAgent,
+    agent: ManagementAgent,
     _home: TempDir,
 }
 
@@ -160,9 +160,11 @@ async fn figures_of_all_peers_arrive_at_the_root_with_how_many_they_are_of() {
     let figures = totals.figures();
     let p50 = figures.get("presence.ping").unwrap().response.quantile(0.5).unwrap();
     assert!((p50.as_secs_f64() / 0.005 - 1.0).abs() < 0.012, "{p50:?}");
-    // One that is gone is missing, then it is not expected any more.
+    // One that ends says what it has; then it is not expected any more.
     let gone = agents.pop().unwrap();
-    drop(gone);
+    gone.measure(4);
+    gone.agent.shutdown().await;
+    managed.totals("its last words are in", |totals| sums(totals) == (45, 5)).await;
     managed.totals("one less is expected", |totals| whole(totals, 3)).await;
 }
 

@@ -111,14 +111,18 @@ impl Climber {
         self.former = Some(known);
         self.above.send_replace(Above::Parent(known.peer, beat));
         let (mut sender, mut receiver): (PipeSender, PipeReceiver) = pipe.split();
+        let mut ending = false;
         loop {
             if self.send_due(&mut sender).await.is_none() {
                 return false;
             }
+            if ending && !self.uplink.awaits_answer() {
+                return true;
+            }
             tokio::select! {
-                report = self.reports.recv() => match report {
+                report = self.reports.recv(), if !ending => match report {
                     Some(report) => self.push(report),
-                    None => return true,
+                    None => ending = true,
                 },
                 said = receiver.recv() => {
                     let said = said.ok().flatten().and_then(|bytes| FromParent::decode(&bytes).ok());

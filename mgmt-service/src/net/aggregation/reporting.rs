@@ -10,7 +10,7 @@ use std::time::Instant;
 use overlay::{Peer, PeerId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use super::climbing::{Above, Climber};
 use super::random;
@@ -18,7 +18,7 @@ use super::seeking::Seeker;
 use crate::aggregate::{Figures, Report, Stamp, Uplink};
 use crate::arm::Application;
 use crate::jmx::ManagedBean;
-use crate::limits::REPORTS_KEPT;
+use crate::limits::{AGENT_FAREWELL_MAX, REPORTS_KEPT};
 use crate::net::ManagementGroup;
 use crate::net::counters::ChildCounters;
 
@@ -26,6 +26,7 @@ use crate::net::counters::ChildCounters;
 #[derive(Debug)]
 pub(in crate::net) struct Reporting {
     task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
     /// The parent, from when on everything that is measured will be reported.
     parent: watch::Receiver<Option<PeerId>>,
     counters: Arc<ChildCounters>,
@@ -52,14 +53,19 @@ impl Reporting {
             counters: counters.clone(),
         };
         let (shown, parent) = watch::channel(None);
-        let cutting = cut(application, boot, (seen, shown), out, counters.clone());
+        let (stop, stopped) = watch::channel(false);
+        let cutting = cut(application, boot, (seen, shown), out, (counters.clone(), stopped));
         let task = tokio::spawn(async move {
-            tokio::select! {
-                () = climber.run() => {}
-                () = cutting => {}
-            }
+            tokio::join!(climber.run(), cutting);
         });
-        Some(Self { task, parent, counters })
+        Some(Self { task, stop, parent, counters })
+    }
+
+    /// Ends after the parent has got what was measured until now, within `AGENT_FAREWELL_MAX`.
+    pub(in crate::net) async fn end(mut self) {
+        self.stop.send_replace(true);
+        // A parent that doesn't answer keeps nobody waiting.
+        let _ = timeout(AGENT_FAREWELL_MAX, &mut self.task).await;
     }
 
     /// The attributes of `juxta:type=aggregation`.
@@ -89,34 +95,38 @@ async fn cut(
     boot: u64,
     (mut above, shown): (watch::Receiver<Above>, watch::Sender<Option<PeerId>>),
     out: mpsc::Sender<Report>,
-    counters: Arc<ChildCounters>,
+    (counters, mut stopped): (Arc<ChildCounters>, watch::Receiver<bool>),
 ) {
     let (mut before, mut last) = (None, 0);
     loop {
         let seen = *above.borrow_and_update();
         let Above::Parent(parent, beat) = seen else {
             shown.send_replace(None);
-            match above.changed().await {
-                Ok(()) => continue,
-                Err(_) => return,
+            tokio::select! {
+                changed = above.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                _ = stopped.changed() => return,
             }
         };
         let before = before.get_or_insert_with(|| Figures::of(&application));
         shown.send_replace(Some(parent));
         let number = beat.at(Instant::now()).0.max(last + 1);
-        tokio::select! {
-            () = sleep_until(beat.end_of(number).into()) => {}
+        let ending = tokio::select! {
+            () = sleep_until(beat.end_of(number).into()) => false,
+            _ = stopped.changed() => true,
             changed = above.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return,
             },
-        }
+        };
         let all = Figures::of(&application);
         let stamp = Stamp { interval: number, boot };
         let report = Report { figures: all.since(before), ..Report::of_one(stamp) };
         (*before, last) = (all, number);
         counters.reports.add(1);
-        if out.send(report).await.is_err() {
+        if out.send(report).await.is_err() || ending {
             return;
         }
     }
