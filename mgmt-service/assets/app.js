@@ -5,6 +5,8 @@ import { Graph } from "./graph.js";
 import { Charts } from "./charts.js";
 import { showPairs, showPeers, showRecords } from "./tables.js";
 import { listPeers, read } from "./objects.js";
+import { showAlarms, showOutlook, showWhole } from "./watch.js";
+import { post } from "./ask.js";
 
 let state = null, chosen = null, held = false, names = new Map();
 const charts = new Charts();
@@ -41,6 +43,9 @@ function show() {
   if (!state?.peers) return;
   names = new Map(state.peers.filter((peer) => peer.name).map((peer) => [peer.peer, printable(peer.name)]));
   showTiles();
+  showAlarms(state, nameOf);
+  showOutlook(state, nameOf);
+  showWhole(state);
   graph.show(state, nameOf, chosen);
   showPairs(state, nameOf, chosen, choose);
   showPeers(state, nameOf);
@@ -58,7 +63,7 @@ function follow() {
     link.className = "";
     show();
     // Charts are read less often: they are larger, and nobody sees a point more.
-    if (state.at_ms && state.at_ms - drawnAt >= 2000 && !document.hidden) {
+    if (state.at_ms && state.at_ms - drawnAt >= (charts.span ? 30_000 : 2000) && !document.hidden) {
       drawnAt = state.at_ms;
       charts.refresh(chosen).catch(() => {});
     }
@@ -69,6 +74,7 @@ function follow() {
   };
 }
 
+byId("spans").addEventListener("change", (event) => charts.look(event.target.value));
 byId("chart-all").addEventListener("click", () => choose(chosen));
 byId("records-filter").addEventListener("input", () => state?.latest && showRecords(state, nameOf, byId("records-filter").value));
 byId("records-hold").addEventListener("click", (event) => {
@@ -77,7 +83,7 @@ byId("records-hold").addEventListener("click", (event) => {
 });
 byId("objects-form").addEventListener("submit", read);
 byId("another").addEventListener("click", async () => {
-  const answer = await fetch("/api/link", { method: "POST" });
-  say(byId("another-link"), answer.ok ? (await answer.json()).link : "no link could be made");
+  const { ok, body } = await post("/api/link");
+  say(byId("another-link"), ok ? body.link : "no link could be made");
 });
 follow();

@@ -1,5 +1,6 @@
 // The paper's figure 8: response times over time, and their distribution, drawn by uPlot.
 
+import { get } from "./ask.js";
 import { byId, count, ms, say } from "./dom.js";
 
 const HEIGHT = 210;
@@ -8,6 +9,7 @@ const color = (name) => getComputedStyle(document.documentElement).getPropertyVa
 export class Charts {
   constructor() {
     this.pair = null;
+    this.span = "";
     this.drawn = {};
     this.request = 0;
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.clear(); this.draw(); });
@@ -16,18 +18,27 @@ export class Charts {
 
   /** Reads the points of the chosen pair, or of all, and draws them. */
   async refresh(pair) {
-    const request = ++this.request;
+    const [request, span] = [++this.request, this.span];
     this.pair = pair;
-    const answer = await fetch(pair ? `/api/chart/${pair}` : "/api/chart");
-    if (!answer.ok || request !== this.request) return;
-    if (this.drawnOf !== pair) this.clear();
-    this.drawnOf = pair;
-    this.data = await answer.json();
+    const { ok, body } = await get(`${span ? `/api/history/${span}` : "/api/chart"}${pair ? `/${pair}` : ""}`);
+    if (request !== this.request) return;
+    if (!ok) return say(byId("chart-summary"), body.error);
+    const drawnOf = `${span} ${pair}`;
+    if (this.drawnOf !== drawnOf) this.clear();
+    this.drawnOf = drawnOf;
+    this.data = body;
     this.draw();
+  }
+
+  /** From now on shows this span of the store (hour, day, week), or what is in memory (nothing). */
+  look(span) {
+    this.span = span;
+    return this.refresh(this.pair);
   }
 
   draw() {
     if (!this.data) return;
+    if (this.data.points) return this.drawHistory();
     const { at_ms, response_us, bars, slower, summary } = this.data;
     const failed = summary.failed ? `, ${count(summary.failed)} failed` : "";
     const told = summary.count
@@ -41,7 +52,29 @@ export class Charts {
     const missing = response_us.map((us) => (us === null ? top * 1.02 : null));
     this.put("series", [times, response_us.map((us) => (us === null ? null : us / 1000)), missing], () => this.series());
     const middles = bars.from_us.map((from) => (from + bars.width_us / 2) / 1000);
+    say(byId("series-caption"), "Over time; marks at the upper edge did not come back");
     this.put("bars", [middles, bars.count], () => this.bars());
+  }
+
+  // The store's minutes and hours: quantiles over time, and how many there were. Where nothing was, no line leads.
+  drawHistory() {
+    const { points, width_ms, since_ms, until_ms } = this.data;
+    const [first, last] = [Math.floor(since_ms / width_ms), Math.floor(until_ms / width_ms)];
+    const known = new Map(points.map(([at_ms, ...moment]) => [Math.floor(at_ms / width_ms), moment]));
+    const columns = [[], [], [], [], [], []];
+    let [all, failures] = [0, 0];
+    for (let at = first; at <= last; at += 1) {
+      const [ended, failed, , p50, p95, p99] = known.get(at) ?? [0, 0, null, null, null, null];
+      [all, failures] = [all + ended, failures + failed];
+      [(at * width_ms) / 1000, ...[p50, p95, p99].map((us) => (us === null ? null : us / 1000)), ended - failed, failed].forEach((value, index) => columns[index].push(value));
+    }
+    const width = width_ms >= 3_600_000 ? "an hour" : width_ms === 60_000 ? "a minute" : `${width_ms / 60_000} minutes`;
+    say(byId("chart-summary"), all ? `${count(all)} ended, ${count(failures)} of them unanswered; a point is ${width}` : "the store has nothing of this time");
+    say(byId("series-caption"), "Quantiles over time");
+    say(byId("bars-caption"), "How many ended; those that did not come back stand on top");
+    const [times, p50, p95, p99, good, failed] = columns;
+    this.put("series", [times, p50, p95, p99], () => this.history());
+    this.put("bars", [times, good.map((some, index) => some + failed[index]), good], () => this.counts());
   }
 
   put(place, data, options) {
@@ -52,7 +85,7 @@ export class Charts {
       this.drawn[place] = chart;
       chart.root.setAttribute("role", "img");
       chart.root.setAttribute("aria-describedby", "chart-summary");
-      chart.root.setAttribute("aria-label", place === "bars" ? "Distribution of response times" : "Response times over time");
+      chart.root.setAttribute("aria-label", place === "series" ? "Response times over time" : this.span ? "How many ended over time" : "Distribution of response times");
     }
   }
 
@@ -74,6 +107,31 @@ export class Charts {
         { label: "response ms", stroke: color("--accent"), width: 1, ...line, points: { show: true, size: 4, fill: color("--accent") }, spanGaps: false },
         { label: "did not come back", stroke: color("--bad"), paths: () => null, points: { show: true, size: 6, fill: color("--bad") }, value: (_, at) => (at === null ? "–" : "yes") },
       ],
+    };
+  }
+
+  moments() {
+    const day = this.span === "week" ? { day: "2-digit", month: "2-digit" } : {};
+    return (at) => new Date(at * 1000).toLocaleString("en-GB", { ...day, hour: "2-digit", minute: "2-digit" });
+  }
+
+  history() {
+    const [x, y] = this.axes("", "ms"), clock = this.moments();
+    const line = (label, style) => ({ label: `${label} ms`, stroke: color(style), width: 1.5, points: { show: (_, __, from, to) => to - from < 90, size: 4, fill: color(style) } });
+    return {
+      axes: [{ ...x, space: 90, values: (_, splits) => splits.map(clock) }, y],
+      scales: { y: { range: (_, low, high) => [0, (high ?? 1) * 1.05 || 1] } },
+      series: [{ label: "at", value: (_, at) => (at === null ? "–" : clock(at)) }, line("p50", "--good"), line("p95", "--warn"), line("p99", "--bad")],
+    };
+  }
+
+  counts() {
+    const [x, y] = this.axes("", "number"), clock = this.moments();
+    const bars = (label, stroke, fill) => ({ label, stroke: color(stroke), fill: color(fill), width: 1, paths: uPlot.paths.bars({ size: [0.9, 40] }), points: { show: false } });
+    return {
+      axes: [{ ...x, space: 90, values: (_, splits) => splits.map(clock) }, y],
+      scales: { y: { range: (_, low, high) => [0, (high ?? 1) * 1.05 || 1] } },
+      series: [{ label: "at", value: (_, at) => (at === null ? "–" : clock(at)) }, bars("all", "--bad", "--bad"), bars("answered", "--accent", "--bar")],
     };
   }
 

@@ -2,9 +2,11 @@
 
 mod managing;
 mod scale;
+mod web;
 
 pub use managing::*;
 pub use scale::*;
+pub use web::*;
 
 // ---- Measuring: transactions, records, CSV, latency matrix, plots ----
 

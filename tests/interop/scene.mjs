@@ -38,15 +38,19 @@ export class Scene {
     return { child, name, line, event, say };
   }
 
-  async open(names, more = []) {
+  /** Everybody is there. With a `role` all of them are in a management group, the served manager in that role. */
+  async open(names, more = [], role = null, period = "1s") {
     const loopback = ["--listen", "/ip4/127.0.0.1/tcp/0"];
     const rendezvous = this.start("rendezvous", "rendezvous", [...loopback, "run", "--json"]);
     this.address = (await rendezvous.event((event) => event.event === "ready")).addresses[0];
-    const common = [...loopback, "--rendezvous", this.address];
+    this.common = [...loopback, "--rendezvous", this.address];
+    if (role) await this.ended(this.start("mgmt", "boss", ["init", ...this.common]));
     this.people = [];
     for (const [index, name] of names.entries()) {
-      const person = this.start("im", `im${index}`, ["--jsonl", "--name", name, "--manage", "open", "--ping-period", "1s", ...common]);
+      const invited = role && (await this.invite("agent"));
+      const person = this.start("im", `im${index}`, ["--jsonl", "--name", name, "--manage", invited?.ticket ?? "open", "--ping-period", period, ...this.common]);
       person.ready = await person.event((event) => event.event === "ready");
+      if (invited) await this.ended(invited);
       for (const other of this.people) {
         person.say({ id: `add${other.ready.peer_id}`, command: "add", invite: other.ready.invite });
         const asked = await other.event((event) => event.event === "contact-request" && event.peer_id === person.ready.peer_id);
@@ -54,13 +58,35 @@ export class Scene {
       }
       this.people.push(person);
     }
-    this.manager = this.start("mgmt", "manager", ["serve", ...common, ...more]);
+    if (role) {
+      const invited = await this.invite(role);
+      await this.ended(this.start("mgmt", "manager", ["join", invited.ticket, ...this.common]));
+      await this.ended(invited);
+    }
+    await this.serve(more);
+    return this;
+  }
+
+  /** Somebody who lets one peer in as `role`, and waits for it. */
+  async invite(role) {
+    const inviting = this.start("mgmt", "boss", ["invite", role, ...this.common]);
+    inviting.ticket = await inviting.line((line) => line.startsWith("juxta-group:"));
+    return inviting;
+  }
+
+  ended({ child, name }) {
+    const judge = (code) => { if (code !== 0) throw new Error(`${name} ended with ${code}`); };
+    return child.exitCode === null ? new Promise((resolve) => child.once("exit", resolve)).then(judge) : judge(child.exitCode);
+  }
+
+  /** Starts the served manager, anew when it has run before. */
+  async serve(more = []) {
+    this.manager = this.start("mgmt", "manager", ["serve", ...this.common, ...more]);
     const url = async (word) => (await this.manager.line((line) => line.startsWith(word))).match(/http:\S+/)[0];
     this.link = await url("dashboard");
     this.jolokia = await url("jolokia");
     this.metrics = await url("metrics");
     this.token = readFileSync(join(this.home, "manager", "serve-token"), "utf8");
-    return this;
   }
 
   close() {

@@ -189,7 +189,7 @@ pub(super) enum Command {
     },
     /// The dashboard, /metrics and Jolokia over HTTP, on loopback; prints the link that lets a browser in, once
     #[command(
-        after_help = "Examples:\n  mgmt serve\n  mgmt serve --http 127.0.0.1:8080 --otlp http://127.0.0.1:4318"
+        after_help = "Examples:\n  mgmt serve\n  mgmt serve --http 127.0.0.1:8080 --otlp http://127.0.0.1:4318 --slo objectives.toml"
     )]
     Serve {
         /// A loopback address; port 0 means any
@@ -204,6 +204,9 @@ pub(super) enum Command {
         /// An OpenTelemetry collector to push metrics and traces to, peers under pseudonyms
         #[arg(long, value_name = "URL", env = "JUXTA_OTLP", hide_env_values = true)]
         otlp: Option<OtlpUrl>,
+        /// A TOML file of objectives, as for mgmt report
+        #[arg(long, value_name = "FILE")]
+        slo: Option<PathBuf>,
     },
     /// Service levels, who is distant or slow and since when, peaks and their causes, accounting; from the store
     #[command(

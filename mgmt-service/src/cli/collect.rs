@@ -97,7 +97,7 @@ pub(super) fn store_file(data_dir: &Path) -> PathBuf {
 }
 
 /// The store, ready to be filled; it goes on where the last run was.
-fn open_store(path: &Path) -> Result<StoreSink<fn() -> u64>, CliError> {
+pub(super) fn open_store(path: &Path) -> Result<StoreSink<fn() -> u64>, CliError> {
     let random = getrandom::u64()
         .map_err(|error| CliError::failed(format_args!("failed to get a random number: {error}")))?;
     let clock: fn() -> u64 = now_ms;

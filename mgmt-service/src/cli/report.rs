@@ -81,7 +81,7 @@ pub(super) fn unreadable(error: StoreError) -> CliError {
     CliError::failed(format_args!("failed to {error}"))
 }
 
-fn read_objectives(path: &Path) -> Result<Vec<Objective>, CliError> {
+pub(super) fn read_objectives(path: &Path) -> Result<Vec<Objective>, CliError> {
     let shown = path.display();
     let mut text = String::new();
     File::open(path)

@@ -102,7 +102,9 @@ async fn perform(mut settings: Settings, command: Command, output: Output) -> Re
             aggregate::aggregate(&session, (level, interval), duration, &mut signals, output).await
         }
         Command::Totals { json } => or_signal(aggregate::totals(&session, json, output), &mut signals).await,
-        Command::Serve { http, otlp } => serve::serve(&session, http, otlp, &mut signals, output).await,
+        Command::Serve { http, otlp, slo } => {
+            serve::serve(&session, http, (otlp, slo.as_deref()), &mut signals, output).await
+        }
         Command::Init | Command::Join { .. } => group::entered(&session, output).map(|()| ExitCode::Done),
         Command::Invite { role, duration } => {
             group::invite(&session, role, duration, &mut signals, output).await

@@ -7,11 +7,14 @@
 mod assets;
 mod change;
 mod guard;
+mod history;
 mod jolokia;
 mod listener;
+mod manage;
 mod pages;
 mod server;
 mod site;
+mod target;
 
 use std::net::SocketAddr;
 
@@ -20,7 +23,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
-pub use self::change::{Change, ChangeError};
 pub use self::server::{HttpError, HttpServer};
 pub use self::site::Site;
 use crate::limits::{WEB_BODY_BYTES_MAX, WEB_CONNECTION_LIFE, WEB_CONNECTIONS_MAX};
@@ -86,7 +88,12 @@ fn router(site: Site) -> Router {
         .route("/api/events", get(pages::events))
         .route("/api/chart", get(pages::chart_of_all))
         .route("/api/chart/{peer}/{dest}", get(pages::chart_of_pair))
+        .route("/api/history/{span}", get(history::of_all))
+        .route("/api/history/{span}/{peer}/{dest}", get(history::of_pair))
         .route("/api/link", post(pages::link))
+        .route("/api/describe", post(manage::describe))
+        .route("/api/set", post(manage::set))
+        .route("/api/invoke", post(manage::invoke))
         .route("/jolokia", get(jolokia::root).post(jolokia::post))
         .route("/jolokia/", get(jolokia::root).post(jolokia::post))
         .route("/jolokia/{*path}", get(jolokia::get).post(jolokia::post))

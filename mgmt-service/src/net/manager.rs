@@ -187,9 +187,21 @@ impl Manager {
         Collection::start(self.clone(), pattern, Box::new(sink), true)
     }
 
+    /// What this manager is in its management group; none outside of one, and when it is no member any more.
+    #[must_use]
+    pub fn role(&self) -> Option<ManagementRole> {
+        self.group.role().map(ManagementRole::from_overlay)
+    }
+
+    /// Under which id an agent is seen in its records: a reader is given pseudonyms.
+    #[must_use]
+    pub fn sees(&self, agent: &AgentInfo) -> PeerId {
+        agent.pseudonym.filter(|_| self.sees_pseudonyms()).unwrap_or(agent.peer)
+    }
+
     /// Whether agents give this manager pseudonyms instead of ids.
     pub(super) fn sees_pseudonyms(&self) -> bool {
-        self.group.role() == Some(ManagementRole::Reader.to_overlay())
+        self.role() == Some(ManagementRole::Reader)
     }
 
     pub(super) fn group(&self) -> &PeerGroup {

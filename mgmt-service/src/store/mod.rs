@@ -9,6 +9,7 @@ mod error;
 mod keep;
 mod query;
 mod schema;
+mod series;
 mod sink;
 mod times;
 
@@ -16,5 +17,6 @@ pub use database::{Committed, Delivered, Store};
 pub use error::StoreError;
 pub use keep::{KeptRound, Retention};
 pub use query::{Level, Selection, StoredPeer};
+pub use series::{Fineness, Moment};
 pub use sink::{StoreNames, StoreSink};
 pub use times::Times;

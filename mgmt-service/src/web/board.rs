@@ -47,6 +47,8 @@ struct AgentRow {
     failed: u64,
     /// When its last record arrived, by the manager's clock.
     heard_at_ms: Option<u64>,
+    /// By which id it is asked, where it is seen under a pseudonym.
+    asked_as: Option<PeerId>,
 }
 
 impl Board {
@@ -78,6 +80,41 @@ impl Board {
         if row.application != application {
             application.clone_into(&mut row.application);
         }
+    }
+
+    /// Names a peer without counting it as an agent: one that the store knows.
+    pub fn name(&mut self, peer: PeerId, name: &str, application: &str) {
+        if self.agents.contains_key(&peer) {
+            self.learn(peer, name, application);
+        } else if !name.is_empty() {
+            self.matrix.name_peer(peer, name);
+        }
+    }
+
+    /// Agents that have reported and do not any more.
+    #[must_use]
+    pub fn silent(&self, now_ms: u64) -> Vec<PeerId> {
+        let silent = |row: &AgentRow| row.heard_at_ms.is_some() && !row.is_reporting(now_ms);
+        self.agents.iter().filter(|(_, row)| silent(row)).map(|(peer, _)| *peer).collect()
+    }
+
+    /// Every agent: as whom it is seen, and by which id it is asked.
+    #[must_use]
+    pub fn agents_asked(&self) -> Vec<(PeerId, PeerId)> {
+        self.agents.iter().map(|(seen_as, row)| (*seen_as, row.asked_as.unwrap_or(*seen_as))).collect()
+    }
+
+    /// Notes that the agent seen as `seen_as` has to be asked as `peer`; only after [`Self::learn`].
+    pub fn seen_as(&mut self, seen_as: PeerId, peer: PeerId) {
+        if let Some(row) = self.agents.get_mut(&seen_as).filter(|_| seen_as != peer) {
+            row.asked_as = Some(peer);
+        }
+    }
+
+    /// By which id an agent is asked that is seen as `peer`.
+    #[must_use]
+    pub fn asked_as(&self, peer: PeerId) -> PeerId {
+        self.agents.get(&peer).and_then(|row| row.asked_as).unwrap_or(peer)
     }
 
     /// Counts a record that arrived at `now_ms`.
@@ -113,10 +150,11 @@ impl Board {
         (self.agents.len(), reporting)
     }
 
-    /// The one agent of this name; none when there is none or more than one.
+    /// By which id the one agent of this name is asked; none when there is none or more than one.
     #[must_use]
     pub fn called(&self, name: &str) -> Option<PeerId> {
-        let mut called = self.agents.iter().filter(|(_, row)| row.name == name).map(|(peer, _)| *peer);
+        let called = self.agents.iter().filter(|(_, row)| row.name == name);
+        let mut called = called.map(|(peer, row)| row.asked_as.unwrap_or(*peer));
         called.next().filter(|_| called.next().is_none())
     }
 
@@ -223,6 +261,7 @@ mod tests {
         assert_eq!(board.completeness(NOW), (2, 1));
         let later = NOW + 60_001;
         assert_eq!(board.completeness(later), (2, 0));
+        assert_eq!((board.silent(NOW), board.silent(later)), (vec![], vec![alice]), "Bob never reported");
         assert_eq!(
             board.to_json(later, Loss::default())["agents"],
             json!({"expected": 2, "reporting": 0, "beyond": 0})
@@ -241,6 +280,18 @@ mod tests {
         assert_eq!(board.chart(Some((alice, bob))).unwrap()["response_us"], json!([10]));
         assert_eq!(board.chart(None).unwrap()["summary"]["count"], json!(2));
         assert_eq!(board.chart(Some((alice, alice))), None);
+    }
+
+    #[test]
+    fn an_agent_under_a_pseudonym_is_asked_by_its_id() {
+        let (mut board, peer, pseudonym) = (Board::new("g".into()), PeerId::random(), PeerId::random());
+        board.learn(pseudonym, "alice", "im");
+        board.seen_as(pseudonym, peer);
+        assert_eq!((board.asked_as(pseudonym), board.called("alice")), (peer, Some(peer)));
+        assert_eq!(board.agents_asked(), [(pseudonym, peer)]);
+        assert!(!board.to_json(NOW, Loss::default()).to_string().contains(&peer.to_string()));
+        let stranger = PeerId::random();
+        assert_eq!(board.asked_as(stranger), stranger);
     }
 
     #[test]

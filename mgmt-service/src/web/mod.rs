@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no socket, no task. The server is in `net::http`.
 
+mod alarms;
 mod board;
 mod doors;
 mod exposition;
@@ -9,9 +10,11 @@ mod jolokia;
 mod labels;
 mod metrics;
 mod otlp;
+mod outlook;
 mod pseudonym;
 mod trace;
 
+pub use alarms::{Alarm, AlarmKind, Alarms};
 pub use board::{Board, Loss};
 pub use doors::{Doors, Entry, is_loopback_name, is_same_origin};
 pub use exposition::Exposition;
@@ -20,5 +23,6 @@ pub use jolokia::{
 };
 pub use metrics::{ManagerGauges, Metrics};
 pub use otlp::Otlp;
+pub use outlook::Outlook;
 pub use pseudonym::Pseudonyms;
 pub use trace::Trace;

@@ -1,6 +1,6 @@
 //! Who is in the group: inviting, revoking, leaving, coming back after a restart.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use libp2p::PeerId;
 
@@ -61,6 +61,13 @@ impl PeerGroup {
     /// What this peer is in the group; `None` in an open group and for who is no member now.
     pub fn role(&self) -> Option<Role> {
         self.handle.shared.own_role(&self.id)
+    }
+
+    /// When this peer's credential ends unless it is renewed, which happens by itself as long as an issuer is reached now and
+    /// then; `None` in an open group and for who is no member now.
+    pub fn member_until(&self) -> Option<SystemTime> {
+        let until_s = self.handle.shared.own_until(&self.id)?;
+        UNIX_EPOCH.checked_add(Duration::from_secs(until_s))
     }
 
     /// The role that `peer` has proven to this peer, as long as it counts: `None` once its credential has ended or this

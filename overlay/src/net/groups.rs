@@ -316,6 +316,12 @@ impl Shared {
         self.groups.look(group, held).flatten()
     }
 
+    /// Until when this peer's credential counts, in seconds since 1970.
+    pub(crate) fn own_until(&self, group: &GroupId) -> Option<u64> {
+        let held = |membership: &Membership| membership.holds(now_s()).then(|| membership.until());
+        self.groups.look(group, held).flatten()
+    }
+
     /// A place for this peer with the key of a closed group.
     ///
     /// # Errors

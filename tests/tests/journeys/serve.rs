@@ -133,7 +133,8 @@ fn a_rebound_name_and_the_page_of_somebody_else_are_refused_even_with_the_sessio
     }
     assert_eq!(ask("GET /api/link", &[]), 405, "a GET makes nothing");
     let long = "x".repeat(100_000);
-    let answer = http(&served.address, "POST /jolokia", &[("Cookie", &served.cookie)], &long);
+    let answer =
+        http(&served.address, "POST /jolokia", &[("Cookie", &served.cookie), ("Origin", &own)], &long);
     assert_eq!(answer.status, 413);
 }
 

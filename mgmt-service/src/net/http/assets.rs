@@ -28,14 +28,16 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-const FILES: [(&str, &str, &str); 11] = [
+const FILES: [(&str, &str, &str); 13] = [
     ("icon.svg", "image/svg+xml", include_str!("../../../assets/icon.svg")),
+    ("ask.js", SCRIPT, include_str!("../../../assets/ask.js")),
     ("app.js", SCRIPT, include_str!("../../../assets/app.js")),
     ("dom.js", SCRIPT, include_str!("../../../assets/dom.js")),
     ("graph.js", SCRIPT, include_str!("../../../assets/graph.js")),
     ("charts.js", SCRIPT, include_str!("../../../assets/charts.js")),
     ("tables.js", SCRIPT, include_str!("../../../assets/tables.js")),
     ("objects.js", SCRIPT, include_str!("../../../assets/objects.js")),
+    ("watch.js", SCRIPT, include_str!("../../../assets/watch.js")),
     ("style.css", STYLE, include_str!("../../../assets/style.css")),
     ("uplot.js", SCRIPT, include_str!("../../../assets/uplot/uPlot.iife.min.js")),
     ("uplot.css", STYLE, include_str!("../../../assets/uplot/uPlot.min.css")),

@@ -1,5 +1,6 @@
 //! Who may ask what. Everywhere: `Host` is a loopback name, a page that asks is one of ours, answers carry the policy
-//! that lets a page load nothing from elsewhere. Inside: a session cookie or the token of programs.
+//! that lets a page load nothing from elsewhere. Inside: a session cookie or the token of programs. A POST by a session
+//! names its page by `Origin`, which browsers always send with one and no page can forge.
 
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
@@ -29,7 +30,16 @@ pub(super) async fn everywhere(request: Request, next: Next) -> Response {
 
 /// For what is not open to everybody on this machine.
 pub(super) async fn only_who_may(State(site): State<Site>, request: Request, next: Next) -> Response {
-    if is_inside(&site, request.headers()) {
+    let headers = request.headers();
+    if is_program(&site, headers) {
+        return next.run(request).await;
+    }
+    if has_session(&site, headers) {
+        let tells_page = headers.contains_key(header::ORIGIN);
+        if !request.method().is_safe() && !tells_page {
+            return (StatusCode::FORBIDDEN, "a session's POST needs the Origin of its page\n")
+                .into_response();
+        }
         return next.run(request).await;
     }
     let how = [(header::WWW_AUTHENTICATE, "Bearer realm=\"juxta mgmt\"")];
@@ -39,10 +49,17 @@ pub(super) async fn only_who_may(State(site): State<Site>, request: Request, nex
 
 /// Whether a request shows a session, or the token of programs.
 pub(super) fn is_inside(site: &Site, headers: &HeaderMap) -> bool {
+    is_program(site, headers) || has_session(site, headers)
+}
+
+fn is_program(site: &Site, headers: &HeaderMap) -> bool {
+    text(headers, &header::AUTHORIZATION).is_some_and(|shown| site.doors().knows_program(shown))
+}
+
+fn has_session(site: &Site, headers: &HeaderMap) -> bool {
     let doors = site.doors();
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let known = cookies.into_iter().any(|cookies| doors.knows_cookie(cookies));
-    known || text(headers, &header::AUTHORIZATION).is_some_and(|shown| doors.knows_program(shown))
+    let mut cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.any(|cookies| doors.knows_cookie(cookies))
 }
 
 fn refusal(headers: &HeaderMap) -> Option<&'static str> {

@@ -1,19 +1,23 @@
 //! Jolokia requests, answered: by the manager's own objects, or through the overlay by those of a peer.
 
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use futures::StreamExt;
 use overlay::PeerId;
 use serde_json::{Value, json};
 
-use super::change::{Change, ChangeError, carry_out};
+use super::change::{ChangeError, Changing};
 use super::pages;
 use super::site::Site;
-use crate::jmx::ObjectNamePattern;
-use crate::limits::{GET_PAGE_BEANS_MAX, JOLOKIA_BULK_MAX};
-use crate::protocol::{BeanSnapshot, GetRequest};
+use super::target::whom;
+use crate::access::Verb;
+use crate::jmx::{ObjectName, ObjectNamePattern, SetOptions};
+use crate::limits::{GET_PAGE_BEANS_MAX, JOLOKIA_BULK_MAX, LIST_AT_ONCE, LIST_DESCRIBED_MAX};
+use crate::protocol::{BeanSnapshot, Described, GetRequest};
 use crate::web::{JolokiaError, JolokiaRequest, Operation, answer, listing, names, reading, version};
 
 /// `GET /jolokia`: who answers here.
@@ -66,12 +70,11 @@ async fn answer_one(site: &Site, request: JolokiaRequest) -> Value {
 }
 
 async fn value_of(site: &Site, peer: Option<PeerId>, operation: Operation) -> Result<Value, JolokiaError> {
-    let refused = |error: ChangeError| JolokiaError::forbidden(error);
     match operation {
         Operation::Version => Ok(version()),
         Operation::List { path } => {
             let beans = beans(site, peer, &ObjectNamePattern::everything(), &[]).await?;
-            listing(&beans, &path)
+            listing(&beans, &described(site, peer, &beans, &path).await, &path)
         }
         Operation::Search(wanted) => {
             // An attribute that no object has: names alone are wanted.
@@ -82,13 +85,49 @@ async fn value_of(site: &Site, peer: Option<PeerId>, operation: Operation) -> Re
             reading(&wanted, &beans, &attributes, alone, &path)
         }
         Operation::Write { name, attribute, value } => {
-            carry_out(site.manager(), peer, &name, Change::Set { attribute, value }).await.map_err(refused)
+            let change = changing(site, peer, &name).set(&attribute, &value, SetOptions::default()).await;
+            change.map(|change| json!(change.before)).map_err(refused)
         }
         Operation::Exec { name, operation, arguments } => {
-            let change = Change::Invoke { operation, arguments };
-            carry_out(site.manager(), peer, &name, change).await.map_err(refused)
+            // Clients may name the types in parentheses; an operation has one signature alone.
+            let operation = operation.split('(').next().unwrap_or_default();
+            let done = changing(site, peer, &name).invoke(operation, &arguments).await;
+            done.map(|value| json!(value)).map_err(refused)
         }
     }
+}
+
+/// What those objects say of themselves that a list would name, as far as they tell this manager: readers are told
+/// nothing, records nothing more than they show. The first `LIST_DESCRIBED_MAX`.
+async fn described(
+    site: &Site,
+    peer: Option<PeerId>,
+    beans: &[BeanSnapshot],
+    path: &[String],
+) -> HashMap<ObjectName, Described> {
+    // Who sees pseudonyms would ask in vain, and each time be written down for it.
+    if peer.is_some() && site.manager().role().is_some_and(|role| !role.may(Verb::SeeIds)) {
+        return HashMap::new();
+    }
+    let mut names = Vec::new();
+    for bean in beans {
+        let text = bean.name.to_string();
+        let (domain, properties) = text.split_once(':').unwrap_or_default();
+        let named = [domain, properties].iter().zip(path).all(|(part, wanted)| part == wanted);
+        if named && domain.parse::<PeerId>().is_err() && names.len() < LIST_DESCRIBED_MAX {
+            names.push(bean.name.clone());
+        }
+    }
+    let Some(peer) = peer else {
+        let own = names.into_iter().filter_map(|name| Some((site.beans().get(&name)?, name)));
+        return own.map(|(bean, name)| (name, Described::of(&*bean))).collect();
+    };
+    let asked = names.into_iter().map(|name| async move {
+        let described = changing(site, Some(peer), &name).describe(peer).await.ok()?;
+        Some((name, described))
+    });
+    let answers = futures::stream::iter(asked).buffer_unordered(LIST_AT_ONCE);
+    answers.filter_map(std::future::ready).collect().await
 }
 
 /// The objects at the peer, or here.
@@ -107,14 +146,13 @@ async fn beans(
     Ok(request.answer(site.beans()).beans)
 }
 
-fn whom(site: &Site, target: &str) -> Result<PeerId, JolokiaError> {
-    if let Ok(peer) = target.parse() {
-        return Ok(peer);
-    }
-    let called = site.board().called(target);
-    called.ok_or_else(|| {
-        JolokiaError::unanswered(format_args!("there is no agent {target:?}, or more than one"))
-    })
+fn changing<'a>(site: &'a Site, peer: Option<PeerId>, object: &'a ObjectName) -> Changing<'a> {
+    Changing { manager: site.manager(), peer, object }
+}
+
+fn refused(error: ChangeError) -> JolokiaError {
+    let (status, kind) = error.status();
+    JolokiaError { status, kind, message: format!("failed to {error}") }
 }
 
 fn now_s() -> u64 {

@@ -4,8 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use overlay::PeerId;
+use serde_json::Value;
 use tokio::sync::watch;
 
+use super::history::History;
 use crate::jmx::BeanServer;
 use crate::net::Manager;
 use crate::web::{Board, Doors, Entry, ManagerGauges, Metrics};
@@ -14,6 +17,7 @@ use crate::web::{Board, Doors, Entry, ManagerGauges, Metrics};
 #[derive(Clone)]
 pub struct Site {
     inner: Arc<Inner>,
+    history: Option<History>,
     ended: watch::Receiver<bool>,
     port: u16,
 }
@@ -43,7 +47,18 @@ impl Site {
         let inner = Inner { board, metrics, gauges: Box::new(gauges), states, manager, beans, doors };
         // Until it is bound it is on no port and never ends.
         let (_, ended) = watch::channel(false);
-        Self { inner: Arc::new(inner), ended, port: 0 }
+        Self { inner: Arc::new(inner), history: None, ended, port: 0 }
+    }
+
+    /// Shows the past as well: `tell` says it of a span by its name and perhaps a pair, as JSON or why not; none when there
+    /// is no such span. It is called on a thread where blocking is allowed, once at a time.
+    #[must_use]
+    pub fn with_history(
+        mut self,
+        tell: impl Fn(&str, Option<(PeerId, PeerId)>) -> Option<Result<Value, String>> + Send + Sync + 'static,
+    ) -> Self {
+        self.history = Some(History::new(Arc::new(tell)));
+        self
     }
 
     pub(super) fn at(mut self, address: SocketAddr, ended: watch::Receiver<bool>) -> Self {
@@ -77,6 +92,10 @@ impl Site {
 
     pub(super) fn beans(&self) -> &BeanServer {
         &self.inner.beans
+    }
+
+    pub(super) fn history(&self) -> Option<History> {
+        self.history.clone()
     }
 
     pub(super) fn ended(&self) -> watch::Receiver<bool> {

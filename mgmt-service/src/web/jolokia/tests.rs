@@ -1,10 +1,12 @@
 //! Requests and answers as `jolokia.js` and `curl` write and read them.
 
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{JolokiaRequest, Operation, answer, listing, reading};
-use crate::protocol::BeanSnapshot;
+use crate::protocol::{BeanSnapshot, Described, DescribedAttribute, DescribedOperation};
 
 fn bean(name: &str) -> BeanSnapshot {
     let attributes = vec![("sent".into(), 3_i64.into()), ("state".into(), "up".into())];
@@ -85,13 +87,26 @@ fn a_target_is_a_peer_with_or_without_our_scheme() {
 }
 
 #[test]
-fn a_list_describes_types_and_follows_a_path() {
+fn a_list_describes_types_what_can_be_set_and_done_and_follows_a_path() {
     let beans = [bean("juxta:type=agent")];
-    let all = listing(&beans, &[]).unwrap();
+    let attribute = |name: &str, set| DescribedAttribute { name: name.into(), description: "x".into(), set };
+    let described = Described {
+        description: "an agent".into(),
+        attributes: vec![attribute("sent", None), attribute("state", Some(("text".into(), 3)))],
+        operations: vec![DescribedOperation {
+            name: "stop".into(),
+            description: "ends".into(),
+            parameters: vec![("after".into(), "a whole number".into())],
+        }],
+    };
+    let known = HashMap::from([(beans[0].name.clone(), described)]);
+    let all = listing(&beans, &known, &[]).unwrap();
     assert_eq!(all["juxta"]["type=agent"]["attr"]["sent"]["type"], json!("long"));
+    assert_eq!(all["juxta"]["type=agent"]["op"]["stop"]["args"][0]["name"], json!("after"));
     let path = ["juxta", "type=agent", "attr"].map(str::to_owned);
-    assert_eq!(listing(&beans, &path).unwrap()["state"]["rw"], json!(false));
-    assert_eq!(listing(&beans, &["x".to_owned()]).unwrap_err().status, 404);
+    assert_eq!(listing(&beans, &known, &path).unwrap()["state"]["rw"], json!(true));
+    assert_eq!(listing(&beans, &HashMap::new(), &path).unwrap()["state"]["rw"], json!(false));
+    assert_eq!(listing(&beans, &known, &["x".to_owned()]).unwrap_err().status, 404);
 }
 
 proptest! {

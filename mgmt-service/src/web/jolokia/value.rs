@@ -1,10 +1,12 @@
 //! What objects answer, in Jolokia's shapes.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{JolokiaError, Wanted};
-use crate::jmx::AttributeValue;
-use crate::protocol::BeanSnapshot;
+use crate::jmx::{AttributeValue, ObjectName};
+use crate::protocol::{BeanSnapshot, Described};
 
 /// The value of `read`: one value, a table of them, or with a pattern a table by name.
 ///
@@ -38,29 +40,49 @@ pub fn reading(
     follow(whole, path)
 }
 
-/// The value of `list`: domain → properties → `{desc, attr:{name:{type, desc, rw}}, op}`.
+/// The value of `list`: domain → properties → `{desc, attr:{name:{type, desc, rw}}, op:{name:{args, ret, desc}}}`. What is
+/// not among `described` has the attributes that it shows, and no operations.
 ///
 /// # Errors
 /// 404 when there is nothing at the path.
-pub fn listing(beans: &[BeanSnapshot], path: &[String]) -> Result<Value, JolokiaError> {
+pub fn listing(
+    beans: &[BeanSnapshot],
+    described: &HashMap<ObjectName, Described>,
+    path: &[String],
+) -> Result<Value, JolokiaError> {
     let mut domains: Map<String, Value> = Map::new();
     for bean in beans {
         let properties = bean.name.to_string();
         let properties = properties.split_once(':').map_or("", |(_, properties)| properties).to_owned();
-        let attributes: Map<String, Value> = bean
-            .attributes
-            .iter()
-            .map(|(name, value)| {
-                (name.clone(), json!({ "type": java_type(value), "desc": name, "rw": false }))
-            })
-            .collect();
-        let described = json!({ "desc": "", "class": "juxta", "attr": attributes, "op": {} });
+        let listed = listed(bean, described.get(&bean.name));
         let domain = domains.entry(bean.name.domain().to_owned()).or_insert_with(|| json!({}));
         if let Value::Object(domain) = domain {
-            domain.insert(properties, described);
+            domain.insert(properties, listed);
         }
     }
     follow(Value::Object(domains), path)
+}
+
+fn listed(bean: &BeanSnapshot, described: Option<&Described>) -> Value {
+    let attribute = |(name, value): &(String, AttributeValue)| {
+        let known = described.and_then(|known| known.attributes.iter().find(|known| known.name == *name));
+        let desc = known.map_or(name.as_str(), |known| &known.description);
+        let rw = known.is_some_and(|known| known.set.is_some());
+        (name.clone(), json!({ "type": java_type(value), "desc": desc, "rw": rw }))
+    };
+    let attributes: Map<String, Value> = bean.attributes.iter().map(attribute).collect();
+    let operations = described.map(|known| known.operations.as_slice()).unwrap_or_default();
+    let operations: Map<String, Value> = operations
+        .iter()
+        .map(|operation| {
+            let argument = |(name, values): &(String, String)| json!({ "name": name, "type": "java.lang.String", "desc": values });
+            let arguments: Vec<Value> = operation.parameters.iter().map(argument).collect();
+            let shown = json!({ "args": arguments, "ret": "java.lang.Object", "desc": operation.description });
+            (operation.name.clone(), shown)
+        })
+        .collect();
+    let desc = described.map_or("", |known| &known.description);
+    json!({ "desc": desc, "class": "juxta", "attr": attributes, "op": operations })
 }
 
 /// The value of `search`.
