@@ -1,7 +1,9 @@
 //! What can go wrong, one enum per operation; each message follows "failed to …".
 
+mod aggregating;
 mod managing;
 
+pub use aggregating::AggregateError;
 pub use managing::{
     AuditError, AuditVerifyError, FailureCode, InvokeError, ManageError, MembershipError, RoleError,
     SetError, ValueError,

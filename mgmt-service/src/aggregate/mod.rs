@@ -3,12 +3,25 @@
 //! Pure: the caller supplies intervals, randomness and messages. Figures are sketches, whose merge is exact, so that the
 //! quantiles at the root are those of all records within the sketch's error, however deep the tree is.
 
+mod beat;
+mod figures;
+mod memory;
+mod message;
 mod node;
 mod report;
 mod sampling;
+mod totals;
 mod tree;
+mod uplink;
 
-pub use node::{Aggregator, Offered};
+pub use beat::Beat;
+pub use figures::{Figure, Figures};
+pub use message::{
+    FromChild, FromParent, TREE_HANDLER, TotalsAnswer, TreeAnswer, TreeQuestion, tree_pipe_id,
+};
+pub use node::{Admitted, Aggregator, Newcomer, Offered, Settled};
 pub use report::{Report, Stamp};
 pub use sampling::{Sampled, TailSampler};
+pub use totals::{Total, Totals};
 pub use tree::ranked;
+pub use uplink::{Fate, Uplink};

@@ -188,6 +188,8 @@ impl Application {
             name: producer.definition.name.clone(),
             id: producer.definition.id(),
             answers: producer.answers.read(),
+            failed: producer.failed.load(Ordering::Relaxed),
+            unanswered: producer.unanswered.load(Ordering::Relaxed),
             late: producer.late().map(|late| late.read()).unwrap_or_default(),
         };
         self.shared.producers.load().iter().map(read).collect()
@@ -215,6 +217,10 @@ pub struct DefinitionSketch {
     pub id: DefinitionId,
     /// Response times of the transactions that an answer ended in time, whatever their status.
     pub answers: Sketch,
+    /// Transactions that ended otherwise than well, answered or not.
+    pub failed: u64,
+    /// Transactions that no answer ended: timed out, unreachable, aborted.
+    pub unanswered: u64,
     /// Times of the answers that came after the timeout: slow, which is not the same as lost.
     pub late: Sketch,
 }

@@ -58,6 +58,7 @@ impl Shared {
         reason: Reason,
         values: &[Option<MetricValue>],
     ) {
+        producer.count_bad(outcome.status, reason);
         let values = if producer.values.is_empty() && values.is_empty() {
             None
         } else {
@@ -110,6 +111,9 @@ pub(super) struct Producer {
     pub(super) measured: AtomicBool,
     /// Of all transactions that an answer ended in time.
     pub(super) answers: LiveSketch,
+    /// Transactions that ended otherwise than well, and those that no answer ended.
+    pub(super) failed: AtomicU64,
+    pub(super) unanswered: AtomicU64,
     /// Of answers after the timeout; made when the first one comes.
     late: OnceLock<LiveSketch>,
     /// The name as records carry it: shared, never copied.
@@ -133,6 +137,8 @@ impl Producer {
             pool,
             measured: AtomicBool::new(true),
             answers: LiveSketch::new(),
+            failed: AtomicU64::new(0),
+            unanswered: AtomicU64::new(0),
             late: OnceLock::new(),
             name,
             interim: Interim::new(metrics),
@@ -148,6 +154,16 @@ impl Producer {
 
     pub(super) fn record_late(&self, elapsed_ns: u64) {
         self.late.get_or_init(LiveSketch::new).record(elapsed_ns);
+    }
+
+    /// Counts what the sketch of answers doesn't tell; nothing for a transaction that ended well.
+    fn count_bad(&self, status: Status, reason: Reason) {
+        if status != Status::Good {
+            add_one(&self.failed);
+        }
+        if reason != Reason::None {
+            add_one(&self.unanswered);
+        }
     }
 
     pub(super) fn late(&self) -> Option<&LiveSketch> {

@@ -69,6 +69,31 @@ impl Sketch {
         }
     }
 
+    /// What was counted since the sketch was `before`, an earlier state of it. The extremes are those of its buckets.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let earlier = |bucket: i32| {
+            let at = usize::try_from(bucket.saturating_sub(before.first)).ok();
+            at.and_then(|at| before.counts.get(at)).copied().unwrap_or(0)
+        };
+        let more = |(bucket, count): (i32, &u64)| count.saturating_sub(earlier(bucket));
+        let mut counts: Vec<u64> = (self.first..).zip(&self.counts).map(more).collect();
+        let used = |count: &u64| *count != 0;
+        counts.truncate(counts.iter().rposition(used).map_or(0, |last| last + 1));
+        let empty = counts.iter().position(used).unwrap_or(0);
+        counts.drain(..empty);
+        let zeros = self.zeros.saturating_sub(before.zeros);
+        if counts.is_empty() && zeros == 0 {
+            return Self::default();
+        }
+        let first = if counts.is_empty() { 0 } else { self.first + empty as i32 };
+        let edge = |bucket: i32| ((upper_edge_s(bucket) * 1e9) as u64).clamp(self.min_ns, self.max_ns);
+        let min_ns = if zeros > 0 { 0 } else { edge(first - 1) };
+        let max_ns = if counts.is_empty() { 0 } else { edge(first + counts.len() as i32 - 1) };
+        let sum_ns = self.sum_ns.saturating_sub(before.sum_ns);
+        Self { zeros, first, counts, sum_ns, min_ns, max_ns }
+    }
+
     /// Durations counted.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use mgmt_service::access::ManagementRole;
 use mgmt_service::cli_common::{CommonArgs, parse_duration};
 use mgmt_service::jmx::{ObjectName, ObjectNamePattern};
+use mgmt_service::limits::AGGREGATOR_LEVEL_MAX;
 use mgmt_service::net::OtlpUrl;
 use overlay::PeerId;
 
@@ -170,6 +171,28 @@ agents gather a minute, and keep what it misses"
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
         duration: Option<Duration>,
     },
+    /// Takes the figures of many peers of the management group and hands them on; enter as aggregator first
+    #[command(
+        after_help = "Examples:\n  mgmt invite aggregator\n  mgmt join juxta-group:…\n  mgmt aggregate\n  mgmt aggregate --level 2"
+    )]
+    Aggregate {
+        /// 1 takes those of peers, 2 those of aggregators of level 1, and so on
+        #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(AGGREGATOR_LEVEL_MAX)))]
+        level: u8,
+        /// How long an interval is; the same at all aggregators of a group
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "60s")]
+        interval: Duration,
+        /// How long; until Ctrl-C when not given
+        #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+        duration: Option<Duration>,
+    },
+    /// Figures of all peers that report to aggregators: how many, how fast, and of how many peers
+    #[command(after_help = "Examples:\n  mgmt totals\n  mgmt totals --json")]
+    Totals {
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
     /// The dashboard, /metrics and Jolokia over HTTP, on loopback; prints the link that lets a browser in, once
     #[command(
         after_help = "Examples:\n  mgmt serve\n  mgmt serve --http 127.0.0.1:8080 --otlp http://127.0.0.1:4318 --slo objectives.toml"
@@ -310,8 +333,10 @@ mod tests {
         let line = parse(&["invoke", "alice", "a:b=c", "go", "-1", "x"]).unwrap();
         assert!(matches!(line.command, Command::Invoke { arguments, .. } if arguments == ["-1", "x"]));
         assert!(parse(&["describe", "alice", "a:b=c"]).is_ok());
-        for later in ["serv", "aggregate"] {
-            assert!(parse(&[later]).is_err());
-        }
+        assert!(parse(&["serv"]).is_err());
+        assert!(parse(&["aggregate", "--level", "2", "--interval", "1s"]).is_ok());
+        assert!(
+            parse(&["aggregate", "--level", "0"]).is_err() && parse(&["aggregate", "--level", "5"]).is_err()
+        );
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn entering(command: &Command) -> Option<Entering> {
     match command {
         Command::Init => Some(Entering::Create),
         Command::Join { ticket } => Some(Entering::Ticket(ticket.clone())),
-        Command::Invite { .. } | Command::Revoke { .. } => Some(Entering::Kept),
+        Command::Invite { .. } | Command::Revoke { .. } | Command::Aggregate { .. } => Some(Entering::Kept),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! The commands of `mgmt`. Answers go to stdout, everything else to stderr.
 
 mod agents;
+mod aggregate;
 mod args;
 mod audit;
 mod collect;

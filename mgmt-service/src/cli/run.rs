@@ -11,7 +11,7 @@ use mgmt_service::jmx::{ObjectNamePattern, SetOptions};
 use super::args::{AuditCommand, Command, Line};
 use super::output::Output;
 use super::session::Session;
-use super::{agents, audit, collect, get, group, manage, plot, report, serve, view, watch};
+use super::{agents, aggregate, audit, collect, get, group, manage, plot, report, serve, view, watch};
 
 /// Runs the program; an error is one sentence on stderr.
 pub(crate) fn main() -> ExitCode {
@@ -98,6 +98,10 @@ async fn perform(mut settings: Settings, command: Command, output: Output) -> Re
             collect::collect(&session, (duration, standing), csv, &mut signals, output).await
         }
         Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
+        Command::Aggregate { level, interval, duration } => {
+            aggregate::aggregate(&session, (level, interval), duration, &mut signals, output).await
+        }
+        Command::Totals { json } => or_signal(aggregate::totals(&session, json, output), &mut signals).await,
         Command::Serve { http, otlp, slo } => {
             serve::serve(&session, http, (otlp, slo.as_deref()), &mut signals, output).await
         }

@@ -32,3 +32,74 @@ pub const AGGREGATOR_CHILDREN_MAX: usize = 64;
 /// Reports of one child that wait for the end of their intervals: three intervals of one that was restarted once in
 /// each. A further one is refused, and its peers are missing in `reporting`.
 pub const REPORTS_PER_CHILD_MAX: usize = 6;
+
+/// Definitions that figures keep apart, as many as one application can have; transactions of others count as `other`.
+pub const AGGREGATE_DEFINITIONS_MAX: usize = 16;
+
+/// Memory that the decoding of a report may take: counts are eight bytes there, and one or two on the wire.
+pub const REPORT_DECODE_BYTES_MAX: usize = 16 * REPORT_BYTES_MAX;
+
+/// Marks in one report of an aggregator, 4 bytes each: which reports of its children are in it. One more is malformed; who
+/// has more forgets the oldest.
+pub const REPORT_MARKS_MAX: usize = 2 * AGGREGATOR_CHILDREN_MAX * REPORTS_PER_CHILD_MAX;
+
+/// Reports of one child whose marks are remembered, to tell its orphans what counts already; the oldest is forgotten, and
+/// whoever asks for it then sends it again for the next interval.
+pub const MARKED_REPORTS_KEPT: usize = 8;
+
+/// Starts of aggregators that are remembered as gone, so that nothing of them counts later; the oldest is forgotten.
+pub const GONE_KEPT: usize = 128;
+
+/// Reports that a child keeps until they are handed on; beyond, the oldest that was not sent is put into the next one, and
+/// the oldest that was sent is given up and counted in `reports_in_doubt`.
+pub const REPORTS_KEPT: usize = 6;
+
+/// Levels of aggregators: 64 to the fourth is more than ten million peers. A higher one is refused.
+pub const AGGREGATOR_LEVEL_MAX: u8 = 4;
+
+/// How long an interval is unless somebody says otherwise.
+pub const AGGREGATION_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The shortest interval, for tests; a report each takes 240 bytes.
+pub const AGGREGATION_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// The longest interval.
+pub const AGGREGATION_INTERVAL_MAX: Duration = Duration::from_secs(3600);
+
+/// How far the clock of a parent may be from the wall clock here; it is not followed beyond, the next one is tried.
+pub const AGGREGATION_SKEW_MAX: Duration = Duration::from_secs(3600);
+
+/// The part of an interval, as a divisor, that an aggregator waits after its end for each level below it.
+pub const AGGREGATION_GRACE_SHARE: u32 = 8;
+
+/// Messages of one child within an interval: its reports, each sent again a few times. One more ends its pipe, and
+/// `children_flooding` counts it.
+pub const CHILD_MESSAGES_MAX: u32 = 32;
+
+/// Messages that wait for one child or parent; when there is no room, its pipe ends and it attaches anew.
+pub const TREE_LINK_QUEUE: usize = 32;
+
+/// Aggregators that a child knows at a time, of the level that it looks for; others are left out.
+pub const AGGREGATORS_MAX: usize = 1024;
+
+/// How long one look for aggregators may take.
+pub const AGGREGATORS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long an aggregator may take to answer who attaches; then the next one is tried.
+pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time between two looks for a parent while there is none, on average: up to twice as long, at random.
+pub const ATTACH_RETRY: Duration = Duration::from_secs(1);
+
+/// Time between two looks for a parent while no aggregator is advertised at all.
+pub const AGGREGATORS_LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often the aggregator above a dead one is asked what it got from it; then what was sent is given up, so that
+/// nothing counts twice.
+pub const SETTLE_TRIES: u32 = 5;
+
+/// Intervals that the root of a tree keeps for managers, four hours of minutes with about 2 KB each; the oldest is forgotten.
+pub const TOTALS_KEPT: usize = 256;
+
+/// Bytes of reports in one answer to a manager; the rest comes with the next.
+pub const TOTALS_ANSWER_BYTES_MAX: usize = 48 * 1024;

@@ -29,6 +29,7 @@ use self::links::Links;
 use self::monitors::Monitors;
 use self::pacer::Pacer;
 use self::subscriptions::{Subscriptions, read_subscribe};
+use super::aggregation::Reporting;
 use super::counters::AgentCounters;
 use super::membership::ManagementGroup;
 use crate::access::AuditFile;
@@ -58,6 +59,8 @@ struct Running {
     looking: JoinHandle<()>,
     recording: Option<JoinHandle<()>>,
     pacer: Arc<Pacer>,
+    /// Its part in the tree of aggregators, in a closed group.
+    reporting: Option<Reporting>,
 }
 
 impl ManagementAgent {
@@ -151,12 +154,16 @@ impl ManagementAgent {
             tracing::warn!(peer = %peer.id(), "management is open: any peer may read what this one measures");
         }
         let counters = Arc::new(AgentCounters::default());
+        let reporting = place.as_ref().zip(application.clone());
+        let reporting = reporting.and_then(|(place, application)| Reporting::spawn(peer, place, application));
         let guard = Arc::new(Guard::new(peer, place, audit, counters.clone()));
         let group = guard.group().clone();
         let queries = peer.register_handler(HANDLER)?;
         let listener = group.bind(pipe_id(&group.id(), &peer.id()))?;
         let mut registrations = register_counters(peer, application.as_ref(), &beans, &counters)?;
         registrations.push(register_audit(&guard, &beans)?);
+        registrations
+            .extend(reporting.as_ref().map(|reporting| register_reporting(reporting, &beans)).transpose()?);
         let (monitors, registered) = Monitors::new(&beans)?;
         registrations.extend(registered);
         let looking = tokio::spawn(look(monitors, Links::new(peer, &beans), peer.events(), guard.clone()));
@@ -179,7 +186,7 @@ impl ManagementAgent {
         let answerer = Answerer { guard, beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
-        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording, pacer }) })
+        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording, pacer, reporting }) })
     }
 
     /// Goes on pushing records at another pace than the default, or as fast as managers take them; the bursts are full
@@ -198,6 +205,9 @@ impl ManagementAgent {
         let Some(mut running) = self.running.take() else { return };
         // Nobody listens when the task has ended already, which is what is wanted.
         let _ = running.stop.send(true);
+        if let Some(reporting) = running.reporting.take() {
+            reporting.end().await;
+        }
         running.publishing.abort();
         running.looking.abort();
         if let Err(error) = (&mut running.serving).await
@@ -309,6 +319,12 @@ fn register_audit(guard: &Arc<Guard>, beans: &BeanServer) -> Result<Registration
         move || guard.audit_head(),
     );
     Ok(beans.register(ObjectName::new(DOMAIN, [("type", "audit")])?, Arc::new(bean))?)
+}
+
+/// Registers what the agent counts as a child in the tree of aggregators.
+fn register_reporting(reporting: &Reporting, beans: &BeanServer) -> Result<Registration, AgentError> {
+    let bean = reporting.bean();
+    Ok(beans.register(ObjectName::new(DOMAIN, [("type", "aggregation")])?, Arc::new(bean))?)
 }
 
 /// Looks at monitored attributes, follows links and sums up the audit log, until it is aborted.

@@ -86,6 +86,60 @@ counters! {
     }
 }
 
+counters! {
+    /// What a peer counts as a child in a tree of aggregators; the attributes of `juxta:type=aggregation`.
+    ChildCounters {
+        /// Times it attached to a parent, again or for the first time.
+        attached,
+        /// Aggregators that did not let it in: full, unreachable, or without the role.
+        attach_failed,
+        /// Reports that it made.
+        reports,
+        /// Reports sent, those sent again included.
+        reports_sent,
+        /// Reports that came too late or were refused; they count in the next interval.
+        reports_late,
+        /// Reports given up because nobody could tell whether they count.
+        reports_in_doubt,
+        /// The last interval that is handed on.
+        handed_on,
+    }
+}
+
+counters! {
+    /// What an aggregator counts; the attributes of `juxta:type=aggregator`.
+    AggregatorCounters {
+        /// Children attached now.
+        children,
+        /// Peers below it that should report.
+        expected,
+        /// Peers that did so in the last interval.
+        reporting,
+        /// The last interval that was closed.
+        closed,
+        /// Reports taken.
+        reports_taken,
+        /// Reports that came again and replaced the one before, or counted already.
+        reports_again,
+        /// Reports that came after their interval.
+        reports_late,
+        /// Reports refused: too many, of another run, of the future.
+        reports_refused,
+        /// Who wanted to attach and was not let in: no room, no lower level, or without the role.
+        children_refused,
+        /// Children whose pipe was ended because they said too much or what can't be read.
+        children_flooding,
+        /// Orphans that were told what counts already.
+        settled,
+        /// Questions refused.
+        questions_refused,
+        /// Intervals that were forgotten at the root to make room.
+        totals_forgotten,
+        /// Tries to publish the advertisement that failed.
+        publications_failed,
+    }
+}
+
 /// One counter or gauge.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);

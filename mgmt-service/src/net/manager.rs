@@ -207,6 +207,10 @@ impl Manager {
     pub(super) fn group(&self) -> &PeerGroup {
         &self.group
     }
+
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
 }
 
 impl AgentInfo {

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the shell: it reads clocks and starts tasks")]
 
 mod agent;
+mod aggregation;
 mod collection;
 mod counters;
 mod http;
@@ -13,6 +14,7 @@ mod membership;
 mod otlp;
 
 pub use agent::ManagementAgent;
+pub use aggregation::AggregatorNode;
 pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume, Watching};
 pub use http::{HttpError, HttpServer, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};

@@ -3,6 +3,7 @@
 //! Nothing is mocked and nothing sleeps: each step waits for an event, and a promise about time is that wait's deadline.
 
 mod accounting;
+mod aggregators;
 mod bad_input;
 mod chat_and_collect;
 mod command_lines;

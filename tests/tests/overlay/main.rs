@@ -1,5 +1,6 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
+mod aggregation;
 mod answers;
 mod binders;
 mod byte_streams;
@@ -12,6 +13,7 @@ mod finding;
 mod floods;
 mod groups;
 mod hostile;
+mod hostile_aggregation;
 mod hostile_closed_groups;
 mod hostile_members;
 mod hostile_probe;

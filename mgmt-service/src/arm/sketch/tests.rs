@@ -100,3 +100,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_came_since_is_what_was_counted_meanwhile() {
+    let (mut all, mut later) = (Sketch::default(), Sketch::default());
+    assert_eq!(all.since(&all), Sketch::default());
+    for micros in [3, 900, 0] {
+        all.record(Duration::from_micros(micros));
+    }
+    let before = all.clone();
+    for micros in [40, 5_000, 41, 0] {
+        all.record(Duration::from_micros(micros));
+        later.record(Duration::from_micros(micros));
+    }
+    let since = all.since(&before);
+    assert_eq!((since.buckets(), since.zeros(), since.sum()), (later.buckets(), 1, later.sum()));
+    assert_eq!(all.since(&Sketch::default()).count(), all.count());
+    let (mut sum, whole) = (before, all);
+    sum.merge(&since);
+    assert_eq!(sum, whole);
+}

@@ -1,0 +1,104 @@
+//! `mgmt aggregate` and `mgmt totals`: figures of many peers on their way up, and what has arrived.
+
+use std::time::Duration;
+
+use mgmt_service::aggregate::{Figures, Totals};
+use mgmt_service::cli_common::{CliError, ExitCode, Signals};
+use mgmt_service::error::AggregateError;
+use mgmt_service::net::AggregatorNode;
+use mgmt_service::summary::milliseconds;
+
+use super::output::{Output, printable};
+use super::session::Session;
+
+/// Is an aggregator until the time is over or a signal comes.
+pub(super) async fn aggregate(
+    session: &Session,
+    (level, interval): (u8, Duration),
+    duration: Option<Duration>,
+    signals: &mut Signals,
+    mut output: Output,
+) -> Result<ExitCode, CliError> {
+    let Some(place) = &session.group else {
+        return Err(CliError::refused("no management group here; enter one with `mgmt join TICKET`"));
+    };
+    let node = AggregatorNode::spawn(&session.peer, place, level, interval).await;
+    let node = node.map_err(|error| match error {
+        AggregateError::Role => CliError::refused(format_args!(
+            "failed to {error}; enter with a ticket of `mgmt invite aggregator`"
+        )),
+        AggregateError::Level { .. } | AggregateError::Interval => {
+            CliError::usage(format_args!("failed to {error}"))
+        }
+        error => CliError::failed(format_args!("failed to {error}")),
+    })?;
+    output.line(&format!("aggregating at level {level} as {}", session.peer.id()))?;
+    let over = async {
+        match duration {
+            Some(duration) => tokio::time::sleep(duration).await,
+            None => std::future::pending().await,
+        }
+    };
+    let code = tokio::select! {
+        () = over => ExitCode::Done,
+        signal = signals.recv() => signal.exit_code(),
+    };
+    for (name, count) in node.counters().into_iter().chain(node.upward_counters()) {
+        tracing::info!(name, count, "counted");
+    }
+    node.shutdown().await;
+    Ok(code)
+}
+
+/// Shows the figures of the last interval, and of all that the roots still keep.
+pub(super) async fn totals(session: &Session, json: bool, mut output: Output) -> Result<(), CliError> {
+    let totals = session.manager.totals(LOOKUP_TIMEOUT).await;
+    if json {
+        return output.line(&totals.to_json().to_string());
+    }
+    if totals.aggregators == 0 {
+        return output.line("no aggregators; start one with `mgmt aggregate`");
+    }
+    output.text(&text(&totals))
+}
+
+fn text(totals: &Totals) -> String {
+    let Totals { aggregators, roots, unanswered, .. } = totals;
+    let mut text = format!("{aggregators} aggregators, {roots} at the top");
+    if *unanswered > 0 {
+        text.push_str(&format!(", {unanswered} did not answer: what they know is missing"));
+    }
+    text.push('\n');
+    let Some((_, last)) = totals.last() else {
+        text.push_str("nothing yet; the first figures come after one interval\n");
+        return text;
+    };
+    let length = totals.length();
+    text.push_str(&format!(
+        "last interval of {length:?}, {} of {} peers reporting\n",
+        last.reporting, last.expected
+    ));
+    table(&mut text, &last.figures);
+    text.push_str(&format!("last {} intervals together\n", totals.intervals().count()));
+    table(&mut text, &totals.figures());
+    text
+}
+
+fn table(text: &mut String, figures: &Figures) {
+    text.push_str(&format!(
+        "  {:<24} {:>9} {:>8} {:>9} {:>9} {:>9}\n",
+        "transaction", "count", "failed", "p50 ms", "p95 ms", "p99 ms"
+    ));
+    for (name, figure) in figures.iter() {
+        let millis = |q| {
+            let time = figure.response.quantile(q);
+            time.map_or_else(|| "-".to_owned(), |time| milliseconds(time.as_secs_f64() * 1e6))
+        };
+        let (name, count, failed) = (printable(name), figure.count(), figure.failed);
+        let [p50, p95, p99] = [0.5, 0.95, 0.99].map(millis);
+        text.push_str(&format!("  {name:<24} {count:>9} {failed:>8} {p50:>9} {p95:>9} {p99:>9}\n"));
+    }
+}
+
+/// How long aggregators are looked for.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,0 +1,86 @@
+//! A manager asks the aggregators of its group for the figures of all peers.
+//!
+//! In: a manager in a closed group. Out: [`Totals`]. Asks each aggregator, each within `GET_TIMEOUT`; one that reports to
+//! another has nothing to say but that.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use overlay::{AdvertisementKind, DiscoveryQuery, PeerId};
+
+use super::SERVICE;
+use crate::aggregate::{TREE_HANDLER, Totals, TotalsAnswer, TreeAnswer, TreeQuestion};
+use crate::error::GetError;
+use crate::limits::{AGGREGATORS_MAX, GET_TIMEOUT, TOTALS_KEPT};
+use crate::net::Manager;
+
+impl Manager {
+    /// The figures that the roots of the group's trees keep, of at most the last `TOTALS_KEPT` intervals; looks for
+    /// aggregators for at most `deadline`.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn totals(&self, deadline: Duration) -> Totals {
+        let aggregators = self.aggregators(deadline).await;
+        let mut totals = Totals::default();
+        totals.aggregators = aggregators.len();
+        let asking = futures::stream::iter(aggregators).map(|aggregator| self.totals_of(aggregator));
+        let mut answers = asking.buffer_unordered(AT_ONCE);
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(pages) => {
+                    totals.roots += usize::from(pages.iter().all(|page| page.above.is_none()));
+                    for page in &pages {
+                        page.reports.iter().for_each(|report| totals.add(page.length, report));
+                    }
+                }
+                Err(error) => {
+                    totals.unanswered += 1;
+                    tracing::debug!(reason = %error, "aggregator did not answer");
+                }
+            }
+        }
+        totals
+    }
+
+    async fn aggregators(&self, deadline: Duration) -> Vec<PeerId> {
+        let query = DiscoveryQuery::new()
+            .kind(AdvertisementKind::Service)
+            .equals("service", SERVICE)
+            .threshold(AGGREGATORS_MAX)
+            .deadline(deadline);
+        let found = self.group().discover(query);
+        let mut aggregators: Vec<PeerId> = found.map(|signed| signed.publisher()).collect().await;
+        aggregators.sort_unstable();
+        aggregators.dedup();
+        aggregators
+    }
+
+    /// The pages of one aggregator's answer. It is believed only if it has the role.
+    async fn totals_of(&self, aggregator: PeerId) -> Result<Vec<TotalsAnswer>, GetError> {
+        let (mut pages, mut after) = (Vec::new(), 0);
+        let group = self.group().id();
+        loop {
+            let question = TreeQuestion::Totals { after }.encode()?;
+            let answer = self.peer().query(aggregator, &group, TREE_HANDLER, question, GET_TIMEOUT).await?;
+            let role = self.group().role_of(&aggregator).map(crate::access::ManagementRole::from_overlay);
+            let TreeAnswer::Totals(page) = TreeAnswer::decode(&answer)? else {
+                return Err(overlay::wire::WireError::Malformed.into());
+            };
+            if !role.is_some_and(|role| super::aggregates(crate::access::Access::Member(role))) {
+                tracing::warn!(peer = %aggregator, "calls itself an aggregator without the role");
+                return Err(overlay::QueryError::NoHandler.into());
+            }
+            let last = page.reports.iter().map(|report| report.stamp.interval).max();
+            let more = page.more && last.is_some_and(|last| last > after);
+            after = last.unwrap_or(after);
+            pages.push(page);
+            if !more || pages.len() >= TOTALS_KEPT {
+                return Ok(pages);
+            }
+        }
+    }
+}
+
+/// Aggregators that are asked at the same time.
+const AT_ONCE: usize = 16;

@@ -1,0 +1,116 @@
+//! Who lies in the tree of aggregators: claims of many peers, floods, reports of the future, aggregators without the role.
+//! What they get is at most the place of one peer that measures.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mgmt_service::access::ManagementRole;
+use mgmt_service::aggregate::{
+    Fate, Figure, FromChild, FromParent, Newcomer, Report, Stamp, TREE_HANDLER, TreeQuestion, tree_pipe_id,
+};
+use mgmt_service::limits::CHILD_MESSAGES_MAX;
+use overlay::{
+    Advertisement, AdvertisementKind, BidiPipe, Lifetime, Peer, PeerGroup, PeerId, QueryError, RefuseReason,
+};
+use tokio::time::timeout;
+
+use crate::aggregation::{Managed, Station, sums, until};
+use crate::world::PATIENCE;
+
+async fn attach(group: &PeerGroup, to: PeerId, newcomer: Newcomer) -> (BidiPipe, FromParent) {
+    let first = FromChild::Attach(newcomer).encode().unwrap();
+    let pipe = tree_pipe_id(&group.id(), &to);
+    let mut pipe = group.connect_with(to, pipe, Some(first.into()), PATIENCE).await.unwrap();
+    let answer = hears(&mut pipe).await.unwrap();
+    (pipe, answer)
+}
+
+async fn hears(pipe: &mut BidiPipe) -> Option<FromParent> {
+    let said: Option<Bytes> = timeout(PATIENCE, pipe.recv()).await.unwrap().ok().flatten();
+    said.map(|bytes| FromParent::decode(&bytes).unwrap())
+}
+
+fn counter(station: &Station, name: &str) -> u64 {
+    station.node.counters().into_iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+const LEAF: Newcomer = Newcomer { boot: 5, level: 0, expected: u64::MAX };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_lies_counts_as_one_peer_and_one_that_floods_is_cut() {
+    let managed = Managed::new().await;
+    let root = managed.aggregator(2).await;
+    let (_peer, place, _home) = managed.member(ManagementRole::Agent).await;
+    let (group, to) = (place.group().clone(), root.peer.id());
+    let (_pipe, answer) = attach(&group, to, Newcomer { level: 1, ..LEAF }).await;
+    assert_eq!(answer, FromParent::Full, "it has no role to speak for others");
+    let (mut pipe, answer) = attach(&group, to, LEAF).await;
+    let FromParent::Attached { at: (interval, _), .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(counter(&root, "expected"), 1);
+    let mut lie = Report::of_one(Stamp { interval: interval + 1, boot: 5 });
+    (lie.expected, lie.reporting) = (u64::MAX, u64::MAX);
+    lie.figures.add("presence.ping", &Figure { failed: u64::MAX, ..Figure::default() });
+    for (interval, boot) in [(u64::MAX, 5), (interval + 1, 6)] {
+        let report = Report { stamp: Stamp { interval, boot }, ..lie.clone() };
+        pipe.send(FromChild::Report(report).encode().unwrap()).await.unwrap();
+        // Meanwhile it may hear how intervals go on.
+        let refused = FromParent::Said { interval, fate: Fate::Refused };
+        while hears(&mut pipe).await.expect("it is answered") != refused {}
+    }
+    for _ in 0..=CHILD_MESSAGES_MAX * 3 {
+        if pipe.send(FromChild::Report(lie.clone()).encode().unwrap()).await.is_err() {
+            break;
+        }
+    }
+    while hears(&mut pipe).await.is_some() {}
+    assert_eq!(counter(&root, "children_flooding"), 1);
+    let (mut pipe, _) = attach(&group, to, LEAF).await;
+    pipe.send(vec![0xff; 100]).await.unwrap();
+    while hears(&mut pipe).await.is_some() {}
+    until("garbage is counted", || counter(&root, "children_flooding") == 2).await;
+    let totals = managed.totals("the lie is in", |totals| sums(totals).1 > 0).await;
+    let (_, last) = totals.intervals().find(|(_, total)| !total.figures.is_empty()).unwrap();
+    assert_eq!((last.reporting, last.expected), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_calls_itself_an_aggregator_gets_no_report() {
+    let managed = Managed::new().await;
+    let (liar, place, _home) = managed.member(ManagementRole::Agent).await;
+    let mut listener = place.group().bind(tree_pipe_id(&place.group().id(), &liar.id())).unwrap();
+    let claim = Advertisement::new(AdvertisementKind::Service).key(TREE_HANDLER);
+    let claim = claim.attribute("service", "mgmt-aggregator").attribute("level", "1");
+    place.group().publish(claim, Lifetime::while_alive(Duration::from_secs(60))).await.unwrap();
+    let agent = managed.agent().await;
+    let pipe = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    let (mut sender, mut receiver) = pipe.split();
+    let at = (1, Duration::ZERO);
+    let yes = FromParent::Attached { boot: 1, at, length: Duration::from_secs(1), above: None };
+    // It may be gone before the answer.
+    let _ = sender.send(yes.encode().unwrap()).await;
+    while let Ok(Some(said)) = timeout(PATIENCE, receiver.recv()).await.unwrap() {
+        assert!(matches!(FromChild::decode(&said), Ok(FromChild::Attach(_))), "it was told figures");
+    }
+    assert_eq!(agent.parent(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_from_outside_are_refused() {
+    let managed = Managed::new().await;
+    let root = managed.aggregator(1).await;
+    let stranger = managed.town.edge().await;
+    let ask = async |peer: &Peer, group, body: Vec<u8>| {
+        peer.query(root.peer.id(), &group, TREE_HANDLER, body, PATIENCE).await
+    };
+    let totals = TreeQuestion::Totals { after: 0 }.encode().unwrap();
+    let group = managed.boss.group().id();
+    let open = stranger.net_group().id();
+    for group in [group, open] {
+        let answer = ask(&stranger, group, totals.clone()).await;
+        assert!(matches!(answer, Err(QueryError::Refused(_))), "{answer:?}");
+    }
+    let (agent, _place, _home) = managed.member(ManagementRole::Agent).await;
+    assert_eq!(ask(&agent, group, totals).await, Err(QueryError::Refused(RefuseReason::Policy)));
+    assert_eq!(ask(&agent, group, vec![7; 9]).await, Err(QueryError::Refused(RefuseReason::Malformed)));
+    until("refusals are counted", || counter(&root, "questions_refused") >= 2).await;
+}
