@@ -153,6 +153,9 @@ pub(super) enum Command {
         /// A file besides; an existing one is overwritten
         #[arg(long, value_name = "FILE")]
         csv: Option<PathBuf>,
+        /// Agents keep on their disks what they measure while this manager is away
+        #[arg(long)]
+        standing: bool,
     },
     /// The latency matrix: who is how far from whom
     #[command(after_help = "Examples:\n  mgmt view --for 30s\n  mgmt view --json")]

@@ -18,7 +18,7 @@ use super::session::Session;
 /// Collects until the time is over or a signal comes, then says what came.
 pub(super) async fn collect(
     session: &Session,
-    duration: Option<Duration>,
+    (duration, standing): (Option<Duration>, bool),
     csv: Option<PathBuf>,
     signals: &mut Signals,
     mut output: Output,
@@ -30,7 +30,12 @@ pub(super) async fn collect(
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
     let started = Instant::now();
     let sink = (store, (file, matrix.clone()));
-    let collection = session.manager.collect(ObjectNamePattern::everything(), sink);
+    let everything = ObjectNamePattern::everything();
+    let collection = if standing {
+        session.manager.collect_standing(everything, sink)
+    } else {
+        session.manager.collect(everything, sink)
+    };
     let (end, code) = attend(collection, duration, signals, |collection| {
         names.learn(&collection.agents());
         Ok(())

@@ -94,8 +94,8 @@ async fn perform(mut settings: Settings, command: Command, output: Output) -> Re
             let pattern = pattern.unwrap_or_else(ObjectNamePattern::everything);
             watch::watch(&session, pattern, jsonl, duration, &mut signals).await
         }
-        Command::Collect { duration, csv } => {
-            collect::collect(&session, duration, csv, &mut signals, output).await
+        Command::Collect { duration, csv, standing } => {
+            collect::collect(&session, (duration, standing), csv, &mut signals, output).await
         }
         Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
         Command::Serve { http, otlp } => serve::serve(&session, http, otlp, &mut signals, output).await,

@@ -8,6 +8,7 @@ mod command_lines;
 mod csv_records;
 mod demo;
 mod examples;
+mod load;
 mod manage;
 mod one_minute_chat;
 mod one_shot;
