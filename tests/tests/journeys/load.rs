@@ -34,9 +34,9 @@ fn a_standing_collection_loses_and_doubles_nothing_whatever_is_killed_cut_or_ful
 const FAULTS: [(f64, Fault); 5] = [
     (0.12, Fault::KillManager),
     (0.3, Fault::KillAgents),
-    (0.45, Fault::Cut),
-    (0.6, Fault::FillDisk),
-    (0.85, Fault::KillManager),
+    (0.5, Fault::Cut),
+    (0.75, Fault::FillDisk),
+    (0.93, Fault::KillManager),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,7 @@ fn collect(mounts: bool) {
     }
     gauges.note("all is there");
     let sum = scene.account().settle(size);
+    assert!(sum.is_whole, "everything that is owed is there");
     println!(
         "{} measured, {} stored, {} lost with killed processes, 0 doubled; the manager held at most {} MiB",
         sum.measured,
@@ -93,5 +94,4 @@ fn collect(mounts: bool) {
 const MEMORY_MAX: u64 = 512 << 20;
 
 const INSIDE: &str = "JUXTA_LOAD_INSIDE";
-const NAME: &str =
-    "load::a_standing_collection_loses_and_doubles_nothing_whatever_is_killed_cut_or_full";
+const NAME: &str = "load::a_standing_collection_loses_and_doubles_nothing_whatever_is_killed_cut_or_full";

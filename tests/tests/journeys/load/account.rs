@@ -81,7 +81,10 @@ impl Account {
         let ends = starts.iter().skip(1).copied().chain([count]);
         let runs = starts.iter().copied().zip(ends).collect();
         let kept = self.kept.get(dir).cloned().unwrap_or_default();
-        (id(dir), Agent { seen: vec![false; count as usize + 1], runs, kept })
+        (
+            id(dir),
+            Agent { name: dir.display().to_string(), seen: vec![false; count as usize + 1], runs, kept },
+        )
     }
 
     fn agents(&self) -> impl Iterator<Item = PathBuf> {
@@ -96,6 +99,8 @@ impl Account {
 
 /// One agent.
 struct Agent {
+    /// Its directory.
+    name: String,
     /// By number.
     seen: Vec<bool>,
     /// Of each run, the number before its first record and that of its last.
@@ -106,7 +111,7 @@ struct Agent {
 
 impl Agent {
     fn take(&mut self, record: &ArmRecord) {
-        let number = record.hold_us.unwrap() as usize;
+        let number = record.response_us.unwrap() as usize;
         assert!(number > 0 && number < self.seen.len(), "a record that was never measured: {record:?}");
         assert!(!std::mem::replace(&mut self.seen[number], true), "doubled: {record:?}");
     }
@@ -119,13 +124,17 @@ impl Agent {
             let until = before + run.iter().take_while(|seen| **seen).count() as u64;
             // The last run was not killed: all of it is owed.
             let kept = self.kept.get(place).copied().unwrap_or(last);
-            let is_whole = until >= kept && until - before == stored && last - until <= TAIL_S * size.per_second;
+            let is_whole =
+                until >= kept && until - before == stored && last - until <= TAIL_S * size.per_second;
             sum.is_whole &= is_whole;
             sum.measured += last - before;
             sum.stored += stored;
             sum.lost += last - before - stored;
             if !is_whole {
-                println!("not whole: run {place} of {before}..{last}, {stored} stored up to {until}, owed {kept}");
+                println!(
+                    "not whole: {} {before}..{last}, {stored} stored up to {until}, owed {kept}",
+                    self.name
+                );
             }
         }
     }
@@ -149,7 +158,8 @@ fn last_on_disk(dir: &Path) -> u64 {
         let (mut spool, recovered) = Spool::open(&root, standing, peer).unwrap();
         let closed = spool.read_after(recovered.last_seq.saturating_sub(1)).unwrap();
         let closed = closed.map(|batch| batch.records(peer).unwrap()).unwrap_or_default();
-        last = closed.iter().chain(&recovered.open).filter_map(|record| record.hold_us).fold(last, u64::max);
+        last =
+            closed.iter().chain(&recovered.open).filter_map(|record| record.response_us).fold(last, u64::max);
     }
     last
 }

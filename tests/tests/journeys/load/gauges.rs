@@ -18,7 +18,10 @@ pub(crate) struct Gauges {
 
 impl Gauges {
     pub(crate) fn new(size: Size) -> Self {
-        println!("{:>6} {:>10} {:>10} {:>8} {:>9} {:>8} {:>8}", "s", "measured", "stored", "1/s", "behind", "MiB", "CPU %");
+        println!(
+            "{:>6} {:>10} {:>10} {:>8} {:>9} {:>8} {:>8}",
+            "s", "measured", "stored", "1/s", "behind", "MiB", "CPU %"
+        );
         let period = (size.time / 20).clamp(Duration::from_secs(3), Duration::from_secs(30));
         let (told_at, ticks) = (Duration::ZERO, (None, 0));
         Self { begun: Instant::now(), period, told_at, stored: 0, ticks, most_memory: 0 }

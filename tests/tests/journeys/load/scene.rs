@@ -88,7 +88,9 @@ impl Scene {
         scene.start_manager();
         scene.hosts = (0..size.hosts).map(|host| Some(scene.start_host(host))).collect();
         for host in scene.hosts.iter().flatten() {
-            host.event_within(START_MAX, "agents that are subscribed to", |event| event["event"] == "subscribed");
+            host.event_within(START_MAX, "agents that are subscribed to", |event| {
+                event["event"] == "subscribed"
+            });
         }
         scene
     }
@@ -136,18 +138,24 @@ impl Scene {
     /// Resets what goes over the link, and again when it is there again.
     pub(crate) fn cut(&self) {
         self.link.reset();
-        self.runtime.block_on(self.link.connected());
+        let again = async { tokio::time::timeout(START_MAX / 4, self.link.connected()).await };
+        self.runtime.block_on(again).expect("agents connect again");
         self.link.close();
     }
 
     /// Not a byte more has room on the manager's disk.
     pub(crate) fn fill_disk(&self) {
-        let used = Command::new("df").args(["--output=used", "-k"]).arg(self.home.join(MANAGER)).output().unwrap();
+        let used =
+            Command::new("df").args(["--output=used", "-k"]).arg(self.home.join(MANAGER)).output().unwrap();
         let used = String::from_utf8_lossy(&used.stdout).lines().last().unwrap().trim().to_owned();
         self.resize(&format!("size={used}k"));
     }
 
+    /// There is room again, once the manager has found that there was none.
     pub(crate) fn free_disk(&self) {
+        if let Some(manager) = self.manager.as_ref().filter(|_| self.mounted) {
+            manager.stderr_line("word of a full disk", |line| line.contains("no room for records"));
+        }
         self.resize(DISK_SIZE);
     }
 
