@@ -72,7 +72,7 @@ fn collect(mounts: bool) {
     gauges.note("measuring ends");
     let begun = Instant::now();
     while scene.end_manager_and_look(measured) && begun.elapsed() < Duration::from_secs(120) {
-        scene.start_manager();
+        scene.start_last_manager();
         gauges.watch_until_quiet(&scene);
     }
     gauges.note("all is there");

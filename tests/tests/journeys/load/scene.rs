@@ -95,11 +95,22 @@ impl Scene {
         scene
     }
 
+    /// A manager for whom agents keep what it misses.
     pub(crate) fn start_manager(&mut self) {
-        let collect = ["collect", "--standing", "--rendezvous", &self.meeting.address, "--listen"];
+        self.start_collecting(&["--standing"]);
+    }
+
+    /// A manager that takes all there is, and ends the subscriptions when it ends.
+    pub(crate) fn start_last_manager(&mut self) {
+        self.start_collecting(&[]);
+    }
+
+    fn start_collecting(&mut self, more: &[&str]) {
+        let collect = ["collect", "--rendezvous", &self.meeting.address, "--listen"];
         let program = Program::new("mgmt", &self.home).args(collect);
         let listen = format!("/ip4/127.0.0.1/tcp/{}", self.port);
-        self.manager = Some(program.args([listen]).data_dir(&self.home.join(MANAGER)).start());
+        let program = program.args([listen]).args(more);
+        self.manager = Some(program.data_dir(&self.home.join(MANAGER)).start());
     }
 
     fn start_host(&self, host: u64) -> Process {
