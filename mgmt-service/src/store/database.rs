@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use super::error::StoreError;
 use super::schema::MIGRATIONS;
 use crate::arm::ArmRecord;
-use crate::limits::{SQLITE_BUSY_TIMEOUT, STORE_LOG_BYTES_MAX};
+use crate::limits::{SQLITE_BUSY_TIMEOUT, STORE_CACHE_BYTES, STORE_LOG_BYTES_MAX};
 use crate::protocol::RecordBatch;
 use crate::sqlite::{self, OpenError, signed};
 use crate::subscription::{Inbox, Verdict};
@@ -44,7 +44,7 @@ pub struct Committed {
     pub again: u64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Ids {
     peers: HashMap<PeerId, i64>,
     kinds: HashMap<Arc<str>, i64>,
@@ -58,6 +58,8 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = sqlite::open(path, &MIGRATIONS)?;
         connection.pragma_update(None, "journal_size_limit", signed(STORE_LOG_BYTES_MAX))?;
+        // In KiB when negative.
+        connection.pragma_update(None, "cache_size", -signed(STORE_CACHE_BYTES / 1024))?;
         Ok(Self { connection, ids: Ids::default() })
     }
 
@@ -87,7 +89,8 @@ impl Store {
     /// [`StoreError::Full`] when there is no room.
     pub fn commit(&mut self, batches: &[Delivered], now_ms: u64) -> Result<Committed, StoreError> {
         let transaction = self.connection.transaction()?;
-        let (mut ids, mut done) = (self.ids.clone(), Committed::default());
+        // After an error the rows of new peers are uncertain: all of them are looked up again.
+        let (mut ids, mut done) = (std::mem::take(&mut self.ids), Committed::default());
         for Delivered { peer, batch } in batches {
             let id = ids.peer(&transaction, peer)?;
             let mut inbox = inbox_of(&transaction, id)?;
@@ -105,7 +108,6 @@ impl Store {
             keep_inbox(&transaction, id, &inbox, now_ms)?;
         }
         transaction.commit()?;
-        // Only now are the rows of new peers certain.
         self.ids = ids;
         Ok(done)
     }

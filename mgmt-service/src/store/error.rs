@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use thiserror::Error;
 
 use crate::sqlite::OpenError;
@@ -36,8 +37,11 @@ pub enum StoreError {
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        // The index of the log beside the file can't grow on a full disk either, and SQLite has another code for that.
+        let no_index = error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHMSIZE);
         match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full,
+            _ if no_index => Self::Full,
             _ => Self::Database(error),
         }
     }
@@ -49,5 +53,22 @@ impl From<StoreError> for io::Error {
             StoreError::Full => Self::new(io::ErrorKind::StorageFull, StoreError::Full),
             error => Self::other(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn whatever_finds_no_room_is_tried_again_and_nothing_else_is() {
+        let is_full = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            io::Error::from(StoreError::from(error)).kind() == io::ErrorKind::StorageFull
+        };
+        assert!(is_full(ffi::SQLITE_FULL) && is_full(SQLITE_IOERR_SHMSIZE));
+        assert!(!is_full(ffi::SQLITE_IOERR_READ) && !is_full(ffi::SQLITE_CORRUPT));
     }
 }
