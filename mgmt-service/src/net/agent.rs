@@ -186,7 +186,9 @@ impl ManagementAgent {
         let answerer = Answerer { guard, beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
-        Ok(Self { running: Some(Running { stop, serving, publishing, looking, recording, pacer, reporting }) })
+        Ok(Self {
+            running: Some(Running { stop, serving, publishing, looking, recording, pacer, reporting }),
+        })
     }
 
     /// Goes on pushing records at another pace than the default, or as fast as managers take them; the bursts are full
