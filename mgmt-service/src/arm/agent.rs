@@ -85,8 +85,9 @@ impl Agent {
 
     #[inline(always)]
     fn push(&self, queue: &RecordQueue<Measured>, measured: Measured) {
-        if queue.push(measured) != Pushed::Queued {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let pushed = queue.push(measured);
+        if pushed != Pushed::Queued {
+            self.dropped.fetch_add(pushed.dropped(), Ordering::Relaxed);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use super::correlator::Correlator;
-use super::pool::slot_of;
+use super::slots::slot_of;
 use super::values::MetricValue;
 use crate::limits::TRANSACTIONS_IN_FLIGHT_MAX;
 

@@ -2,8 +2,8 @@
 //! §4.4).
 //!
 //! In: starts, stops and the passing of time, from any number of threads. Out: each started transaction exactly once,
-//! when it ends by its answer, its timeout, a discard or the end of the application. All memory is taken when the pool
-//! is made, and nobody waits for anybody.
+//! when it ends by its answer, its timeout, a discard or the end of the application. Memory is taken when more are in flight
+//! than ever before, and nobody waits for anybody.
 //! Pure: the caller supplies `now`; `poll_timeout` says when to call `expire`.
 
 use std::sync::OnceLock;
@@ -17,6 +17,7 @@ use super::due::Due;
 use super::peer_words::PeerWords;
 use super::record::Path;
 use super::slot::{NUMBER_MASK, Phase, Slot, Start, State};
+use super::slots::{Slots, end_of_lap, slot_of};
 use super::trace::{Parent, TraceId};
 use crate::error::PoolExhausted;
 use crate::limits::TRANSACTIONS_IN_FLIGHT_MAX;
@@ -87,9 +88,7 @@ pub(super) struct TransactionPool {
     prefix: u32,
     /// Before the first start, so that a clock that steps back a little still counts.
     origin: OnceLock<Instant>,
-    slots: Box<[Slot]>,
-    /// The traces of transactions that have a parent, by slot; guarded by its state, written and read for these alone.
-    traces: Box<[[AtomicU64; 2]]>,
+    slots: Slots,
     issued: Issued,
     due: Due,
 }
@@ -108,8 +107,7 @@ impl TransactionPool {
             timeout_ns: nanos(timeout),
             prefix: u32::from(number) << NUMBER_MASK.count_ones(),
             origin: OnceLock::new(),
-            slots: std::iter::repeat_with(Slot::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
-            traces: std::iter::repeat_with(Default::default).take(TRANSACTIONS_IN_FLIGHT_MAX).collect(),
+            slots: Slots::new(),
             issued: Issued::default(),
             due: Due::default(),
         }
@@ -132,19 +130,24 @@ impl TransactionPool {
             queued_us,
             parent: started.parent.map_or(0, |parent| parent.span.0),
         };
-        for _ in 0..TRANSACTIONS_IN_FLIGHT_MAX {
-            let number = self.next_number();
-            let Some(slot) = self.slots.get(slot_of(number)).filter(|slot| slot.claim(number)) else {
-                continue;
-            };
-            if let Some(parent) = started.parent {
-                self.write_trace(number, parent.trace);
+        loop {
+            let made = self.slots.made();
+            // Where slots can still be made, few tries tell that most are taken.
+            let tries = if made < TRANSACTIONS_IN_FLIGHT_MAX { TRIES_BEFORE_GROWTH } else { made };
+            for _ in 0..tries {
+                let number = self.next_number(made);
+                let Some(slot) = self.slots.get(number).filter(|slot| slot.claim(number)) else { continue };
+                if let Some(parent) = started.parent {
+                    self.write_trace(number, parent.trace);
+                }
+                let correlator = self.correlator(number, &dest);
+                slot.open(State::of(correlator.0, Phase::Live), &start, &dest);
+                return Ok(correlator);
             }
-            let correlator = self.correlator(number, &dest);
-            slot.open(State::of(correlator.0, Phase::Live), &start, &dest);
-            return Ok(correlator);
+            if !self.slots.grow(made) {
+                return Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX });
+            }
         }
-        Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX })
     }
 
     /// Ends the transaction of `correlator` by an answer from `from`.
@@ -224,7 +227,7 @@ impl TransactionPool {
 
     /// A correlator for an exchange with `dest` that was never started, so that its record has one too.
     pub(super) fn unstarted(&self, dest: &PeerWords) -> Correlator {
-        self.correlator(self.next_number(), dest)
+        self.correlator(self.next_number(self.slots.made()), dest)
     }
 
     /// When to call [`Self::expire`]: at the earliest deadline of those in flight, or before, when the transaction whose
@@ -239,13 +242,13 @@ impl TransactionPool {
     }
 
     fn earliest_ns(&self) -> Option<u64> {
-        let live = self.slots.iter().filter(|slot| slot.state().phase() == Phase::Live);
+        let live = self.slots.iter_from(0).filter(|slot| slot.state().phase() == Phase::Live);
         live.map(|slot| self.deadline_ns(slot)).min()
     }
 
     /// Transactions in flight. Looks at each object.
     pub(super) fn in_flight(&self) -> usize {
-        self.slots.iter().filter(|slot| matches!(slot.state().phase(), Phase::Live | Phase::Claimed)).count()
+        self.slots.iter_from(0).filter(|slot| matches!(slot.state().phase(), Phase::Live | Phase::Claimed)).count()
     }
 
     fn end(
@@ -257,9 +260,8 @@ impl TransactionPool {
     ) -> usize {
         let mut count = 0;
         // The slot that is used next holds the oldest number, unless starts had to go round others.
-        let next = slot_of(self.issued.0.load(Ordering::Relaxed) + 1);
-        let (younger, older) = self.slots.split_at_checked(next).unwrap_or_default();
-        for slot in older.iter().chain(younger) {
+        let next = self.issued.0.load(Ordering::Relaxed) + 1;
+        for slot in self.slots.iter_from(next) {
             let state = slot.state();
             if state.phase() != Phase::Live || !due(slot) {
                 continue;
@@ -303,7 +305,7 @@ impl TransactionPool {
 
     #[cold]
     fn read_trace(&self, span: u64, correlator: Correlator) -> Option<Parent> {
-        let [high, low] = self.traces.get(slot_of(correlator.seq().into()))?;
+        let [high, low] = self.slots.trace(correlator.seq().into())?;
         let load = |word: &AtomicU64| u128::from(word.load(Ordering::Relaxed));
         let trace = TraceId::from_bytes((load(high) << 64 | load(low)).to_be_bytes());
         Some(Parent { trace, span: Correlator(span) })
@@ -311,7 +313,7 @@ impl TransactionPool {
 
     fn write_trace(&self, number: u64, trace: TraceId) {
         let trace = u128::from_be_bytes(trace.to_bytes());
-        if let Some([high, low]) = self.traces.get(slot_of(number)) {
+        if let Some([high, low]) = self.slots.trace_to_write(number) {
             high.store((trace >> 64) as u64, Ordering::Relaxed);
             low.store(trace as u64, Ordering::Relaxed);
         }
@@ -319,7 +321,7 @@ impl TransactionPool {
 
     /// The slot of `correlator` while its transaction is in flight, and the state that says so.
     fn live(&self, correlator: Correlator) -> Option<(&Slot, State)> {
-        let slot = self.slots.get(slot_of(correlator.seq().into()))?;
+        let slot = self.slots.get(correlator.seq().into())?;
         let live = State::of(correlator.0, Phase::Live);
         (self.is_ours(correlator) && slot.state() == live).then_some((slot, live))
     }
@@ -328,7 +330,7 @@ impl TransactionPool {
     #[cold]
     fn not_live(&self, now: Instant, correlator: Correlator, from: &PeerWords) -> NotStopped {
         let expired = State::of(correlator.0, Phase::Expired);
-        let slot = self.slots.get(slot_of(correlator.seq().into()));
+        let slot = self.slots.get(correlator.seq().into());
         if let Some(slot) = slot.filter(|slot| self.is_ours(correlator) && slot.state() == expired) {
             let elapsed_ns = self.ns(now).saturating_sub(slot.at_ns());
             if slot.is_with(from) && slot.pass(expired, Phase::Free) {
@@ -348,8 +350,16 @@ impl TransactionPool {
         u64::from(correlator.seq()) & !NUMBER_MASK == u64::from(self.prefix)
     }
 
-    fn next_number(&self) -> u64 {
-        self.issued.0.fetch_add(1, Ordering::Relaxed) + 1
+    /// A number that was never given, of a slot among the `made` ones.
+    fn next_number(&self, made: usize) -> u64 {
+        loop {
+            let number = self.issued.0.fetch_add(1, Ordering::Relaxed) + 1;
+            if slot_of(number) < made {
+                return number;
+            }
+            // Over the slots that are not made; whoever comes here at the same time goes over the same.
+            self.issued.0.fetch_max(end_of_lap(number), Ordering::Relaxed);
+        }
     }
 
     fn correlator(&self, number: u64, dest: &PeerWords) -> Correlator {
@@ -379,17 +389,11 @@ fn nanos(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
-/// The place of a transaction, by its number or its sequence number.
-pub(super) fn slot_of(number: u64) -> usize {
-    number as usize & (TRANSACTIONS_IN_FLIGHT_MAX - 1)
-}
-
 /// How far a caller's `now` may lie before the first one.
 const STEP_BACK_MAX: Duration = Duration::from_secs(3600);
 
-const _: () = assert!(TRANSACTIONS_IN_FLIGHT_MAX.is_power_of_two(), "a slot is named by the low bits");
-const _: () =
-    assert!(TRANSACTIONS_IN_FLIGHT_MAX.trailing_zeros() == 10, "18 bits of a number are its generation");
+/// Slots that a start finds taken before more are made.
+const TRIES_BEFORE_GROWTH: usize = 8;
 
 #[cfg(test)]
 mod tests;

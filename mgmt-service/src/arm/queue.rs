@@ -1,14 +1,15 @@
 //! The bounded queue of one consumer (paper §4.1, figure 6).
 //!
-//! In: what was measured, written into the queue's empty places. Out: the same, in order. All memory is taken when it is
-//! made, and nothing ever waits: a consumer that does not keep up loses by its [`Overflow`] rule, each loss counted.
+//! In: what was measured, written into the queue's empty places. Out: the same, in order. Memory is taken when more
+//! records wait than ever before, and nothing ever waits: a consumer that does not keep up loses by its [`Overflow`] rule,
+//! each loss counted.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
-use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
+use super::ring::Ring;
 use crate::limits::CONSUMER_RECORDS_MAX;
 
 /// Which record is dropped when a consumer does not keep up.
@@ -25,15 +26,15 @@ pub enum Overflow {
 pub(super) enum Pushed {
     /// It waits in the queue.
     Queued,
-    /// It waits in the queue, and an older one was dropped for it.
-    QueuedInPlaceOfOldest,
+    /// It waits in the queue, and so many older ones were dropped for it: one, unless others pushed at the same time.
+    QueuedInPlaceOf(u64),
     /// It was dropped: no empty place was left.
     Dropped,
 }
 
 /// The queue of one consumer. All methods are lock-free and return at once.
 pub(super) struct RecordQueue<T> {
-    filled: ArrayQueue<T>,
+    filled: Ring<T>,
     available: Notify,
     /// Who waits: producers leave the bell alone while nobody listens.
     waiting: AtomicUsize,
@@ -41,11 +42,22 @@ pub(super) struct RecordQueue<T> {
     dropped: AtomicU64,
 }
 
+impl Pushed {
+    /// How many it cost.
+    pub(super) fn dropped(self) -> u64 {
+        match self {
+            Self::Queued => 0,
+            Self::QueuedInPlaceOf(dropped) => dropped,
+            Self::Dropped => 1,
+        }
+    }
+}
+
 impl<T> RecordQueue<T> {
     /// A queue with `capacity` places, at least 1 and at most [`CONSUMER_RECORDS_MAX`].
     pub(super) fn new(capacity: usize, overflow: Overflow) -> Self {
         Self {
-            filled: ArrayQueue::new(capacity.clamp(1, CONSUMER_RECORDS_MAX)),
+            filled: Ring::new(capacity.clamp(1, CONSUMER_RECORDS_MAX)),
             available: Notify::new(),
             waiting: AtomicUsize::new(0),
             overflow,
@@ -56,21 +68,37 @@ impl<T> RecordQueue<T> {
     /// Queues `record`, by the overflow rule when no place is empty.
     #[inline(always)]
     pub(super) fn push(&self, record: T) -> Pushed {
-        let pushed = match self.overflow {
-            Overflow::DropOldest => {
-                self.filled.force_push(record).map_or(Pushed::Queued, |_| Pushed::QueuedInPlaceOfOldest)
-            }
-            Overflow::DropNewest => self.filled.push(record).map_or(Pushed::Dropped, |()| Pushed::Queued),
+        let pushed = match self.filled.push(record) {
+            Ok(()) => Pushed::Queued,
+            Err(record) => self.overflow(record),
         };
-        if pushed != Pushed::Queued {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
         // Together with the one in `Waiting::new`: who waits sees the record, or is seen here.
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.available.notify_one();
         }
         pushed
+    }
+
+    /// Does by its rule with a record for which no place is left.
+    #[cold]
+    fn overflow(&self, mut record: T) -> Pushed {
+        let mut dropped = 1;
+        if self.overflow == Overflow::DropOldest {
+            dropped = 0;
+            loop {
+                dropped += u64::from(self.filled.pop().is_some());
+                match self.filled.push(record) {
+                    Ok(()) => break,
+                    Err(refused) => record = refused,
+                }
+            }
+        }
+        self.dropped.fetch_add(dropped, Ordering::Relaxed);
+        match self.overflow {
+            Overflow::DropOldest => Pushed::QueuedInPlaceOf(dropped),
+            Overflow::DropNewest => Pushed::Dropped,
+        }
     }
 
     /// What has waited longest; none when nothing waits.
@@ -157,7 +185,7 @@ mod tests {
         let queue = RecordQueue::new(2, Overflow::DropOldest);
         assert_eq!(queue.push(1), Pushed::Queued);
         assert_eq!(queue.push(2), Pushed::Queued);
-        assert_eq!(queue.push(3), Pushed::QueuedInPlaceOfOldest);
+        assert_eq!(queue.push(3), Pushed::QueuedInPlaceOf(1));
         assert_eq!((drain(&queue), queue.dropped()), (vec![2, 3], 1));
     }
 

@@ -79,6 +79,11 @@ impl ObjectName {
         self.0.keys.iter().map(|(key, value)| (&**key, &**value))
     }
 
+    /// Domain and keys, to put the same texts in their place; none once others hold the name too.
+    pub(super) fn texts_mut(&mut self) -> Option<(&mut Arc<str>, &mut [(Arc<str>, Arc<str>)])> {
+        Arc::get_mut(&mut self.0).map(|parts| (&mut parts.domain, parts.keys.as_mut_slice()))
+    }
+
     pub(super) fn shared_domain(&self) -> &Arc<str> {
         &self.0.domain
     }

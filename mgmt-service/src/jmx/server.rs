@@ -1,10 +1,10 @@
 //! The registry of managed objects (JMX `MBeanServer`).
 //!
 //! In: names with their objects, patterns. Out: the objects whose names match, in the order of registration. Indexed
-//! by domain, key and key with value: a query looks only at the smallest set that its pattern allows. At most
-//! `BEANS_MAX` objects; a further one is refused and counted.
+//! by domain, key and key with value: a query looks only at the smallest set that its pattern allows, and a bounded one at
+//! no more of it than its asker grants. At most `BEANS_MAX` objects; a further one is refused and counted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::bean::DynamicBean;
 use super::object_name::ObjectName;
 use super::pattern::ObjectNamePattern;
+use super::serials::Serials;
 use crate::error::RegisterError;
 use crate::limits::BEANS_MAX;
 
@@ -38,6 +39,15 @@ pub struct Found {
     pub name: ObjectName,
     /// The object; it may be unregistered by now.
     pub bean: Arc<dyn DynamicBean>,
+}
+
+/// What a bounded question found.
+#[derive(Debug, Clone)]
+pub struct FoundPage {
+    /// The objects, in the order of registration.
+    pub found: Vec<Found>,
+    /// After which serial to go on; none when every object was looked at.
+    pub next: Option<u64>,
 }
 
 impl BeanServer {
@@ -87,7 +97,20 @@ impl BeanServer {
     /// unregistered meanwhile.
     #[must_use]
     pub fn query_page(&self, pattern: &ObjectNamePattern, after: u64, limit: usize) -> Vec<Found> {
-        self.read().page(pattern, after, limit)
+        self.read().page(pattern, after, limit, usize::MAX).found
+    }
+
+    /// As [`Self::query_page`], but looks at no more than `looks` objects: what a question costs is bounded, whatever it
+    /// asks for. A page may have found nothing and yet have a next one.
+    #[must_use]
+    pub fn query_bounded(
+        &self,
+        pattern: &ObjectNamePattern,
+        after: u64,
+        limit: usize,
+        looks: usize,
+    ) -> FoundPage {
+        self.read().page(pattern, after, limit, looks)
     }
 
     /// How many objects are registered now.
@@ -164,12 +187,12 @@ struct Registry {
     last_serial: u64,
     refused: u64,
     serials: HashMap<ObjectName, u64>,
-    beans: std::collections::BTreeMap<u64, (ObjectName, Arc<dyn DynamicBean>)>,
-    index: HashMap<Trait, BTreeSet<u64>>,
+    beans: BTreeMap<u64, (ObjectName, Arc<dyn DynamicBean>)>,
+    index: HashMap<Trait, Serials>,
 }
 
 impl Registry {
-    fn insert(&mut self, name: ObjectName, bean: Arc<dyn DynamicBean>) -> Result<u64, RegisterError> {
+    fn insert(&mut self, mut name: ObjectName, bean: Arc<dyn DynamicBean>) -> Result<u64, RegisterError> {
         if self.serials.contains_key(&name) {
             self.refused += 1;
             return Err(RegisterError::NameTaken { name: name.to_string() });
@@ -179,8 +202,12 @@ impl Registry {
             return Err(RegisterError::Full { max: self.beans_max });
         }
         self.last_serial += 1;
+        self.share_texts(&mut name);
         for shared in traits(&name) {
-            self.index.entry(shared).or_default().insert(self.last_serial);
+            let serials = self.index.entry(shared);
+            serials
+                .and_modify(|serials| serials.insert(self.last_serial))
+                .or_insert(Serials::One(self.last_serial));
         }
         self.serials.insert(name.clone(), self.last_serial);
         self.beans.insert(self.last_serial, (name, bean));
@@ -191,34 +218,41 @@ impl Registry {
         let removed = self.beans.remove(&serial)?;
         self.serials.remove(&removed.0);
         for shared in traits(&removed.0) {
-            if let Some(serials) = self.index.get_mut(&shared) {
-                serials.remove(&serial);
-                if serials.is_empty() {
-                    self.index.remove(&shared);
-                }
+            if self.index.get_mut(&shared).is_some_and(|serials| serials.remove(serial)) {
+                self.index.remove(&shared);
             }
         }
         Some(removed)
     }
 
-    fn page(&self, pattern: &ObjectNamePattern, after: u64, limit: usize) -> Vec<Found> {
-        let later = (Bound::Excluded(after), Bound::Unbounded);
-        let matching = |(serial, (name, bean)): (&u64, &(ObjectName, Arc<dyn DynamicBean>))| {
-            let found = || Found { serial: *serial, name: name.clone(), bean: bean.clone() };
-            pattern.matches(name).then(found)
-        };
-        if pattern.is_everything() {
-            return self.beans.range(later).filter_map(matching).take(limit).collect();
+    /// Puts the texts that other names have too in the place of the name's own: hundreds of names have the same domain,
+    /// keys and peers.
+    fn share_texts(&self, name: &mut ObjectName) {
+        let known = |shared| self.index.get_key_value(&shared).map(|(known, _)| known.clone());
+        let Some((domain, keys)) = name.texts_mut() else { return };
+        if let Some(Trait::Domain(text)) = known(Trait::Domain(domain.clone())) {
+            *domain = text;
         }
+        for (key, value) in keys {
+            if let Some(Trait::Pair(same_key, same_value)) = known(Trait::Pair(key.clone(), value.clone())) {
+                (*key, *value) = (same_key, same_value);
+            } else if let Some(Trait::Key(same_key)) = known(Trait::Key(key.clone())) {
+                *key = same_key;
+            }
+        }
+    }
+
+    fn page(&self, pattern: &ObjectNamePattern, after: u64, limit: usize, looks: usize) -> FoundPage {
         match self.smallest_set(pattern) {
-            Candidates::All => self.beans.range(later).filter_map(matching).take(limit).collect(),
-            Candidates::Nobody => Vec::new(),
-            Candidates::These(serials) => serials
-                .range(later)
-                .filter_map(|serial| self.beans.get_key_value(serial))
-                .filter_map(matching)
-                .take(limit)
-                .collect(),
+            Candidates::Nobody => FoundPage { found: Vec::new(), next: None },
+            Candidates::All => {
+                let later = self.beans.range((Bound::Excluded(after), Bound::Unbounded));
+                matching(pattern, later, limit, looks)
+            }
+            Candidates::These(serials) => {
+                let later = serials.later(after).filter_map(|serial| self.beans.get_key_value(&serial));
+                matching(pattern, later, limit, looks)
+            }
         }
     }
 
@@ -248,7 +282,27 @@ enum Candidates<'a> {
     All,
     /// The pattern asks for something that no object has.
     Nobody,
-    These(&'a BTreeSet<u64>),
+    These(&'a Serials),
+}
+
+/// Those of the first `looks` objects that match, until there are `limit`.
+fn matching<'a>(
+    pattern: &ObjectNamePattern,
+    later: impl Iterator<Item = (&'a u64, &'a (ObjectName, Arc<dyn DynamicBean>))>,
+    limit: usize,
+    looks: usize,
+) -> FoundPage {
+    let (mut found, mut last) = (Vec::new(), None);
+    for (look, (serial, (name, bean))) in later.enumerate() {
+        if look >= looks || found.len() >= limit {
+            return FoundPage { found, next: last };
+        }
+        last = Some(*serial);
+        if pattern.matches(name) {
+            found.push(Found { serial: *serial, name: name.clone(), bean: bean.clone() });
+        }
+    }
+    FoundPage { found, next: None }
 }
 
 fn traits(name: &ObjectName) -> impl Iterator<Item = Trait> {

@@ -11,7 +11,9 @@ use overlay::wire::{
 use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
 use super::value;
 use crate::jmx::{AttributeValue, BeanServer, Found, ObjectName, ObjectNamePattern};
-use crate::limits::{GET_ANSWER_BYTES_MAX, GET_ATTRIBUTES_MAX, GET_PAGE_BEANS_MAX, GET_REQUEST_BYTES_MAX};
+use crate::limits::{
+    GET_ANSWER_BYTES_MAX, GET_ATTRIBUTES_MAX, GET_LOOKS_MAX, GET_PAGE_BEANS_MAX, GET_REQUEST_BYTES_MAX,
+};
 
 /// Which objects, which of their attributes, and where the page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +56,18 @@ impl GetRequest {
         Ok(Self { pattern, attributes, after, limit })
     }
 
-    /// What the objects of `beans` answer: one page, at most `GET_PAGE_BEANS_MAX` of them.
+    /// What the objects of `beans` answer: one page, at most `GET_PAGE_BEANS_MAX` of them. Looks at no more than
+    /// `GET_LOOKS_MAX` objects, and goes on behind them with the next page.
     #[must_use]
     pub fn answer(&self, beans: &BeanServer) -> GetAnswer {
         let limit = (self.limit as usize).clamp(1, GET_PAGE_BEANS_MAX);
-        let found = beans.query_page(&self.pattern, self.after, limit + 1);
-        GetAnswer::fitting(found.into_iter().map(|found| (found.serial, self.snapshot(&found))), limit)
+        let page = beans.query_bounded(&self.pattern, self.after, limit + 1, GET_LOOKS_MAX);
+        let shown = page.found.into_iter().map(|found| (found.serial, self.snapshot(&found)));
+        let answer = GetAnswer::fitting(shown, limit);
+        match page.next {
+            Some(next) if !answer.more => GetAnswer { next, more: true, ..answer },
+            _ => answer,
+        }
     }
 
     /// As [`answer`](Self::answer), under other names: `name` gives the one that the pattern must match, `bean` what is shown;

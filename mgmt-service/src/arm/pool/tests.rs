@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::TRANSACTIONS_FIRST;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -72,9 +73,9 @@ fn answer_to_an_older_use_of_a_slot_does_not_end_its_present_one() {
     let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
     let old = pool.start(now, &with(dest)).unwrap();
     pool.stop_by(now, old, &dest).unwrap();
-    let present =
-        (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, &with(dest)).unwrap()).last().unwrap();
-    assert_eq!(slot_of(old.seq().into()), slot_of(present.seq().into()));
+    let place = |correlator: Correlator| slot_of(correlator.seq().into());
+    let mut starts = (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, &with(dest)).unwrap());
+    let present = starts.find(|present| place(*present) == place(old)).unwrap();
 
     assert_eq!(pool.stop_by(now, old, &dest), Err(NotStopped::Late(None)));
     assert!(pool.stop_by(now, present, &dest).is_ok());
@@ -134,6 +135,33 @@ fn exhausted_pool_refuses_and_takes_up_again_when_one_ends() {
     pool.stop_by(now, started[500], &dest).unwrap();
     assert!(pool.start(now, &with(dest)).is_ok());
     assert_eq!(pool.start(now, &with(dest)), refused);
+}
+
+#[test]
+fn few_in_flight_take_few_slots_and_many_as_many_as_there_are() {
+    let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
+    for _ in 0..10 * TRANSACTIONS_IN_FLIGHT_MAX {
+        let correlator = pool.start(now, &with(dest)).unwrap();
+        pool.stop_by(now, correlator, &dest).unwrap();
+    }
+    assert_eq!(pool.slots.made(), TRANSACTIONS_FIRST);
+    let started: Vec<_> =
+        (0..TRANSACTIONS_IN_FLIGHT_MAX).map(|_| pool.start(now, &with(dest)).unwrap()).collect();
+    assert_eq!(pool.slots.made(), TRANSACTIONS_IN_FLIGHT_MAX);
+    assert!(started.iter().all(|correlator| pool.stop_by(now, *correlator, &dest).is_ok()));
+}
+
+#[test]
+fn threads_that_start_at_once_while_slots_are_made_share_none() {
+    let (pool, now, dest) = (pool(), Instant::now(), PeerId::random());
+    let start = |_| pool.start(now, &with(dest)).unwrap();
+    let quarter = || (0..TRANSACTIONS_IN_FLIGHT_MAX / 4).map(start).collect::<Vec<_>>();
+    let started: Vec<Correlator> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(quarter)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(pool.in_flight(), TRANSACTIONS_IN_FLIGHT_MAX);
+    assert!(started.iter().all(|correlator| pool.stop_by(now, *correlator, &dest).is_ok()));
 }
 
 #[test]
@@ -218,7 +246,7 @@ fn counter_wraps_into_its_own_definition() {
     pool.issued.0.store(NUMBER_MASK - 1, Ordering::Relaxed);
     let before = pool.start(now, &with(dest)).unwrap();
     let correlator = pool.start(now, &with(dest)).unwrap();
-    assert_eq!(correlator.seq(), 3 << 28);
+    assert_eq!((before.seq(), correlator.seq()), (3 << 28, 3 << 28 | 1));
     assert!(pool.stop_by(now, correlator, &dest).is_ok());
     assert!(pool.stop_by(now, before, &dest).is_ok());
     assert_eq!(pool.stop_by(now, before, &dest), Err(NotStopped::Late(None)));

@@ -86,11 +86,46 @@ fn a_selective_query_looks_at_few_of_a_hundred_thousand() {
             Candidates::These(serials) => serials.len(),
         };
         assert_eq!(looked, looked_at, "{text}");
-        assert_eq!(registry.page(&pattern, 0, usize::MAX).len(), found, "{text}");
+        assert_eq!(registry.page(&pattern, 0, usize::MAX, usize::MAX).found.len(), found, "{text}");
     }
     drop(registry);
     drop(held);
     assert!(server.is_empty());
+}
+
+#[test]
+fn a_bounded_query_finds_all_in_pages_that_each_look_at_few() {
+    let server = BeanServer::new();
+    let held: Vec<_> =
+        (0..100).map(|n| server.register(name(&format!("p:n={n}")), bean()).unwrap()).collect();
+    let (mut after, mut seen, mut pages) = (0, Vec::new(), 0);
+    loop {
+        let page = server.query_bounded(&pattern("*:n=*7,*"), after, 2, 30);
+        seen.extend(page.found.into_iter().map(|found| found.name.to_string()));
+        pages += 1;
+        match page.next {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!((seen.len(), seen[9].as_str()), (10, "p:n=97"));
+    assert!((4..=6).contains(&pages), "{pages}");
+    assert!(server.query_bounded(&pattern("*:n=none*,*"), 0, 2, 30).next.is_some(), "an empty page goes on");
+    drop(held);
+}
+
+#[test]
+fn names_hold_the_texts_that_they_have_in_common_once() {
+    let server = BeanServer::new();
+    let texts = ["peer:dest=buddy,corr=1", "peer:dest=buddy,corr=2"];
+    let _held = texts.map(|text| server.register(name(text), bean()).unwrap());
+    let [(first, _), (second, _)] = server.query(&pattern("*:*")).try_into().unwrap_or_else(|_| panic!());
+    assert!(Arc::ptr_eq(first.shared_domain(), second.shared_domain()));
+    let same = |at: usize| {
+        let [one, two] = [&first, &second].map(|name| &name.shared_keys()[at]);
+        (Arc::ptr_eq(&one.0, &two.0), Arc::ptr_eq(&one.1, &two.1))
+    };
+    assert_eq!((same(0), same(1)), ((true, false), (true, true)));
 }
 
 proptest! {
