@@ -12,6 +12,7 @@ use im_app::net::{Messenger as InProcess, Output, Settings};
 use overlay::{Multiaddr, Peer};
 use serde_json::json;
 use tests::bench::{Plan, median};
+use tests::footprint::{anonymous_mib, threads};
 use tests::{Home, Meeting, Messenger, Program, loopback};
 
 const BUDDIES: usize = 100;
@@ -61,10 +62,10 @@ fn main() {
         }
     }
     let memory = subjects.each_ref().map(|subject| anonymous_mib(subject.pid()));
-    let threads = subjects.each_ref().map(|subject| entries(&format!("/proc/{}/task", subject.pid())) as f64);
+    let threads_each = subjects.each_ref().map(|subject| threads(subject.pid()) as f64);
     print("overhead_cpu", "%", &spent.map(|each| median(&each)));
     print("overhead_memory", "MiB", &memory);
-    print("overhead_threads", "", &threads);
+    print("overhead_threads", "", &threads_each);
 }
 
 /// What a messenger that is collected from has beyond one that is not, and what two that are not differ by.
@@ -85,17 +86,6 @@ fn cpu_seconds(pid: u32) -> f64 {
         stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0.0)
     };
     tasks.flatten().map(run).sum::<f64>() / 1e9
-}
-
-/// Memory of a process that nobody else has and no file backs, in MiB.
-fn anonymous_mib(pid: u32) -> f64 {
-    let smaps = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let line = smaps.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
-fn entries(folder: &str) -> usize {
-    fs::read_dir(folder).unwrap().count()
 }
 
 /// A hundred messengers in this process, which say yes to whoever asks.

@@ -11,6 +11,7 @@ mod cast;
 pub mod decoders;
 mod delay;
 mod faults;
+pub mod footprint;
 mod home;
 mod http;
 mod process;

@@ -248,7 +248,10 @@ impl TransactionPool {
 
     /// Transactions in flight. Looks at each object.
     pub(super) fn in_flight(&self) -> usize {
-        self.slots.iter_from(0).filter(|slot| matches!(slot.state().phase(), Phase::Live | Phase::Claimed)).count()
+        self.slots
+            .iter_from(0)
+            .filter(|slot| matches!(slot.state().phase(), Phase::Live | Phase::Claimed))
+            .count()
     }
 
     fn end(

@@ -47,7 +47,8 @@ impl Slots {
             return false;
         }
         let more = (2 * made).max(TRANSACTIONS_FIRST);
-        for block in self.blocks.iter().take(more / TRANSACTIONS_FIRST).filter(|block| block.get().is_none()) {
+        for block in self.blocks.iter().take(more / TRANSACTIONS_FIRST).filter(|block| block.get().is_none())
+        {
             // Made before it is put there, so that nobody waits for the memory.
             let slots = std::array::from_fn(|_| Slot::default());
             let _ = block.set(Box::new(Block { slots, traces: OnceLock::new() }));

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use serde::Serialize;
 
 use super::operation::{Change, OperationInfo, SetOptions, Writable};
+use crate::arm::ArmRecord;
 use crate::error::{InvokeError, SetError};
 
 /// An object that can be asked about itself.
@@ -20,6 +21,11 @@ pub trait DynamicBean: Send + Sync {
     /// The value of an attribute now; `None` when there is no such attribute or it has no value (an unanswered PING
     /// has no response time).
     fn attribute(&self, name: &str) -> Option<AttributeValue>;
+
+    /// The measured transaction that the object shows, if it is one.
+    fn record(&self) -> Option<&ArmRecord> {
+        None
+    }
 
     /// The attributes that can be set.
     fn writable(&self) -> Vec<Writable> {

@@ -22,8 +22,11 @@ pub struct ObjectName(Arc<Parts>);
 struct Parts {
     domain: Arc<str>,
     /// Sorted by key; values as they mean, not as they are quoted.
-    keys: Vec<(Arc<str>, Arc<str>)>,
+    keys: Vec<Pair>,
 }
+
+/// A key and its value.
+type Pair = (Arc<str>, Arc<str>);
 
 impl ObjectName {
     /// A name from its parts; values may hold any character and are quoted where they need it.
@@ -35,7 +38,7 @@ impl ObjectName {
         K: AsRef<str>,
         V: AsRef<str>,
     {
-        let mut keys: Vec<(Arc<str>, Arc<str>)> =
+        let mut keys: Vec<Pair> =
             keys.into_iter().map(|(key, value)| (key.as_ref().into(), value.as_ref().into())).collect();
         keys.sort();
         if !is_domain(domain) {
@@ -80,7 +83,7 @@ impl ObjectName {
     }
 
     /// Domain and keys, to put the same texts in their place; none once others hold the name too.
-    pub(super) fn texts_mut(&mut self) -> Option<(&mut Arc<str>, &mut [(Arc<str>, Arc<str>)])> {
+    pub(super) fn texts_mut(&mut self) -> Option<(&mut Arc<str>, &mut [Pair])> {
         Arc::get_mut(&mut self.0).map(|parts| (&mut parts.domain, parts.keys.as_mut_slice()))
     }
 
@@ -88,7 +91,7 @@ impl ObjectName {
         &self.0.domain
     }
 
-    pub(super) fn shared_keys(&self) -> &[(Arc<str>, Arc<str>)] {
+    pub(super) fn shared_keys(&self) -> &[Pair] {
         &self.0.keys
     }
 }

@@ -84,6 +84,10 @@ impl DynamicBean for RecordBean {
     fn attribute(&self, name: &str) -> Option<AttributeValue> {
         value(&self.record, name)
     }
+
+    fn record(&self) -> Option<&ArmRecord> {
+        Some(&self.record)
+    }
 }
 
 /// The last records of an application as managed objects.

@@ -11,6 +11,7 @@ mod csv_records;
 mod dashboards;
 mod demo;
 mod examples;
+mod footprint;
 mod load;
 mod manage;
 mod one_minute_chat;

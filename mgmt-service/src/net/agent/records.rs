@@ -23,7 +23,7 @@ impl Records {
 
     /// The next record. Cancel-safe.
     pub(super) async fn recv(&mut self) -> ArmRecord {
-        if let Some(record) = self.held.pop_front() {
+        if let Some(record) = self.next_held() {
             return record;
         }
         loop {
@@ -39,7 +39,7 @@ impl Records {
 
     /// The next record if one waits.
     pub(super) fn get(&mut self) -> Option<ArmRecord> {
-        if let Some(record) = self.held.pop_front() {
+        if let Some(record) = self.next_held() {
             return Some(record);
         }
         loop {
@@ -48,6 +48,15 @@ impl Records {
                 return Some(record);
             }
         }
+    }
+
+    /// The next of those that were held; gives their memory back with the last.
+    fn next_held(&mut self) -> Option<ArmRecord> {
+        let next = self.held.pop_front();
+        if next.is_none() {
+            self.held = VecDeque::new();
+        }
+        next
     }
 
     /// How many wait.

@@ -20,7 +20,7 @@ use super::spooling::Spooling;
 use super::subscriber::{Attach, Subscriber};
 use crate::access::{Veil, Verb};
 use crate::arm::{Application, ArmRecord, Overflow};
-use crate::jmx::{BeanServer, DynamicBean, ObjectName, ObjectNamePattern, record_of};
+use crate::jmx::{BeanServer, ObjectNamePattern};
 use crate::limits::{
     BATCH_AGE_MAX, SPOOLS_MAX, STANDING_BATCH_AGE_MAX, SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT,
     SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
@@ -212,9 +212,10 @@ impl Subscriptions {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since_ms = u64::try_from(now.saturating_sub(missed).as_millis()).unwrap_or(u64::MAX);
         let held = self.beans.query(&ObjectNamePattern::everything());
-        let mut records: Vec<ArmRecord> =
-            held.iter().filter_map(|(name, bean)| held_record(name, bean)).collect();
-        records.retain(|record| record.at_ms >= since_ms);
+        let mut records: Vec<ArmRecord> = held
+            .iter()
+            .filter_map(|(_, bean)| bean.record().filter(|record| record.at_ms >= since_ms).cloned())
+            .collect();
         records.sort_by_key(|record| record.at_ms);
         records
     }
@@ -274,15 +275,6 @@ impl Subscriptions {
             let _ = tokio::time::timeout(SUBSCRIBING_TIMEOUT, telling).await;
         });
     }
-}
-
-/// The record that an object shows, if it is one.
-fn held_record(name: &ObjectName, bean: &Arc<dyn DynamicBean>) -> Option<ArmRecord> {
-    let attributes: Vec<_> = ArmRecord::COLUMNS
-        .iter()
-        .filter_map(|column| Some(((*column).to_owned(), bean.attribute(column)?)))
-        .collect();
-    record_of(name, &attributes)
 }
 
 /// Waits for a pipe's first message; `None` when it does not come in time or is no subscription.
