@@ -2,11 +2,13 @@
 
 mod flow;
 mod managing;
+mod measuring;
 mod scale;
 mod web;
 
 pub use flow::*;
 pub use managing::*;
+pub use measuring::*;
 pub use scale::*;
 pub use web::*;
 
@@ -59,14 +61,6 @@ pub const CONSUMERS_MAX: usize = 16;
 /// More is cut to this. When all are filled, the consumer's [`Overflow`](crate::arm::Overflow)
 /// decides which record is dropped, and `dropped` counts it.
 pub const CONSUMER_RECORDS_MAX: usize = 65_536;
-
-/// Places that a consumer's queue begins with, 36 KB. Reached: it takes eight times as many, up to its capacity, once.
-pub const QUEUE_PLACES_FIRST: usize = 256;
-
-/// Transactions of one definition for which there is room from the beginning, 8 KB.
-///
-/// Reached: the room doubles, up to [`TRANSACTIONS_IN_FLIGHT_MAX`]; each doubling takes memory once.
-pub const TRANSACTIONS_FIRST: usize = 64;
 
 /// Pairs (peer, dest) of one latency matrix: all pairs of 64 peers.
 ///
@@ -253,15 +247,6 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 
 /// Objects on one page of an answer; the rest comes with the next.
 pub const GET_PAGE_BEANS_MAX: usize = 1024;
-
-/// Objects that one question looks at when its pattern fits no index: about a millisecond. The next page goes on behind
-/// them, so that a question for a needle in a registry of `BEANS_MAX` objects takes its asker 13 pages, and the agent no
-/// more than a moment for each.
-pub const GET_LOOKS_MAX: usize = 8192;
-
-/// Records of an application that are registered as objects, the last ones, about a kilobyte each; an older one is
-/// unregistered. A minute of a hundred buddies, each asked every twelve seconds.
-pub const RECORD_BEANS_KEPT: usize = 512;
 
 /// Records that wait to be registered: room for a burst. Beyond, the oldest are dropped and counted in `dropped` of the
 /// application.

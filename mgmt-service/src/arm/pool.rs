@@ -132,7 +132,6 @@ impl TransactionPool {
         };
         loop {
             let made = self.slots.made();
-            // Where slots can still be made, few tries tell that most are taken.
             let tries = if made < TRANSACTIONS_IN_FLIGHT_MAX { TRIES_BEFORE_GROWTH } else { made };
             for _ in 0..tries {
                 let number = self.next_number(made);
@@ -263,8 +262,7 @@ impl TransactionPool {
     ) -> usize {
         let mut count = 0;
         // The slot that is used next holds the oldest number, unless starts had to go round others.
-        let next = self.issued.0.load(Ordering::Relaxed) + 1;
-        for slot in self.slots.iter_from(next) {
+        for slot in self.slots.iter_from(self.issued.0.load(Ordering::Relaxed) + 1) {
             let state = slot.state();
             if state.phase() != Phase::Live || !due(slot) {
                 continue;
@@ -395,7 +393,7 @@ fn nanos(duration: Duration) -> u64 {
 /// How far a caller's `now` may lie before the first one.
 const STEP_BACK_MAX: Duration = Duration::from_secs(3600);
 
-/// Slots that a start finds taken before more are made.
+/// Slots that a start finds taken before more are made: few tries tell that most are taken.
 const TRIES_BEFORE_GROWTH: usize = 8;
 
 #[cfg(test)]
