@@ -5,7 +5,7 @@ use tests::footprint::{anonymous_mib, threads};
 use tests::{Home, Meeting, Messenger, PATIENCE, Program, befriend, loopback};
 
 /// Records of the measured one that its manager has before anything is compared.
-const RECORDS: usize = 5;
+const RECORDS: usize = 3;
 /// Records, one a second, after which no idle thread is left.
 const RECORDS_UNTIL_IDLE: usize = 30;
 /// The promise, in MiB.
