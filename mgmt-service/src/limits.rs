@@ -2,11 +2,13 @@
 
 mod flow;
 mod managing;
+mod sampling;
 mod scale;
 mod web;
 
 pub use flow::*;
 pub use managing::*;
+pub use sampling::*;
 pub use scale::*;
 pub use web::*;
 
