@@ -18,7 +18,7 @@ fn weights_read_back_and_the_batch_says_how_many_it_stands_for() {
     assert_eq!((read.folded(), &read.records), (38 + u64::from(RECORD_WEIGHT_MAX) - 1, &records));
     let with_both =
         ArmRecord { details: Details { blocked_us: 5, folded: 7, ..Details::default() }, ..record(0) };
-    assert_eq!(super::read(&batch(&[with_both.clone()])).unwrap().records, [with_both]);
+    assert_eq!(super::read(&batch(std::slice::from_ref(&with_both))).unwrap().records, [with_both]);
 }
 
 #[test]
