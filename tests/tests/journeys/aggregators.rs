@@ -44,7 +44,8 @@ impl Circle {
     /// A running aggregator and its id.
     fn aggregator(&self, name: &str, level: &str) -> (Process, PeerId) {
         self.joined(name, ManagementRole::Aggregator);
-        let process = self.mgmt(name, &["aggregate", "--level", level, "--interval", "500ms"]).start();
+        let args = ["aggregate", "--level", level, "--interval", "500ms", "--manage", "open"];
+        let process = self.mgmt(name, &args).start();
         let line = process.line("it aggregates", |line| line.starts_with("aggregating"));
         let id = line.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap();
         (process, id)
@@ -191,6 +192,10 @@ async fn a_killed_aggregator_costs_and_doubles_nothing() {
         }
         assert!(start.elapsed() < PATIENCE, "somebody does not report: {totals}");
     }
+    // The aggregator itself can be managed.
+    let heir = grove.heir.to_string();
+    let shown = grove.circle.mgmt("watcher", &["get", &heir, "juxta:type=aggregator", "children"]).run();
+    assert!(shown.stdout.join(" ").contains('4'), "{shown:?}");
     let text = grove.circle.mgmt("reader", &["totals"]).run().stdout.join("\n");
     assert!(text.contains("presence.ping") && text.contains("peers reporting"), "{text}");
 }
