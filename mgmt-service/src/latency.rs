@@ -61,7 +61,7 @@ impl LatencyMatrix {
         }
     }
 
-    /// Counts a record. One of a pair for which there is no room counts in [`Self::overall`] alone and in
+    /// Counts a record, as often as its weight says. One of a pair for which there is no room counts in [`Self::overall`] alone and in
     /// [`Self::pairs_beyond`].
     pub fn record(&mut self, record: &ArmRecord) {
         self.overall.record(record);
@@ -175,9 +175,11 @@ impl Tally {
 
     fn record(&mut self, record: &ArmRecord) {
         match (record.status, record.response_us) {
-            (Status::Good, Some(response_us)) => self.series.add(response_us),
-            (Status::Failed, _) => self.failed += 1,
-            _ => self.unfinished += 1,
+            (Status::Good, Some(response_us)) => {
+                self.series.add_weighted(response_us, record.weight());
+            }
+            (Status::Failed, _) => self.failed += record.weight(),
+            _ => self.unfinished += record.weight(),
         }
         // Batches of several peers, and timeouts, come out of order.
         if record.at_ms >= self.last_at_ms {

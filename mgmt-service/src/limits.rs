@@ -3,12 +3,14 @@
 mod flow;
 mod managing;
 mod measuring;
+mod sampling;
 mod scale;
 mod web;
 
 pub use flow::*;
 pub use managing::*;
 pub use measuring::*;
+pub use sampling::*;
 pub use scale::*;
 pub use web::*;
 

@@ -169,8 +169,8 @@ impl Objective {
         for record in records.iter().filter(|record| self.is_about(record, &name_of)) {
             let age_ms = u128::from(now_ms.saturating_sub(record.at_ms));
             for window in windows.iter_mut().filter(|window| age_ms <= window.window.as_millis()) {
-                window.count += 1;
-                window.good += u64::from(self.is_kept(record));
+                window.count += record.weight();
+                window.good += if self.is_kept(record) { record.weight() } else { 0 };
             }
         }
         for window in windows.iter_mut().filter(|window| window.count > 0) {

@@ -78,7 +78,8 @@ pub(crate) struct Series {
     mean: f64,
     /// Sum of the squares of the deviations from the mean.
     squares: f64,
-    latest: VecDeque<u64>,
+    /// Each with its weight.
+    latest: VecDeque<(u64, u64)>,
     latest_max: usize,
 }
 
@@ -88,20 +89,25 @@ impl Series {
     }
 
     pub(crate) fn add(&mut self, response_us: u64) {
-        self.count += 1;
-        let sample = response_us as f64;
+        self.add_weighted(response_us, 1);
+    }
+
+    /// Counts a time for as many as it stands for, at least one.
+    pub(crate) fn add_weighted(&mut self, response_us: u64, weight: u64) {
+        self.count = self.count.saturating_add(weight);
+        let (sample, share) = (response_us as f64, weight as f64);
         let before = sample - self.mean;
-        self.mean += before / self.count as f64;
-        self.squares += before * (sample - self.mean);
+        self.mean += before * share / self.count.max(1) as f64;
+        self.squares += before * (sample - self.mean) * share;
         if self.latest.len() >= self.latest_max {
             self.latest.pop_front();
         }
-        self.latest.push_back(response_us);
+        self.latest.push_back((response_us, weight));
     }
 
     /// Costs a sort of the latest.
     pub(crate) fn summary(&self) -> Summary {
-        let mut sorted: Vec<u64> = self.latest.iter().copied().collect();
+        let mut sorted: Vec<(u64, u64)> = self.latest.iter().copied().collect();
         sorted.sort_unstable();
         let degrees = self.count.saturating_sub(1).max(1) as f64;
         Summary {
@@ -115,10 +121,15 @@ impl Series {
     }
 }
 
-/// The nearest-rank quantile; 0 of nothing.
-fn quantile(sorted: &[u64], percent: usize) -> u64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(0)
+/// The nearest-rank quantile of times with their weights; 0 of nothing.
+fn quantile(sorted: &[(u64, u64)], percent: u64) -> u64 {
+    let all: u128 = sorted.iter().map(|(_, weight)| u128::from(*weight)).sum();
+    let (rank, mut passed) = ((all * u128::from(percent)).div_ceil(100).max(1), 0);
+    let reaches = |(_, weight): &&(u64, u64)| {
+        passed += u128::from(*weight);
+        passed >= rank
+    };
+    sorted.iter().find(reaches).map_or(0, |(time, _)| *time)
 }
 
 #[cfg(test)]
@@ -151,6 +162,20 @@ mod tests {
         let summary = series.summary();
         assert_eq!((summary.count, summary.p99_us), (3, 20));
         assert!((summary.mean_us - 1030.0 / 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_time_that_stands_for_many_counts_as_often() {
+        let (mut weighted, mut repeated) = (Series::new(100), Series::new(100));
+        for (time, weight) in [(10, 1), (500, 90), (7_000, 3)] {
+            weighted.add_weighted(time, weight);
+            (0..weight).for_each(|_| repeated.add(time));
+        }
+        let (weighted, repeated) = (weighted.summary(), repeated.summary());
+        assert!((weighted.mean_us - repeated.mean_us).abs() < 1e-6);
+        assert!((weighted.sigma_us - repeated.sigma_us).abs() < 1e-6);
+        let quantiles = |summary: Summary| (summary.count, summary.p50_us, summary.p95_us, summary.p99_us);
+        assert_eq!(quantiles(weighted), quantiles(repeated));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use message::{
 };
 pub use node::{Admitted, Aggregator, Newcomer, Offered, Settled};
 pub use report::{Report, Stamp};
-pub use sampling::{Sampled, TailSampler};
+pub use sampling::TailSampler;
 pub use totals::{Total, Totals};
 pub use tree::ranked;
 pub use uplink::{Fate, Uplink};

@@ -1,66 +1,101 @@
-//! Which records travel whole when there are more than somebody asked for: those that explain something.
+//! Which records travel whole when there are more than may: those that explain something.
 //!
-//! In: records as they end, randomness. Out: for each whether it is kept, and for how many it stands. All failures, the
-//! slowest hundredth, and of the rest a uniform sample whose weights add up to what there was. Below the wanted rate all
-//! are kept. Figures never come from samples: sketches count everything.
+//! In: records as they end, the time, randomness. Out: for each whether it is kept, and for how many it stands. All
+//! failures, the slowest hundredth, and of the rest one of each group, chosen by chance, which stands for its group: sums
+//! by weight are unbiased, and their counts exact but for the groups that are not over. Up to the wanted rate all are kept.
+
+use std::time::{Duration, Instant};
 
 use crate::arm::{ArmRecord, Sketch, Status};
-use std::time::Duration;
+use crate::limits::{RECORD_RATE_SPAN, RECORD_WEIGHT_MAX};
 
-/// Chooses the records of one peer.
+/// Chooses the records of one subscription.
 #[derive(Debug)]
 pub struct TailSampler {
-    /// Records of one interval that may travel for being usual.
-    usual_max: u64,
-    /// Those of this interval that were neither failed nor slow.
+    /// When the present span ends; none before the first record.
+    until: Option<Instant>,
+    /// Of this span: those that were neither failed nor slow, those that were slow, and all response times.
     usual: u64,
-    /// One in so many of them is kept.
-    one_in: u64,
-    /// All response times of this interval.
+    slow: u64,
     response: Sketch,
-    /// From here on a response of this interval is slow.
-    slow: Option<Duration>,
+    /// What the span before says: one of how many usual ones is kept at least, and from where on a response is slow.
+    one_in: u64,
+    slow_from: Option<Duration>,
+    group: Group,
 }
 
-/// What becomes of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sampled {
-    /// It travels, and stands for so many.
-    Keep {
-        /// At least 1.
-        weight: u64,
-    },
-    /// Another stands for it.
-    Drop,
+/// Usual records in a row, one of which stands for all.
+#[derive(Debug, Default)]
+struct Group {
+    size: u64,
+    seen: u64,
+    chosen: u64,
+}
+
+impl Default for TailSampler {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl TailSampler {
-    /// A sampler that keeps about `usual_max` usual records an interval.
+    /// A sampler that has seen nothing.
     #[must_use]
-    pub fn new(usual_max: u64) -> Self {
-        Self { usual_max, usual: 0, one_in: 1, response: Sketch::default(), slow: None }
+    pub fn new() -> Self {
+        let (response, group) = (Sketch::default(), Group::default());
+        Self { until: None, usual: 0, slow: 0, response, one_in: 1, slow_from: None, group }
     }
 
-    /// Decides on a record; `random` is uniform over all numbers.
-    pub fn sample(&mut self, record: &ArmRecord, random: u64) -> Sampled {
+    /// For how many a record stands that came at `now`; none when another stands for it. `rate_max` is how many usual
+    /// records a second may travel, `random` draws a number uniform over all.
+    pub fn sample(
+        &mut self,
+        now: Instant,
+        record: &ArmRecord,
+        rate_max: u32,
+        random: impl FnOnce() -> u64,
+    ) -> Option<u32> {
+        let usual_max = u64::from(rate_max.max(1)) * RECORD_RATE_SPAN.as_secs().max(1);
+        if self.until.is_none_or(|until| now >= until) {
+            self.begin_span(now, usual_max);
+        }
         let response = record.response_us.map(Duration::from_micros);
         if let Some(response) = response {
             self.response.record(response);
         }
-        let slow = self.slow.zip(response).is_some_and(|(slow, response)| response >= slow);
-        if record.status != Status::Good || slow {
-            return Sampled::Keep { weight: 1 };
+        if record.status != Status::Good {
+            return Some(1);
         }
-        self.usual = self.usual.saturating_add(1);
-        if random.is_multiple_of(self.one_in) { Sampled::Keep { weight: self.one_in } } else { Sampled::Drop }
+        // Slow ones beyond the bound are not the slowest any more, but what is usual now.
+        let is_slow = self.slow_from.zip(response).is_some_and(|(from, response)| response >= from);
+        if is_slow && self.slow < usual_max {
+            self.slow += 1;
+            return Some(1);
+        }
+        self.usual += 1;
+        self.of_group(usual_max, random)
     }
 
-    /// A new interval begins: what was usual in the last one tells how many of this one are kept.
-    pub fn next_interval(&mut self) {
-        self.one_in = self.usual.div_ceil(self.usual_max.max(1)).max(1);
-        let crowded = self.one_in > 1;
-        self.slow = if crowded { self.response.quantile(SLOW) } else { None };
-        (self.usual, self.response) = (0, Sketch::default());
+    /// The size of a group is known before any of its records is: so each has the same chance, whatever it shows.
+    fn of_group(&mut self, usual_max: u64, random: impl FnOnce() -> u64) -> Option<u32> {
+        if self.group.seen == self.group.size {
+            let wanted = self.one_in.max(self.usual.div_ceil(usual_max));
+            let size = wanted.clamp(1, RECORD_WEIGHT_MAX.into());
+            let chosen = if size == 1 { 0 } else { random() % size };
+            self.group = Group { size, seen: 0, chosen };
+        }
+        let is_chosen = self.group.seen == self.group.chosen;
+        self.group.seen += 1;
+        is_chosen.then(|| u32::try_from(self.group.size).unwrap_or(RECORD_WEIGHT_MAX))
+    }
+
+    fn begin_span(&mut self, now: Instant, usual_max: u64) {
+        // After a silence the rate is known to be low.
+        let is_next = self.until.is_some_and(|until| now < until + RECORD_RATE_SPAN);
+        self.one_in = if is_next { self.usual.div_ceil(usual_max).max(1) } else { 1 };
+        self.slow_from = if self.one_in > 1 { self.response.quantile(SLOW) } else { None };
+        (self.usual, self.slow, self.response) = (0, 0, Sketch::default());
+        self.until = now.checked_add(RECORD_RATE_SPAN);
     }
 }
 
@@ -68,42 +103,5 @@ impl TailSampler {
 const SLOW: f64 = 0.99;
 
 #[cfg(test)]
-mod tests {
-    use overlay::PeerId;
-
-    use super::*;
-
-    #[test]
-    fn failures_and_the_slowest_always_travel_and_weights_add_up() {
-        let (mut sampler, mut random) = (TailSampler::new(100), 0x9e37_79b9_7f4a_7c15_u64);
-        let peer = PeerId::random();
-        let good = |us| ArmRecord { status: Status::Good, response_us: Some(us), ..ArmRecord::empty(peer) };
-        let failed = ArmRecord { status: Status::Failed, ..ArmRecord::empty(peer) };
-        let mut round = |sampler: &mut TailSampler, count: u64| {
-            let (mut kept, mut weight) = (0, 0);
-            for number in 0..count {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                if let Sampled::Keep { weight: more } = sampler.sample(&good(500 + number % 400), random) {
-                    kept += 1;
-                    weight += more;
-                }
-            }
-            (kept, weight)
-        };
-        assert_eq!(round(&mut sampler, 90), (90, 90), "below the rate all travel");
-        sampler.next_interval();
-        round(&mut sampler, 20_000);
-        sampler.next_interval();
-        let (kept, weight) = round(&mut sampler, 20_000);
-        assert!(
-            (200..=1000).contains(&kept),
-            "a hundred usual ones and the slowest, to the width of a bucket: {kept}"
-        );
-        assert!((14_000..26_000).contains(&weight), "{weight}");
-        assert_eq!(sampler.sample(&failed, 1), Sampled::Keep { weight: 1 });
-        assert_eq!(sampler.sample(&good(10_000), 1), Sampled::Keep { weight: 1 });
-        assert_eq!(sampler.sample(&good(500), 1), Sampled::Drop);
-    }
-}
+#[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+mod tests;

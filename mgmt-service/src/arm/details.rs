@@ -10,7 +10,7 @@ use super::trace::Parent;
 use super::values::{MetricValue, TypedValue};
 
 /// What only some transactions have; empty for all others, which costs nothing on the wire. CSV leaves it out; a JSON
-/// object has one more key for each part that is there: `parent` and `trace`, `blocked_us`, `values` (by name).
+/// object has one more key for each part that is there: `parent` and `trace`, `blocked_us`, `values` (by name), `weight`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// What it was a part of.
@@ -19,6 +19,16 @@ pub struct Details {
     pub blocked_us: u64,
     /// Typed values, in the order in which they are defined; none rather than an empty list.
     pub values: Option<Arc<[TypedValue]>>,
+    /// How many others it stands for besides itself, when more ended than may travel; at most `RECORD_WEIGHT_MAX` − 1.
+    pub folded: u32,
+}
+
+impl Details {
+    /// For how many transactions the record stands: 1, or more when it is one of a sample.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        u64::from(self.folded) + 1
+    }
 }
 
 impl Serialize for Details {
@@ -33,6 +43,9 @@ impl Serialize for Details {
         }
         if let Some(values) = &self.values {
             map.serialize_entry("values", &ByName(values))?;
+        }
+        if self.folded > 0 {
+            map.serialize_entry("weight", &self.weight())?;
         }
         map.end()
     }
@@ -70,9 +83,10 @@ mod tests {
         let sent = Arc::new(ValueDefinition::new("sent", "By", ValueKind::Counter));
         let value = TypedValue { definition: sent, value: MetricValue::Counter(7) };
         let parent = Parent { trace: TraceId::from_bytes([1; 16]), span: Correlator(255) };
-        let details = Details { parent: Some(parent), blocked_us: 5, values: Some(Arc::from([value])) };
+        let details =
+            Details { parent: Some(parent), blocked_us: 5, values: Some(Arc::from([value])), folded: 6 };
         let line = ArmRecord { details, ..plain }.to_json_line();
-        let end = r#""network_us":null,"parent":"00000000000000ff","trace":"01010101010101010101010101010101","blocked_us":5,"values":{"sent":7}}"#;
+        let end = r#""network_us":null,"parent":"00000000000000ff","trace":"01010101010101010101010101010101","blocked_us":5,"values":{"sent":7},"weight":7}"#;
         assert!(line.ends_with(end), "{line}");
     }
 }

@@ -63,7 +63,7 @@ impl Measured {
             reason,
             hold: Micros::new(outcome.hold_us),
             split,
-            details: (!plain).then(|| Box::new(Details { parent, blocked_us, values })),
+            details: (!plain).then(|| Box::new(Details { parent, blocked_us, values, folded: 0 })),
         }
     }
 

@@ -199,6 +199,12 @@ impl ArmRecord {
         rfc3339_ms(self.at_ms)
     }
 
+    /// For how many transactions it stands in figures: 1 unless it is one of a sample.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.details.weight()
+    }
+
     /// The values of [`Self::COLUMNS`]; a value that was not measured is an empty text.
     #[must_use]
     pub fn fields(&self) -> [String; 15] {

@@ -34,12 +34,21 @@ impl Sketch {
 
     /// Counts a duration.
     pub fn record(&mut self, duration: Duration) {
+        self.record_many(duration, 1);
+    }
+
+    /// Counts a duration so many times.
+    pub fn record_many(&mut self, duration: Duration, times: u64) {
+        if times == 0 {
+            return;
+        }
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let mut one = Self { sum_ns: nanos, min_ns: nanos, max_ns: nanos, ..Self::default() };
+        let sum_ns = nanos.saturating_mul(times);
+        let mut one = Self { sum_ns, min_ns: nanos, max_ns: nanos, ..Self::default() };
         if nanos == 0 {
-            one.zeros = 1;
+            one.zeros = times;
         } else {
-            (one.first, one.counts) = (bucket_of(nanos), vec![1]);
+            (one.first, one.counts) = (bucket_of(nanos), vec![times]);
         }
         self.merge(&one);
     }

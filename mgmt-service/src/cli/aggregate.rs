@@ -32,6 +32,8 @@ pub(super) async fn aggregate(
         }
         error => CliError::failed(format_args!("failed to {error}")),
     })?;
+    let shown = node.register(&session.beans);
+    let _shown = shown.map_err(|error| CliError::failed(format_args!("failed to {error}")))?;
     output.line(&format!("aggregating at level {level} as {}", session.peer.id()))?;
     let over = async {
         match duration {

@@ -173,7 +173,7 @@ agents gather a minute, and keep what it misses"
     },
     /// Takes the figures of many peers of the management group and hands them on; enter as aggregator first
     #[command(
-        after_help = "Examples:\n  mgmt invite aggregator\n  mgmt join juxta-group:…\n  mgmt aggregate\n  mgmt aggregate --level 2"
+        after_help = "Examples:\n  mgmt invite aggregator\n  mgmt join juxta-group:…\n  mgmt aggregate\n  mgmt aggregate --level 2\n  mgmt aggregate --manage open"
     )]
     Aggregate {
         /// 1 takes those of peers, 2 those of aggregators of level 1, and so on

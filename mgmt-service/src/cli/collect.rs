@@ -64,6 +64,9 @@ pub(super) async fn collect(
         overall.failed,
         summary.dropped,
     );
+    if summary.folded > 0 {
+        line.push_str(&format!(" (a sample: the records stand for {} more)", summary.folded));
+    }
     if summary.unflushed > 0 {
         line.push_str(&format!(" ({} agents did not flush in time)", summary.unflushed));
     }

@@ -29,6 +29,8 @@ pub(super) struct Session {
     /// The management group, for who is in it.
     pub(super) group: Option<ManagementGroup>,
     pub(super) peer: Peer,
+    /// What its own agent shows.
+    pub(super) beans: BeanServer,
     /// The manager's own agent: it too can be managed, when it is asked to.
     agent: ManagementAgent,
 }
@@ -70,16 +72,16 @@ impl Session {
         let (beans, dir) = (BeanServer::new(), data_dir.path());
         let agent = match (&group, &policy) {
             (Some(group), ManagePolicy::Ticket(_)) => {
-                ManagementAgent::start_in(group.clone(), &peer, name, None, beans, dir)
+                ManagementAgent::start_in(group.clone(), &peer, name, None, beans.clone(), dir)
             }
-            _ => ManagementAgent::start(&peer, name, None, beans, &policy, dir).await,
+            _ => ManagementAgent::start(&peer, name, None, beans.clone(), &policy, dir).await,
         };
         let agent = agent.map_err(|error| unmanageable(&error))?;
         let manager = match &group {
             Some(group) => Manager::in_group(&peer, group.group().clone()),
             None => Manager::new(&peer),
         };
-        Ok(Self { manager, data_dir, group, peer, agent })
+        Ok(Self { manager, data_dir, group, peer, beans, agent })
     }
 
     /// The agents that are there now.

@@ -57,7 +57,12 @@ pub fn record_of(name: &ObjectName, attributes: &[(String, AttributeValue)]) -> 
         path: Path::from_text(text("path").unwrap_or_default())?,
         reason: Reason::from_text(text("reason").unwrap_or_default())?,
         // Typed values stay with the object's peer: their types can't be told from its attributes.
-        details: Details { parent: parent(), blocked_us: number("blocked_us").unwrap_or(0), values: None },
+        details: Details {
+            parent: parent(),
+            blocked_us: number("blocked_us").unwrap_or(0),
+            values: None,
+            folded: 0,
+        },
         split: Split::of(Split::COLUMNS.map(number)),
     })
 }
@@ -238,7 +243,7 @@ mod tests {
         assert_eq!(ATTRIBUTES.map(|(name, _)| name), ArmRecord::COLUMNS);
 
         let parent = Parent { trace: TraceId::from_bytes([3; 16]), span: Correlator(9) };
-        let details = Details { parent: Some(parent), blocked_us: 5, values: None };
+        let details = Details { parent: Some(parent), blocked_us: 5, ..Details::default() };
         let bean = RecordBean { record: ArmRecord { details, ..bean.record } };
         let shown = bean.info().attributes.into_iter().map(|info| info.name.into_owned());
         let attributes: Vec<_> = shown.map(|name| (name.clone(), bean.attribute(&name).unwrap())).collect();

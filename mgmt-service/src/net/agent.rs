@@ -162,8 +162,10 @@ impl ManagementAgent {
         let listener = group.bind(pipe_id(&group.id(), &peer.id()))?;
         let mut registrations = register_counters(peer, application.as_ref(), &beans, &counters)?;
         registrations.push(register_audit(&guard, &beans)?);
-        registrations
-            .extend(reporting.as_ref().map(|reporting| register_reporting(reporting, &beans)).transpose()?);
+        let pacer = Arc::new(Pacer::new(peer.meters()));
+        let settings = ObjectName::new(DOMAIN, [("type", "agent-settings")])?;
+        registrations.push(beans.register(settings, Arc::new(pacer.bean()))?);
+        registrations.extend(reporting.as_ref().map(|reporting| reporting.register(&beans)).transpose()?);
         let (monitors, registered) = Monitors::new(&beans)?;
         registrations.extend(registered);
         let looking = tokio::spawn(look(monitors, Links::new(peer, &beans), peer.events(), guard.clone()));
@@ -178,7 +180,6 @@ impl ManagementAgent {
         let (stop, stopped) = watch::channel(false);
         let publishing = tokio::spawn(publish(group, advertisement(name, &guard), counters.clone()));
         let place = (peer.id(), spools);
-        let pacer = Arc::new(Pacer::new(peer.meters()));
         let shared = (guard.clone(), counters.clone(), pacer.clone());
         let mut subscriptions =
             Subscriptions::new(place, application, beans.clone(), shared, stopped.clone());
@@ -321,12 +322,6 @@ fn register_audit(guard: &Arc<Guard>, beans: &BeanServer) -> Result<Registration
         move || guard.audit_head(),
     );
     Ok(beans.register(ObjectName::new(DOMAIN, [("type", "audit")])?, Arc::new(bean))?)
-}
-
-/// Registers what the agent counts as a child in the tree of aggregators.
-fn register_reporting(reporting: &Reporting, beans: &BeanServer) -> Result<Registration, AgentError> {
-    let bean = reporting.bean();
-    Ok(beans.register(ObjectName::new(DOMAIN, [("type", "aggregation")])?, Arc::new(bean))?)
 }
 
 /// Looks at monitored attributes, follows links and sums up the audit log, until it is aborted.

@@ -9,6 +9,7 @@ mod climbing;
 mod link;
 mod reporting;
 mod seeking;
+mod shown;
 mod station;
 
 pub(super) use reporting::Reporting;

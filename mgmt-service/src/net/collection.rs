@@ -76,6 +76,8 @@ pub struct CollectionSummary {
     pub agents: u64,
     /// Records committed.
     pub records: u64,
+    /// Transactions for which those stand besides themselves, where an agent sends a sample.
+    pub folded: u64,
     /// Records that agents lost because they were not taken in time.
     pub dropped: u64,
     /// Agents that did not flush in time at the end.
@@ -157,6 +159,7 @@ impl Collection {
         CollectionSummary {
             agents: agents.delivered.len() as u64,
             records: self.shared.counters.records.get(),
+            folded: self.shared.counters.records_folded.get(),
             dropped: agents.dropped().saturating_sub(agents.dropped_before),
             unflushed: self.shared.counters.unflushed.get(),
         }

@@ -51,6 +51,8 @@ counters! {
         waits_for_pace,
         /// Records put into batches.
         records_batched,
+        /// Records that do not travel because another of a sample stands for them; figures count them.
+        records_folded,
         /// Records lost because a manager stayed away too long.
         records_unclaimed,
         /// Writes to and reads from a spool that failed; what that lost is in the batches' `dropped`.
@@ -77,6 +79,8 @@ counters! {
         pipes_broken,
         /// Records committed.
         records,
+        /// Transactions for which those stand besides themselves, where agents send a sample.
+        records_folded,
         /// Batches committed.
         batches,
         /// Batches that came again.

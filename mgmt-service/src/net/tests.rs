@@ -1,6 +1,7 @@
 //! Agent and manager over real sockets on loopback.
 
 mod flow;
+mod sampling;
 mod standing;
 mod world;
 
@@ -60,7 +61,7 @@ async fn every_record_of_every_agent_reaches_the_sink_once_and_in_order() {
     };
     assert_eq!(numbers(&anne), (0..many).collect::<Vec<_>>());
     assert_eq!(numbers(&bert), [0, 1, 2, 3, 4]);
-    let expected = CollectionSummary { agents: 2, records: many + 5, dropped: 0, unflushed: 0 };
+    let expected = CollectionSummary { agents: 2, records: many + 5, folded: 0, dropped: 0, unflushed: 0 };
     assert_eq!(summary, expected);
     // The subscription ended with the collection: nothing is kept for it.
     anne.subscribed(0).await;
@@ -193,9 +194,10 @@ async fn objects_are_read_by_pattern_from_afar() {
 
     let own = manager.get(anne.peer.id(), &pattern("juxta:*"), &[]).await.unwrap();
     let kinds: Vec<_> = own.iter().map(|bean| bean.name.key("type").unwrap()).collect();
-    assert_eq!(kinds[..7], ["agent", "overlay", "arm", "application", "audit", "monitors", "notifications"]);
+    assert_eq!(kinds[..5], ["agent", "overlay", "arm", "application", "audit"]);
+    assert_eq!(kinds[5..8], ["agent-settings", "monitors", "notifications"]);
     // One with the rendezvous, one with who asks.
-    assert_eq!(kinds[7..], ["link", "link"]);
+    assert_eq!(kinds[8..], ["link", "link"]);
     assert_eq!(value(&own[2], "records"), Some(AttributeValue::Int(many as i64)));
     assert!(value(&own[1], "sessions").is_some());
 

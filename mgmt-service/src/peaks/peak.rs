@@ -127,7 +127,7 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
         match peaks.last_mut().filter(|_| goes_on) {
             Some(peak) => {
                 peak.until_ms = peak.until_ms.max(until_ms);
-                peak.count += 1;
+                peak.count += record.weight();
                 if total_us > peak.slowest_us {
                     (peak.slowest_us, peak.cause) = (total_us, cause);
                 }
@@ -139,7 +139,7 @@ fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
                 transaction: record.transaction.to_string(),
                 since_ms: record.at_ms.saturating_sub(record.split.before_us() / 1000),
                 until_ms,
-                count: 1,
+                count: record.weight(),
                 slowest_us: total_us,
                 usual_us: usual.total_us,
                 parts,

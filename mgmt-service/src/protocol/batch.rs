@@ -6,6 +6,7 @@
 mod columns;
 mod details;
 mod dictionary;
+mod weights;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +37,12 @@ pub struct RecordBatch {
 }
 
 impl RecordBatch {
+    /// Transactions for which the records stand besides themselves: no loss, their figures count them.
+    #[must_use]
+    pub fn folded(&self) -> u64 {
+        self.records.iter().map(|record| u64::from(record.details.folded)).sum()
+    }
+
     /// The batch in the body of a push message from `peer`, who measured everything in it.
     pub(super) fn decode(
         peer: PeerId,
@@ -119,8 +126,10 @@ impl SealedBatch {
         let said: Vec<u32> = self.peers.iter().map(|peer| dictionary.write(peer)).collect();
         let new = self.peers.iter().zip(&said).filter(|(_, said)| **said == 0);
         let new: Vec<Bytes> = new.map(|(peer, _)| peer.to_bytes().into()).collect();
-        let Packed { plain, packed, details } = &self.rows;
-        let ext: Ext = details.iter().map(|details| (DETAILS, details.clone())).collect();
+        let Packed { plain, packed, details, weights } = &self.rows;
+        let sparse = [(DETAILS, details), (WEIGHTS, weights)];
+        let ext: Ext =
+            sparse.into_iter().filter_map(|(field, bytes)| Some((field, bytes.as_ref()?.clone()))).collect();
         let head = (self.boot, self.seq, self.dropped);
         let body = (head, said, new, &self.transactions, plain, packed, ext);
         encode_kind(VERSION, BATCH, &body, PUSH_BYTES_MAX).map(Bytes::from)
@@ -136,8 +145,9 @@ impl SealedBatch {
             return Err(WireError::TooLarge { len: said.len(), max: BATCH_RECORDS_MAX });
         }
         let peers = dictionary.read(&said, &new)?;
-        let details = ext.into_iter().find_map(|(number, bytes)| (number == DETAILS).then_some(bytes));
-        Ok(Self { boot, seq, dropped, peers, transactions, rows: Packed { plain, packed, details } })
+        let field = |wanted| ext.iter().find_map(|(field, bytes)| (*field == wanted).then(|| bytes.clone()));
+        let (details, weights) = (field(DETAILS), field(WEIGHTS));
+        Ok(Self { boot, seq, dropped, peers, transactions, rows: Packed { plain, packed, details, weights } })
     }
 }
 
@@ -146,6 +156,9 @@ type WireBatch = ((u64, u64, u64), Vec<u32>, Vec<Bytes>, Vec<String>, Bytes, Byt
 
 /// The field of the extensible end that has what only some records have.
 const DETAILS: u16 = 1;
+
+/// The field that says for how many others each record stands.
+const WEIGHTS: u16 = 2;
 
 /// Collects records until a batch is full.
 #[derive(Debug, Default)]
@@ -258,7 +271,9 @@ fn read(row: &Row, peer: PeerId, peers: &[PeerId], transactions: &[Arc<str>]) ->
 /// Bytes of a row at most, however little the compressor gains.
 fn row_bytes_max(row: &Row) -> usize {
     let times = row.split.iter().chain([&row.response, &row.hold]);
-    ROW_NUMBERS_BYTES + times.copied().map(varint_bytes).sum::<usize>() + details::bytes_max(&row.details)
+    let weight = if row.details.folded > 0 { 2 * weights::WEIGHT_BYTES_MAX } else { 0 };
+    let times = times.copied().map(varint_bytes).sum::<usize>();
+    ROW_NUMBERS_BYTES + times + details::bytes_max(&row.details) + weight
 }
 
 /// Bytes that a number takes on the wire.

@@ -222,8 +222,8 @@ fn insert(
     let added = transaction
         .prepare_cached(
             "INSERT OR IGNORE INTO record (at_ms, peer, kind, dest, dest_status, corr, status, response_us, hold_us,
-                path, reason, queue_us, lookup_us, dial_us, network_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                path, reason, queue_us, lookup_us, dial_us, network_us, weight)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             signed(record.at_ms),
@@ -241,6 +241,7 @@ fn insert(
             lookup,
             dial,
             network,
+            signed(record.weight()),
         ])?;
     Ok(added == 1)
 }

@@ -125,14 +125,15 @@ impl Store {
         let (mut sums, mut last, mut count) = (BTreeMap::<Key, Sum>::new(), from, 0);
         {
             let mut statement = transaction.prepare_cached(
-                "SELECT row, at_ms, peer, dest, kind, status, reason, response_us FROM record
+                "SELECT row, at_ms, peer, dest, kind, status, reason, response_us, weight FROM record
                  WHERE row > ?1 ORDER BY row LIMIT ?2",
             )?;
             let mut rows = statement.query(params![signed(from), signed(STORE_STEP_RECORDS)])?;
             while let Some(row) = rows.next()? {
                 let minute = row.get::<_, i64>(1)? / MINUTE_MS * MINUTE_MS;
                 let key = (minute, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-                sums.entry(key).or_default().add(row.get::<_, Option<i64>>(7)?.map(i64::unsigned_abs));
+                let us = row.get::<_, Option<i64>>(7)?.map(i64::unsigned_abs);
+                sums.entry(key).or_default().add(us, row.get::<_, i64>(8)?.unsigned_abs());
                 last = row.get::<_, i64>(0)?.unsigned_abs();
                 count += 1;
             }
@@ -181,10 +182,10 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, response_us: Option<u64>) {
-        self.count += 1;
+    fn add(&mut self, response_us: Option<u64>, weight: u64) {
+        self.count += weight;
         if let Some(us) = response_us {
-            self.times.add(us);
+            self.times.add_weighted(us, weight);
         }
     }
 

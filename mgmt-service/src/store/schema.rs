@@ -75,6 +75,20 @@ const STEPS: &[M<'static>] = &[
         JOIN kind ON kind.id = record.kind;",
     ),
     M::up(super::usage::TABLES),
+    // For how many transactions a record stands: more than 1 for those of a sample.
+    M::up(
+        "ALTER TABLE record ADD COLUMN weight INTEGER NOT NULL DEFAULT 1;
+    DROP VIEW records;
+    CREATE VIEW records AS SELECT
+        strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at,
+        asker.peer AS peer, kind.name AS \"transaction\", asked.peer AS dest, dest_status,
+        printf('%016x', corr) AS corr, status, response_us, hold_us, path, reason,
+        queue_us, lookup_us, dial_us, network_us, weight
+    FROM record
+        JOIN peer AS asker ON asker.id = record.peer
+        JOIN peer AS asked ON asked.id = record.dest
+        JOIN kind ON kind.id = record.kind;",
+    ),
 ];
 
 /// The steps as the migration crate takes them.

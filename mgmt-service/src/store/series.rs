@@ -103,16 +103,16 @@ impl Store {
         // What is not summed up yet.
         let summed = signed(self.setting(SUMMED_ROW)?.unwrap_or(0));
         let mut statement = self.connection.prepare(
-            "SELECT at_ms, status, response_us FROM record
+            "SELECT at_ms, status, response_us, weight FROM record
              WHERE row > ?1 AND at_ms >= ?2 AND at_ms < ?3 AND (?4 IS NULL OR (peer = ?4 AND dest = ?5))",
         )?;
         let mut rows = statement.query(params![summed, first, signed(span.until_ms), peer, dest])?;
         while let Some(row) = rows.next()? {
-            let mut times = Times::default();
+            let (mut times, weight) = (Times::default(), row.get::<_, i64>(3)?.unsigned_abs());
             if let Some(us) = row.get::<_, Option<i64>>(2)? {
-                times.add(us.unsigned_abs());
+                times.add_weighted(us.unsigned_abs(), weight);
             }
-            moments.entry(at(row.get(0)?)).or_default().add(&row.get::<_, String>(1)?, 1, &times);
+            moments.entry(at(row.get(0)?)).or_default().add(&row.get::<_, String>(1)?, weight, &times);
         }
         moments.retain(|_, moment| moment.count > 0);
         Ok(moments)

@@ -22,8 +22,13 @@ pub struct Times {
 impl Times {
     /// Counts one.
     pub fn add(&mut self, us: u64) {
-        self.sketch.record(Duration::from_micros(us));
-        self.squares += (us as f64).powi(2);
+        self.add_weighted(us, 1);
+    }
+
+    /// Counts one for as many as it stands for.
+    pub fn add_weighted(&mut self, us: u64, weight: u64) {
+        self.sketch.record_many(Duration::from_micros(us), weight);
+        self.squares += (us as f64).powi(2) * weight as f64;
     }
 
     /// Counts all that `other` has counted.

@@ -84,11 +84,13 @@ impl Metrics {
         }
     }
 
-    /// Counts a record.
+    /// Counts a record, as often as its weight says.
     pub fn record(&mut self, record: &ArmRecord) {
         let transaction = self.labels.of(&record.transaction);
         let (status, reason) = (record.status.as_str(), record.reason.as_str());
-        self.ended.get_or_create(&ByEnd { transaction: transaction.clone(), status, reason }).inc();
+        self.ended
+            .get_or_create(&ByEnd { transaction: transaction.clone(), status, reason })
+            .inc_by(record.weight());
         if let (Status::Good, Some(us)) = (record.status, record.response_us) {
             let exemplar = OfTransaction { correlator: record.correlator.to_string() };
             // A clock that lies can't be told as a time to Prometheus, which then takes the time of the scrape.
@@ -96,7 +98,10 @@ impl Metrics {
                 .checked_add(Duration::from_millis(record.at_ms))
                 .filter(|_| record.at_ms < AT_MS_MAX);
             let labels = ByTransaction { transaction };
-            self.response.get_or_create(&labels).observe(us as f64 / 1e6, Some(exemplar), at);
+            let (response, seconds) = (self.response.get_or_create(&labels), us as f64 / 1e6);
+            // The library counts one at a time; a weight is bounded.
+            (1..record.weight()).for_each(|_| response.observe(seconds, None, None));
+            response.observe(seconds, Some(exemplar), at);
         }
     }
 

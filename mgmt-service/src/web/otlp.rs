@@ -52,8 +52,10 @@ impl Otlp {
         let transaction = self.labels.of(&record.transaction);
         let tally = self.tallies.entry(transaction.clone()).or_default();
         match (record.status, record.response_us) {
-            (arm::Status::Good, Some(us)) => tally.response.record(Duration::from_micros(us)),
-            (arm::Status::Failed, _) => tally.failed += 1,
+            (arm::Status::Good, Some(us)) => {
+                tally.response.record_many(Duration::from_micros(us), record.weight());
+            }
+            (arm::Status::Failed, _) => tally.failed += record.weight(),
             _ => {}
         }
         self.span(transaction, record)
@@ -79,6 +81,7 @@ impl Otlp {
         }
         let Details { blocked_us, values, .. } = &record.details;
         attributes.extend((*blocked_us > 0).then(|| number("juxta.blocked_us", *blocked_us)));
+        attributes.extend((record.weight() > 1).then(|| number("juxta.weight", record.weight())));
         attributes.extend(values.iter().flat_map(|values| values.iter()).map(typed));
         let (code, message) = match record.status {
             arm::Status::Good => (status::StatusCode::Ok, String::new()),
@@ -218,7 +221,8 @@ mod tests {
         let parent = Parent { trace: TraceId::of(&whole.peer, whole.correlator), span: whole.correlator };
         let definition = Arc::new(ValueDefinition::new("sent", "By", ValueKind::Counter));
         let values = [TypedValue { definition, value: MetricValue::Counter(9) }];
-        let details = Details { parent: Some(parent), blocked_us: 5, values: Some(Arc::from(values)) };
+        let details =
+            Details { parent: Some(parent), blocked_us: 5, values: Some(Arc::from(values)), folded: 0 };
         let part = ArmRecord { correlator: Correlator(8), details, ..whole.clone() };
         let [whole, part] = [whole, part].map(|record| otlp.record(&record));
         assert_eq!((&part.trace_id, &part.parent_span_id), (&whole.trace_id, &whole.span_id));

@@ -138,7 +138,7 @@ fn details() -> Details {
         TypedValue { definition: definition.into(), value }
     });
     let parent = Parent { trace: TraceId::from_bytes([3; 16]), span: Correlator(9) };
-    Details { parent: Some(parent), blocked_us: 5, values: Some(typed.into()) }
+    Details { parent: Some(parent), blocked_us: 5, values: Some(typed.into()), folded: 0 }
 }
 
 fn object_name_samples() -> Vec<Vec<u8>> {

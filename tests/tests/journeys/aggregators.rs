@@ -9,7 +9,7 @@ use mgmt_service::jmx::{AttributeValue, BeanServer};
 use mgmt_service::net::{ManagementAgent, ManagementGroup};
 use overlay::{Peer, PeerId};
 use serde_json::Value;
-use tests::{Home, Meeting, PATIENCE, Process, Program, loopback};
+use tests::{Home, Meeting, PATIENCE, Process, Program, Signal, loopback};
 
 /// A management group whose creator is in this process, and programs that enter it.
 struct Circle {
@@ -44,7 +44,8 @@ impl Circle {
     /// A running aggregator and its id.
     fn aggregator(&self, name: &str, level: &str) -> (Process, PeerId) {
         self.joined(name, ManagementRole::Aggregator);
-        let process = self.mgmt(name, &["aggregate", "--level", level, "--interval", "500ms"]).start();
+        let args = ["aggregate", "--level", level, "--interval", "500ms", "--manage", "open"];
+        let process = self.mgmt(name, &args).start();
         let line = process.line("it aggregates", |line| line.starts_with("aggregating"));
         let id = line.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap();
         (process, id)
@@ -95,61 +96,134 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
+/// A root, two aggregators below it, four agents below those.
+struct Grove {
+    circle: Circle,
+    _root: Process,
+    /// The one with more children until something happens to it, and its id.
+    busy: Option<Process>,
+    lost: PeerId,
+    _heir: Process,
+    heir: PeerId,
+    agents: Vec<Agent>,
+    /// Transactions of each agent.
+    measured: u64,
+}
+
+impl Grove {
+    async fn new() -> Self {
+        let circle = Circle::new().await;
+        circle.joined("reader", ManagementRole::Reader);
+        let (root, _) = circle.aggregator("root", "2");
+        let mut below = [circle.aggregator("anne", "1"), circle.aggregator("bert", "1")];
+        let mut agents = Vec::new();
+        for name in ["carl", "dora", "emil", "fred"] {
+            agents.push(circle.agent(name).await);
+        }
+        let start = Instant::now();
+        while agents.iter().any(|agent| agent.parent().is_none()) {
+            assert!(start.elapsed() < PATIENCE, "an agent finds no aggregator");
+            pause().await;
+        }
+        let children = |id: PeerId| agents.iter().filter(|agent| agent.parent() == Some(id)).count();
+        below.sort_by_key(|(_, id)| children(*id));
+        let [(heir_process, heir), (busy, lost)] = below;
+        let busy = Some(busy);
+        Self { circle, _root: root, busy, lost, _heir: heir_process, heir, agents, measured: 0 }
+    }
+
+    async fn measure(&mut self) {
+        for agent in &self.agents {
+            agent.ping.unreachable(Instant::now(), self.measured, PeerId::random());
+        }
+        self.measured += 1;
+        pause().await;
+    }
+
+    /// Measures until all are the heir's children, for at most `longest`; how long each orphan took, the fastest first.
+    async fn reattached(&mut self, longest: Duration) -> Vec<Duration> {
+        let (begun, mut took) = (Instant::now(), Vec::new());
+        let elsewhere =
+            |agents: &[Agent], heir| agents.iter().filter(|agent| agent.parent() != Some(heir)).count();
+        let mut orphans = elsewhere(&self.agents, self.heir);
+        while orphans > 0 && begun.elapsed() < longest {
+            self.measure().await;
+            let left = elsewhere(&self.agents, self.heir);
+            took.extend((left..orphans).map(|_| begun.elapsed()));
+            orphans = left.min(orphans);
+        }
+        took
+    }
+
+    /// Waits until the root has every transaction once, and still so some intervals later.
+    async fn has_all_once(&self) {
+        let (all, start, mut whole) = (self.measured * self.agents.len() as u64, Instant::now(), 0);
+        while whole < 3 {
+            let totals = self.circle.totals();
+            let count = totals["total"][0]["count"].as_u64().unwrap_or(0);
+            assert!(count <= all && start.elapsed() < PATIENCE, "{count} of {all}: {totals}");
+            whole = if count == all { whole + 1 } else { 0 };
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_killed_aggregator_costs_and_doubles_nothing() {
-    let circle = Circle::new().await;
-    circle.joined("reader", ManagementRole::Reader);
-    let (_root, _) = circle.aggregator("root", "2");
-    let mut below = vec![circle.aggregator("anne", "1"), circle.aggregator("bert", "1")];
-    let mut agents = Vec::new();
-    for name in ["carl", "dora", "emil", "fred"] {
-        agents.push(circle.agent(name).await);
+    let mut grove = Grove::new().await;
+    for _ in 0..50 {
+        grove.measure().await;
     }
+    let orphans = grove.agents.iter().filter(|agent| agent.parent() == Some(grove.lost)).count();
+    grove.busy.take().unwrap().kill();
+    let took = grove.reattached(REATTACH).await;
+    assert_eq!(took.len(), orphans, "within {REATTACH:?} after SIGKILL");
+    println!("re-attached after SIGKILL: {took:?}");
+    for _ in 0..50 {
+        grove.measure().await;
+    }
+    grove.has_all_once().await;
     let start = Instant::now();
-    while agents.iter().any(|agent| agent.parent().is_none()) {
-        assert!(start.elapsed() < PATIENCE, "an agent finds no aggregator");
-        pause().await;
-    }
-    let children = |id: PeerId| agents.iter().filter(|agent| agent.parent() == Some(id)).count();
-    below.sort_by_key(|(_, id)| children(*id));
-    let (mut dying, (_heir, heir)) = (below.pop(), below.pop().unwrap());
-    let (mut measured, mut died) = (0, None);
-    while measured < 100 || agents.iter().any(|agent| agent.parent() != Some(heir)) {
-        for agent in &agents {
-            agent.ping.unreachable(Instant::now(), measured, PeerId::random());
-        }
-        measured += 1;
-        if measured == 50
-            && let Some((process, _)) = dying.take()
-        {
-            process.kill();
-            died = Some(Instant::now());
-        }
-        assert!(died.is_none_or(|died: Instant| died.elapsed() < REATTACH), "its children find no other");
-        pause().await;
-    }
-    let all = measured * agents.len() as u64;
-    let start = Instant::now();
-    let mut whole = 0;
-    // Exact, and still so some intervals later.
-    while whole < 3 {
-        let totals = circle.totals();
-        let count = totals["total"][0]["count"].as_u64().unwrap_or(0);
-        assert!(count <= all && start.elapsed() < PATIENCE, "{count} of {all}: {totals}");
-        whole = if count == all { whole + 1 } else { 0 };
-    }
     loop {
-        let totals = circle.totals();
-        assert_eq!(totals["total"][0]["failed"], all);
+        let totals = grove.circle.totals();
+        assert_eq!(totals["total"][0]["failed"], grove.measured * 4);
         let last = totals["intervals"].as_array().unwrap().last().unwrap();
         if (&last["reporting"], &last["expected"]) == (&4.into(), &4.into()) {
             break;
         }
         assert!(start.elapsed() < PATIENCE, "somebody does not report: {totals}");
     }
-    let text = circle.mgmt("reader", &["totals"]).run().stdout.join("\n");
+    // The aggregator itself can be managed.
+    let heir = grove.heir.to_string();
+    let shown = grove.circle.mgmt("watcher", &["get", &heir, "juxta:type=aggregator", "children"]).run();
+    assert!(shown.stdout.join(" ").contains('4'), "{shown:?}");
+    let text = grove.circle.mgmt("reader", &["totals"]).run().stdout.join("\n");
     assert!(text.contains("presence.ping") && text.contains("peers reporting"), "{text}");
 }
 
-/// How long orphans may take to find another aggregator, on shared cores.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn an_aggregator_that_stands_still_costs_and_doubles_nothing() {
+    let mut grove = Grove::new().await;
+    for _ in 0..50 {
+        grove.measure().await;
+    }
+    grove.busy.as_ref().unwrap().signal(Signal::Stop);
+    // At full size that is long enough for its children to leave it; else they wait for it.
+    let took = grove.reattached(Duration::from_secs(tests::scaled(STANDSTILL_S).into())).await;
+    println!("re-attached after SIGSTOP: {took:?}");
+    if tests::scaled(STANDSTILL_S) == STANDSTILL_S {
+        assert!(!took.is_empty(), "its children still wait");
+    }
+    grove.busy.as_ref().unwrap().signal(Signal::Continue);
+    for _ in 0..50 {
+        grove.measure().await;
+    }
+    grove.has_all_once().await;
+}
+
+/// How long orphans may take to find another aggregator on shared cores: the connection ends with the process, so it
+/// takes some tenths of a second where they have a core.
 const REATTACH: Duration = Duration::from_secs(20);
+
+/// Seconds for which an aggregator stands still. Its connections end when two keep-alive pings are unanswered, which takes
+/// less than two minutes; then its children have another one as after its death.
+const STANDSTILL_S: u32 = 150;

@@ -16,9 +16,10 @@ use super::pacer::Pacer;
 use super::records::Records;
 use super::spooling::{self, Spooling};
 use crate::access::Veil;
+use crate::aggregate::TailSampler;
 use crate::arm::ArmRecord;
 use crate::jmx::{ObjectNamePattern, record_name};
-use crate::limits::{AGENT_FAREWELL_MAX, PUSH_SEND_TIMEOUT, SUBSCRIPTION_KEPT};
+use crate::limits::{AGENT_FAREWELL_MAX, BATCH_RECORDS_MAX, PUSH_SEND_TIMEOUT, SUBSCRIPTION_KEPT};
 use crate::protocol::{FromManager, Terms};
 use crate::subscription::Outbox;
 
@@ -40,6 +41,8 @@ pub(super) struct Subscriber {
     /// Where batches are kept for a manager that is away; none for who only watches.
     spool: Option<Spooling>,
     records: Records,
+    /// Chooses what travels when there is too much.
+    sampler: TailSampler,
     pattern: ObjectNamePattern,
     veil: Option<Veil>,
     /// None while the manager is away.
@@ -79,6 +82,7 @@ impl Subscriber {
             outbox,
             spool,
             records,
+            sampler: TailSampler::new(),
             pattern,
             veil,
             pipe: None,
@@ -184,23 +188,41 @@ impl Subscriber {
 
     /// Takes a record and those that wait behind it.
     fn take(&mut self, first: ArmRecord) -> Next {
-        let mut taken = Vec::new();
+        let (mut taken, mut looked_at) = (Vec::new(), 0);
         let mut next = Some(first);
         while let Some(record) = next {
+            looked_at += 1;
             let record = self.veil.map_or_else(|| record.clone(), |veil| veil.record(&record));
-            if self.is_wanted(&record) {
+            if self.is_wanted(&record)
+                && let Some(record) = self.sampled(record)
+            {
                 self.counters.records_batched.add(1);
                 self.outbox.push(Instant::now(), &record);
                 if self.spool.is_some() {
                     taken.push(record);
                 }
             }
-            next = if self.outbox.wants_record() { self.records.get() } else { None };
+            // What is folded fills no batch: others have their turn all the same.
+            let goes_on = self.outbox.wants_record() && looked_at < BATCH_RECORDS_MAX;
+            next = if goes_on { self.records.get() } else { None };
         }
         if let Some(spool) = &mut self.spool {
             spool.journal(&self.outbox, &taken);
         }
         Next::Continue
+    }
+
+    /// The record with its weight; none when another one stands for it.
+    fn sampled(&mut self, mut record: ArmRecord) -> Option<ArmRecord> {
+        let Some(rate_max) = self.pacer.record_rate_max() else { return Some(record) };
+        // Without randomness the first of each group is chosen, which is a sample still.
+        let random = || getrandom::u64().unwrap_or(0);
+        let Some(weight) = self.sampler.sample(Instant::now(), &record, rate_max, random) else {
+            self.counters.records_folded.add(1);
+            return None;
+        };
+        record.details.folded = weight.saturating_sub(1);
+        Some(record)
     }
 
     fn is_wanted(&self, record: &ArmRecord) -> bool {

@@ -142,9 +142,12 @@ impl Climber {
         }
     }
 
-    /// Sends what nobody has got; none when the pipe is over.
+    /// Sends what nobody has got, one report at a time: of a parent that is silent only that one is in question. None when
+    /// the pipe is over.
     async fn send_due(&mut self, sender: &mut PipeSender) -> Option<()> {
-        while let Some(report) = self.uplink.next_to_send() {
+        while !self.uplink.awaits_answer()
+            && let Some(report) = self.uplink.next_to_send()
+        {
             let message = FromChild::Report(report.clone()).encode().ok()?;
             timeout(PUSH_SEND_TIMEOUT, sender.send(message)).await.ok()?.ok()?;
             self.counters.reports_sent.add(1);

@@ -17,7 +17,8 @@ use super::random;
 use super::seeking::Seeker;
 use crate::aggregate::{Figures, Report, Stamp, Uplink};
 use crate::arm::Application;
-use crate::jmx::ManagedBean;
+use crate::error::AgentError;
+use crate::jmx::{BeanServer, ManagedBean, ObjectName, Registration};
 use crate::limits::{AGENT_FAREWELL_MAX, REPORTS_KEPT};
 use crate::net::ManagementGroup;
 use crate::net::counters::ChildCounters;
@@ -68,8 +69,13 @@ impl Reporting {
         let _ = timeout(AGENT_FAREWELL_MAX, &mut self.task).await;
     }
 
-    /// The attributes of `juxta:type=aggregation`.
-    pub(in crate::net) fn bean(&self) -> ManagedBean {
+    /// Registers it as `juxta:type=aggregation`.
+    pub(in crate::net) fn register(&self, beans: &BeanServer) -> Result<Registration, AgentError> {
+        let name = ObjectName::new("juxta", [("type", "aggregation")])?;
+        Ok(beans.register(name, Arc::new(self.bean()))?)
+    }
+
+    fn bean(&self) -> ManagedBean {
         let parent = self.parent.clone();
         let parent = move || parent.borrow().map_or_else(String::new, |parent| parent.to_string());
         let bean = ManagedBean::new("this peer as a child in the tree of aggregators");

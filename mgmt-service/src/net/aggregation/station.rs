@@ -37,8 +37,8 @@ pub struct AggregatorNode {
     group: PeerGroup,
     tasks: [JoinHandle<()>; 3],
     above: watch::Receiver<Above>,
-    counters: Arc<AggregatorCounters>,
-    child: Arc<ChildCounters>,
+    pub(super) counters: Arc<AggregatorCounters>,
+    pub(super) child: Arc<ChildCounters>,
 }
 
 impl AggregatorNode {

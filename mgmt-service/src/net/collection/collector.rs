@@ -191,7 +191,7 @@ impl Collector {
             Verdict::Gap => return Some(Over::Broken),
             Verdict::Duplicate => counters.batches_again.add(1),
             Verdict::New => {
-                let count = batch.records.len() as u64;
+                let (count, folded) = (batch.records.len() as u64, batch.folded());
                 if !place.commit(self.agent, batch).await {
                     return Some(Over::SinkFailed);
                 }
@@ -200,6 +200,7 @@ impl Collector {
                 agents.delivered.insert(self.agent);
                 drop(agents);
                 counters.records.add(count);
+                counters.records_folded.add(folded);
                 counters.batches.add(1);
             }
         }

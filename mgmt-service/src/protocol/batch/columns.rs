@@ -9,7 +9,7 @@ use overlay::wire::{WireError, decode, encode};
 use serde::{Deserialize, Serialize};
 
 use super::super::service::DECODE_BYTES_MAX;
-use super::details;
+use super::{details, weights};
 use crate::arm::Details;
 use crate::limits::{BATCH_RECORDS_MAX, COLUMNS_BYTES_MAX, COLUMNS_ZSTD_LEVEL};
 
@@ -54,6 +54,8 @@ pub(super) struct Packed {
     pub(super) packed: Bytes,
     /// What only some rows have, when one does.
     pub(super) details: Option<Bytes>,
+    /// For how many others each row stands, when one does for any.
+    pub(super) weights: Option<Bytes>,
 }
 
 /// Packs `rows`.
@@ -80,11 +82,12 @@ pub(super) fn pack(rows: &[Row]) -> Result<Packed, WireError> {
     let plain = guarded.chain(rows.iter().map(|row| row.response as u8)).collect();
     let columns = encode(&columns, COLUMNS_BYTES_MAX)?;
     let packed = zstd::bulk::compress(&columns, COLUMNS_ZSTD_LEVEL).map_err(|_| WireError::Malformed)?;
-    Ok(Packed { plain, packed: packed.into(), details: details::pack(rows)? })
+    let (details, weights) = (details::pack(rows)?, weights::pack(rows)?);
+    Ok(Packed { plain, packed: packed.into(), details, weights })
 }
 
 /// The rows in `packed`, at most `BATCH_RECORDS_MAX`.
-pub(super) fn unpack(Packed { plain, packed, details }: &Packed) -> Result<Vec<Row>, WireError> {
+pub(super) fn unpack(Packed { plain, packed, details, weights }: &Packed) -> Result<Vec<Row>, WireError> {
     let count = plain.len() / PLAIN_BYTES;
     if count > BATCH_RECORDS_MAX {
         return Err(WireError::TooLarge { len: count, max: BATCH_RECORDS_MAX });
@@ -123,6 +126,9 @@ pub(super) fn unpack(Packed { plain, packed, details }: &Packed) -> Result<Vec<R
     let mut rows = rows.collect::<Result<Vec<Row>, WireError>>()?;
     if let Some(details) = details {
         details::unpack(details, &mut rows)?;
+    }
+    if let Some(weights) = weights {
+        weights::unpack(weights, &mut rows)?;
     }
     Ok(rows)
 }

@@ -49,7 +49,7 @@ enum Value {
 /// The details of `rows`; none when they have none.
 pub(super) fn pack(rows: &[Row]) -> Result<Option<Bytes>, WireError> {
     let (mut group, mut places, mut next) = (Group::default(), HashMap::new(), 0);
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.details != Details::default()) {
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| has_any(&row.details)) {
         let metrics = &mut group.metrics;
         let mut place = |definition: &Arc<ValueDefinition>| {
             *places.entry(Arc::clone(definition)).or_insert_with(|| {
@@ -57,7 +57,7 @@ pub(super) fn pack(rows: &[Row]) -> Result<Option<Bytes>, WireError> {
                 metrics.len() as u16 - 1
             })
         };
-        let Details { parent, blocked_us, values } = &row.details;
+        let Details { parent, blocked_us, values, folded: _ } = &row.details;
         let values = values.iter().flat_map(|values| values.iter());
         group.rows.push(Entry {
             skipped: (at - next) as u16,
@@ -105,6 +105,7 @@ pub(super) fn unpack(packed: &[u8], rows: &mut [Row]) -> Result<(), WireError> {
                 .map(|(span, trace)| Parent { span: Correlator(span), trace: TraceId::from_bytes(trace) }),
             blocked_us,
             values: (!typed.is_empty()).then(|| typed.into()),
+            folded: row.details.folded,
         };
     }
     Ok(())
@@ -112,7 +113,7 @@ pub(super) fn unpack(packed: &[u8], rows: &mut [Row]) -> Result<(), WireError> {
 
 /// Bytes that `details` take at most, however little the compressor gains.
 pub(super) fn bytes_max(details: &Details) -> usize {
-    if *details == Details::default() {
+    if !has_any(details) {
         return 0;
     }
     let value = |value: &TypedValue| {
@@ -122,6 +123,11 @@ pub(super) fn bytes_max(details: &Details) -> usize {
     };
     let values: usize = details.values.iter().flat_map(|values| values.iter()).map(value).sum();
     ENTRY_BYTES + varint_bytes(details.blocked_us) + values
+}
+
+/// Whether there is any of what this file packs.
+fn has_any(details: &Details) -> bool {
+    details.parent.is_some() || details.blocked_us > 0 || details.values.is_some()
 }
 
 fn to_wire(value: &MetricValue) -> Value {

@@ -8,6 +8,7 @@ use crate::arm::Details;
 use crate::limits::{COLUMNS_BYTES_MAX, DICTIONARY_PEERS_MAX};
 
 mod details;
+mod weights;
 
 fn peer(n: u8) -> PeerId {
     let key = overlay::Keypair::ed25519_from_bytes([n; 32]).unwrap();
@@ -140,7 +141,12 @@ fn a_record_of_a_minute_costs_at_most_ten_bytes_once_the_peers_are_known() {
 fn a_bomb_is_malformed_and_never_unpacked() {
     let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 19).unwrap();
     assert!(bomb.len() < 8 * 1024, "{}", bomb.len());
-    let rows = Packed { plain: Bytes::from_static(&[0; PLAIN_BYTES]), packed: bomb.into(), details: None };
+    let rows = Packed {
+        plain: Bytes::from_static(&[0; PLAIN_BYTES]),
+        packed: bomb.into(),
+        details: None,
+        weights: None,
+    };
     assert_eq!(unpack(&rows), Err(WireError::Malformed));
     // As long as may be, but not what was promised.
     let zeros = zstd::bulk::compress(&vec![0; COLUMNS_BYTES_MAX], 19).unwrap();

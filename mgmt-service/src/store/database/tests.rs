@@ -36,6 +36,31 @@ fn stored(store: &Store) -> Vec<ArmRecord> {
 }
 
 #[test]
+fn a_record_that_stands_for_many_counts_as_many_before_and_after_it_is_summed_up() {
+    let peer = PeerId::random();
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+    let mut sample = batch(peer, 1, 0..3);
+    sample.batch.records[1].details.folded = 19;
+    store.commit(&[sample.clone()], 0).unwrap();
+    assert_eq!(stored(&store), sample.batch.records);
+    let counted = |store: &Store| {
+        let level = store.levels(EVER).unwrap().remove(0);
+        (level.count, level.times.to_json())
+    };
+    let whole = counted(&store);
+    assert_eq!((whole.0, &whole.1["count"], &whole.1["p50_us"]), (22, &22.into(), &whole.1["p90_us"]));
+    // The records go; the minutes stay.
+    let retention = Retention { raw: Duration::ZERO, ..Retention::default() };
+    store.keep(2_000_000, &retention).unwrap();
+    assert!(stored(&store).is_empty());
+    assert_eq!(counted(&store), whole);
+    let weights: i64 =
+        store.connection.query_row("SELECT count(weight) FROM records", [], |row| row.get(0)).unwrap();
+    assert_eq!(weights, 0);
+}
+
+#[test]
 fn what_was_committed_reads_back_after_the_process_and_comes_once() {
     let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
     let path = dir.path().join("records.db");

@@ -32,7 +32,7 @@ fn details_of_every_kind_read_back_beside_records_that_have_none() {
         typed("error", MetricValue::NumericId(7)),
         typed("why", MetricValue::Text("x".repeat(VALUE_TEXT_BYTES_MAX).into())),
     ];
-    let all = Details { parent: parent(3), blocked_us: u64::MAX, values: Some(Arc::from(values)) };
+    let all = Details { parent: parent(3), blocked_us: u64::MAX, values: Some(Arc::from(values)), folded: 0 };
     let records = [
         record(0),
         detailed(1, all.clone()),
@@ -47,10 +47,10 @@ fn details_of_every_kind_read_back_beside_records_that_have_none() {
 
 #[test]
 fn an_old_reader_takes_the_records_and_a_new_one_skips_what_is_newer_still() {
-    let later: Ext = vec![(2, Bytes::from_static(b"later")), (900, Bytes::new())];
+    let later: Ext = vec![(7, Bytes::from_static(b"later")), (900, Bytes::new())];
     let message = ending_in(&[record(0)], later);
     assert_eq!(read(&message).unwrap().records, [record(0)]);
-    // An old reader knows no field at all, and so does with the details what this one does with field 2.
+    // An old reader knows no field at all, and so does with the details what this one does with field 7.
     let details = Details { parent: parent(1), ..Details::default() };
     let sealed = batch(&[detailed(0, details)]);
     let (plain, old) = (batch(&[record(0)]), sealed.len() - batch(&[record(0)]).len());
@@ -61,7 +61,7 @@ fn an_old_reader_takes_the_records_and_a_new_one_skips_what_is_newer_still() {
 #[test]
 fn golden_bytes_of_details() {
     let value = typed("sent", MetricValue::Counter(7));
-    let details = Details { parent: parent(3), blocked_us: 5, values: Some(Arc::from([value])) };
+    let details = Details { parent: parent(3), blocked_us: 5, values: Some(Arc::from([value])), folded: 0 };
     let row = |n, details| Row { details, ..write(&record(n), 0, 0) };
     let rows = [row(0, Details::default()), row(1, details)];
     let packed = super::super::details::pack(&rows).unwrap().unwrap();
@@ -119,7 +119,8 @@ fn a_batch_of_the_longest_details_is_closed_in_time() {
         let n = builder.len();
         let values =
             (0..VALUES_MAX).map(|value| typed(&format!("{value}{}", "n".repeat(63)), text(n * 7 + value)));
-        let details = Details { parent: parent(3), blocked_us: u64::MAX, values: Some(values.collect()) };
+        let details =
+            Details { parent: parent(3), blocked_us: u64::MAX, values: Some(values.collect()), folded: 0 };
         builder.push(&detailed(n as u64, details));
     }
     let records = builder.len();
