@@ -12,6 +12,7 @@ use mgmt_service::net::{Collection, CollectionEnd};
 use mgmt_service::store::{Retention, Store, StoreSink};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::names::as_seen;
 use super::output::Output;
 use super::session::Session;
 use super::usage::Sampling;
@@ -27,7 +28,7 @@ pub(super) async fn collect(
 ) -> Result<ExitCode, CliError> {
     let path = store_file(session.data_dir.path());
     let store = open_store(&path)?;
-    let (names, usage) = (store.names(), Sampling::new(store.usage()));
+    let (names, usage) = (store.names(), Sampling::new(store.usage(), &session.manager));
     let file = csv.as_deref().map(create_csv).transpose()?;
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
     let started = Instant::now();
@@ -40,11 +41,11 @@ pub(super) async fn collect(
     };
     let lasting = outlast(&mut collection, duration, signals, |collection| {
         let agents = collection.agents();
-        names.learn(&agents);
         usage.look_at(&agents);
+        names.learn(&as_seen(&session.manager, agents));
         Ok(())
     });
-    let lasted = usage.beside(&session.manager, lasting).await?;
+    let lasted = usage.beside(lasting).await?;
     let end = if standing { collection.leave().await } else { collection.stop().await };
     let (CollectionEnd { summary, failure }, code) = lasted.end(end);
     let places: Vec<String> = csv.iter().chain([&path]).map(|path| path.display().to_string()).collect();

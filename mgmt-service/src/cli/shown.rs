@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::collect::now_ms;
 use super::report::span_of;
 use super::session::Session;
+use super::usage::Sampling;
 
 /// What is shown; clones share it.
 #[derive(Clone)]
@@ -67,15 +68,18 @@ impl Shown {
     pub(super) fn tell(
         &self,
         collection: &Collection,
-        names: &StoreNames,
+        (names, usage): (&StoreNames, &Sampling),
         pushed: Option<Vec<(&'static str, u64)>>,
+        live: bool,
     ) {
         let (counted, now_ms) = (collection.counters(), now_ms());
         let agents_beyond =
             counted.iter().find(|(name, _)| *name == "agents_beyond").map_or(0, |(_, count)| *count);
         let loss = Loss { dropped: collection.summary().dropped, agents_beyond };
         let mut agents = collection.agents();
+        usage.look_at(&agents);
         let mut board = lock(&self.board);
+        board.listens(now_ms, live);
         for agent in &mut agents {
             let seen_as = self.manager.sees(agent);
             board.learn(seen_as, &agent.name, &agent.application);

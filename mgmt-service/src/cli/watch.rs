@@ -10,7 +10,7 @@ use mgmt_service::net::RecordSink;
 use mgmt_service::summary::milliseconds;
 
 use super::collect::attend;
-use super::names::Names;
+use super::names::{Names, as_seen};
 use super::output::{printable, unwritable};
 use super::session::Session;
 
@@ -26,7 +26,7 @@ pub(super) async fn watch(
     let printer = Printer { out: BufWriter::new(io::stdout()), names: names.clone(), jsonl };
     let collection = session.manager.collect(pattern, printer);
     let (end, code) = attend(collection, duration, signals, |collection| {
-        names.learn(collection.agents());
+        names.learn(as_seen(&session.manager, collection.agents()));
         Ok(())
     })
     .await?;
