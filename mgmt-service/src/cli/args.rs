@@ -133,7 +133,9 @@ pub(super) enum Command {
         json: bool,
     },
     /// Records as they come
-    #[command(after_help = "Examples:\n  mgmt watch\n  mgmt watch '*:dest=12D3KooW…,*' --jsonl --for 1m")]
+    #[command(
+        after_help = "Examples:\n  mgmt watch\n  mgmt watch '*:dest=12D3KooW…,*' --jsonl --for 1m\n  mgmt watch 'juxta:*' --notifications"
+    )]
     Watch {
         /// Names of the records; all when none is given
         #[arg(value_name = "PATTERN")]
@@ -141,6 +143,9 @@ pub(super) enum Command {
         /// One JSON object a line instead of text
         #[arg(long)]
         jsonl: bool,
+        /// Also what monitors say: first what agents remember, then as it comes; in JSON with the field `notification`
+        #[arg(long)]
+        notifications: bool,
         /// How long; until Ctrl-C when not given
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
         duration: Option<Duration>,

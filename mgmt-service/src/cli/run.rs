@@ -90,9 +90,9 @@ async fn perform(mut settings: Settings, command: Command, output: Output) -> Re
         Command::Get { peer, pattern, attributes, json } => {
             or_signal(get::get(&session, &peer, &pattern, &attributes, json, output), &mut signals).await
         }
-        Command::Watch { pattern, jsonl, duration } => {
+        Command::Watch { pattern, jsonl, notifications, duration } => {
             let pattern = pattern.unwrap_or_else(ObjectNamePattern::everything);
-            watch::watch(&session, pattern, jsonl, duration, &mut signals).await
+            watch::watch(&session, pattern, (jsonl, notifications), duration, &mut signals).await
         }
         Command::Collect { duration, csv, standing } => {
             collect::collect(&session, (duration, standing), csv, &mut signals, output).await

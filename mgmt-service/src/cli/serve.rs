@@ -7,15 +7,18 @@ use std::sync::Arc;
 use mgmt_service::access::ManagementRole;
 use mgmt_service::cli_common::{CliError, ExitCode, Signals, within_polite_end};
 use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, ObjectNamePattern, Registration};
-use mgmt_service::limits::BOARD_PERIOD;
-use mgmt_service::net::{Collection, HttpError, Looks, OtlpPush, OtlpUrl, ServeError, Site, WebServer};
+use mgmt_service::limits::{BOARD_PERIOD, NOTICE_TOLD_AFTER, NOTICES_WAITING_MAX};
+use mgmt_service::net::{
+    Collection, Heard, HttpError, Looks, OtlpPush, OtlpUrl, ServeError, Site, WebServer, Wish,
+};
 use mgmt_service::store::{Store, StoreNames};
 use mgmt_service::web::{Entry, Otlp, Pseudonyms};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::collect::{now_ms, open_store, store_file};
 use super::history;
-use super::outlook::{watch_monitors, watch_store};
+use super::outlook::watch_store;
 use super::output::{Output, unwritable};
 use super::report::{read_objectives, unreadable};
 use super::session::Session;
@@ -51,14 +54,15 @@ pub(super) async fn serve(
     let attention = Attention { always: push.is_some() || slo.is_some(), looks };
     let (names, usage) = (store.names(), Sampling::new(store.usage(), &session.manager));
     let sink = (store, shown.sink(push.as_ref()));
-    let mut collection = session.manager.collect_standing(ObjectNamePattern::everything(), sink);
+    let (notices, heard) = mpsc::channel(NOTICES_WAITING_MAX);
+    let wish = Wish { standing: true, notices: Some(notices) };
+    let mut collection = session.manager.collect_as(ObjectNamePattern::everything(), sink, wish);
     let pushed = push.as_ref().map(OtlpPush::counters);
-    let attending = attend(&mut collection, &shown, (&names, &usage), (attention, pushed), signals);
+    let attending = attend((&mut collection, heard), &shown, (&names, &usage), (attention, pushed), signals);
     let code = tokio::select! {
         code = usage.beside(attending) => code,
-        // Neither ends before the signal.
+        // It does not end before the signal.
         () = watch_store(&shown, file, objectives.unwrap_or_default()) => Ok(ExitCode::Failed),
-        () = watch_monitors(&shown) => Ok(ExitCode::Failed),
     };
     // Whoever still reads is cut off when the process ends.
     let leaving = async {
@@ -90,7 +94,7 @@ impl Attention {
 
 /// Tells the viewers what is new until a signal comes, and agents whether somebody watches.
 async fn attend(
-    collection: &mut Collection,
+    (collection, mut heard): (&mut Collection, mpsc::Receiver<Heard>),
     shown: &Shown,
     learning: (&StoreNames, &Sampling),
     (attention, pushed): (Attention, Option<impl Fn() -> Vec<(&'static str, u64)>>),
@@ -98,13 +102,21 @@ async fn attend(
 ) -> Result<ExitCode, CliError> {
     let mut ticks = interval(BOARD_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut watching = None;
+    let (mut watching, mut tells_soon) = (None, false);
     loop {
         tokio::select! {
             signal = signals.recv() => return Ok(signal.exit_code()),
             error = collection.failed() => return Err(unwritable(&error)),
             () = attention.looks.begun(), if watching.is_none() => watching = Some(collection.watching()),
+            Some(heard) = heard.recv() => {
+                shown.hear(&heard);
+                // Soon, but however many agents have something to say, not for each of them.
+                if !std::mem::replace(&mut tells_soon, true) {
+                    ticks.reset_after(NOTICE_TOLD_AFTER);
+                }
+            }
             _ = ticks.tick() => {
+                tells_soon = false;
                 let is_on = attention.is_on();
                 watching = is_on.then(|| watching.take().unwrap_or_else(|| collection.watching()));
                 shown.tell(collection, learning, pushed.as_ref().map(|pushed| pushed()), is_on);

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use mgmt_service::access::{ManagementRole, Verb};
 use mgmt_service::arm::ArmRecord;
 use mgmt_service::limits::{BOARD_ALL_POINTS_MAX, BOARD_HISTORY, CREDENTIAL_ALARM};
-use mgmt_service::net::{Collection, ManagementGroup, Manager, OtlpPush};
+use mgmt_service::net::{Collection, Heard, ManagementGroup, Manager, OtlpPush};
 use mgmt_service::store::{Store, StoreError, StoreNames};
 use mgmt_service::web::{Alarm, AlarmKind, Alarms, Board, Loss, ManagerGauges, Metrics, Outlook};
 use serde_json::json;
@@ -62,6 +62,17 @@ impl Shown {
             board.name(*peer, &known.name, &known.application);
         }
         Ok(())
+    }
+
+    /// Takes in what the monitors of an agent said.
+    pub(super) fn hear(&self, heard: &Heard) {
+        let (mut alarms, now_ms) = (lock(&self.alarms), now_ms());
+        if heard.anew {
+            alarms.began_anew(heard.peer);
+        }
+        let said: Vec<_> = heard.said.iter().map(|said| (said.serial, said.to_string())).collect();
+        let monitors: Vec<_> = heard.monitors.iter().map(u64::to_string).collect();
+        alarms.notified(now_ms, heard.peer, &said, &monitors);
     }
 
     /// Tells the viewers how it is now.

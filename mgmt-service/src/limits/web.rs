@@ -38,14 +38,8 @@ pub const AGENT_NOTIFICATIONS_MAX: usize = 64;
 /// Characters of a notification; a longer one is cut.
 pub const NOTIFICATION_CHARS_MAX: usize = 512;
 
-/// Agents asked in one round what their monitors said; the next round goes on with the next ones.
-pub const NOTIFICATIONS_ASKED_MAX: usize = 64;
-
-/// Agents asked at a time.
-pub const NOTIFICATIONS_AT_ONCE: usize = 8;
-
-/// Time between two rounds.
-pub const NOTIFICATIONS_PERIOD: Duration = Duration::from_secs(2);
+/// How soon viewers are told of a notification: what others say meanwhile is told with it.
+pub const NOTICE_TOLD_AFTER: Duration = Duration::from_millis(100);
 
 /// How long the notification of a counter, which has no end, stays an alarm.
 pub const NOTIFICATION_ALARM_LIFE: Duration = Duration::from_secs(10 * 60);

@@ -15,7 +15,9 @@ mod otlp;
 
 pub use agent::ManagementAgent;
 pub use aggregation::AggregatorNode;
-pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume, Watching};
+pub use collection::{
+    Collection, CollectionEnd, CollectionSummary, Heard, RecordSink, Resume, Watching, Wish,
+};
 pub use http::{HttpError, HttpServer, Looks, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
 pub use membership::ManagementGroup;

@@ -114,6 +114,11 @@ impl Alarms {
         }
     }
 
+    /// An agent has started anew: what its monitors said before is over.
+    pub fn began_anew(&mut self, peer: PeerId) {
+        self.notifications.retain(|known| known.peer != peer);
+    }
+
     /// Keeps the newest of one agent, so that it can't push out what others say.
     fn forget_beyond(&mut self, peer: PeerId) {
         let of_peer = self.notifications.iter().filter(|known| known.peer == peer).count();

@@ -108,12 +108,6 @@ impl Board {
         self.agents.iter().filter(|(_, row)| silent(row)).map(|(peer, _)| *peer).collect()
     }
 
-    /// Every agent: as whom it is seen, and by which id it is asked.
-    #[must_use]
-    pub fn agents_asked(&self) -> Vec<(PeerId, PeerId)> {
-        self.agents.iter().map(|(seen_as, row)| (*seen_as, row.asked_as.unwrap_or(*seen_as))).collect()
-    }
-
     /// Notes that the agent seen as `seen_as` has to be asked as `peer`; only after [`Self::learn`].
     pub fn seen_as(&mut self, seen_as: PeerId, peer: PeerId) {
         if let Some(row) = self.agents.get_mut(&seen_as).filter(|_| seen_as != peer) {
@@ -303,7 +297,6 @@ mod tests {
         board.learn(pseudonym, "alice", "im");
         board.seen_as(pseudonym, peer);
         assert_eq!((board.asked_as(pseudonym), board.called("alice")), (peer, Some(peer)));
-        assert_eq!(board.agents_asked(), [(pseudonym, peer)]);
         assert!(!board.to_json(NOW, Loss::default()).to_string().contains(&peer.to_string()));
         let stranger = PeerId::random();
         assert_eq!(board.asked_as(stranger), stranger);

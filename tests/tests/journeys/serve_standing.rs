@@ -54,7 +54,9 @@ impl Served {
     /// What the collection counts, once it has begun; to ask for that is not to look at records.
     fn counted(&self, counter: &str) -> u64 {
         let line = format!("GET /jolokia/read/juxta:type=collection/{counter}");
-        http(&self.address, &line, &[("Authorization", &self.bearer)], "").json()["value"].as_u64().unwrap_or(0)
+        http(&self.address, &line, &[("Authorization", &self.bearer)], "").json()["value"]
+            .as_u64()
+            .unwrap_or(0)
     }
 
     /// Opens the stream of events and keeps it open.
