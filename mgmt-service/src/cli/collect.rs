@@ -118,8 +118,10 @@ async fn outlast(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = &mut over => return Ok(Lasted::Wanted(ExitCode::Done)),
-            signal = signals.recv() => return Ok(Lasted::Wanted(signal.exit_code())),
+            () = &mut over => return each_second(collection).map(|()| Lasted::Wanted(ExitCode::Done)),
+            signal = signals.recv() => {
+                return each_second(collection).map(|()| Lasted::Wanted(signal.exit_code()));
+            }
             error = collection.failed() => return Ok(Lasted::Failed(error)),
             _ = ticks.tick() => each_second(collection)?,
         }

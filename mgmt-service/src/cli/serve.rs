@@ -103,9 +103,16 @@ async fn attend(
     let mut ticks = interval(BOARD_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut watching, mut tells_soon) = (None, false);
+    let tell = |collection: &Collection, is_on| {
+        shown.tell(collection, learning, pushed.as_ref().map(|pushed| pushed()), is_on);
+    };
     loop {
         tokio::select! {
-            signal = signals.recv() => return Ok(signal.exit_code()),
+            signal = signals.recv() => {
+                // Who appeared a moment ago is kept with a name.
+                tell(collection, watching.is_some());
+                return Ok(signal.exit_code());
+            }
             error = collection.failed() => return Err(unwritable(&error)),
             () = attention.looks.begun(), if watching.is_none() => watching = Some(collection.watching()),
             Some(heard) = heard.recv() => {
@@ -119,7 +126,7 @@ async fn attend(
                 tells_soon = false;
                 let is_on = attention.is_on();
                 watching = is_on.then(|| watching.take().unwrap_or_else(|| collection.watching()));
-                shown.tell(collection, learning, pushed.as_ref().map(|pushed| pushed()), is_on);
+                tell(collection, is_on);
             }
         }
     }

@@ -75,6 +75,7 @@ const STEPS: &[M<'static>] = &[
         JOIN kind ON kind.id = record.kind;",
     ),
     M::up(super::usage::TABLES),
+    M::up(super::details::COLUMN),
 ];
 
 /// The steps as the migration crate takes them.
