@@ -13,6 +13,8 @@ use mgmt_service::limits::AGGREGATOR_LEVEL_MAX;
 use mgmt_service::net::OtlpUrl;
 use overlay::PeerId;
 
+use super::retention::RetentionArgs;
+
 /// Manages the peers of an overlay: who is there, what they measure, how far apart they are
 #[derive(Debug, Parser)]
 #[command(name = "mgmt", version, after_help = EXAMPLES)]
@@ -165,6 +167,8 @@ agents gather a minute, and keep what it misses"
         /// Agents keep on their disks what they measure while this manager is away, until a collect without it ends that
         #[arg(long)]
         standing: bool,
+        #[command(flatten)]
+        retention: RetentionArgs,
     },
     /// The latency matrix: who is how far from whom
     #[command(after_help = "Examples:\n  mgmt view --for 30s\n  mgmt view --json")]
@@ -218,6 +222,8 @@ agents gather a minute, and keep what it misses"
         /// A TOML file of objectives, as for mgmt report
         #[arg(long, value_name = "FILE")]
         slo: Option<PathBuf>,
+        #[command(flatten)]
+        retention: RetentionArgs,
     },
     /// Service levels, who is distant or slow and since when, peaks and their causes, accounting; from the store
     #[command(
@@ -306,10 +312,10 @@ mod tests {
     fn commands_are_read_as_promised() {
         let line = parse(&["collect", "--for", "45s", "--csv", "r.csv", "--data-dir", "/d"]).unwrap();
         assert!(
-            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_), standing: false } if for_.as_secs() == 45)
+            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_), standing: false, .. } if for_.as_secs() == 45)
         );
         let line = parse(&["collect", "--standing"]).unwrap();
-        assert!(matches!(line.command, Command::Collect { duration: None, csv: None, standing: true }));
+        assert!(matches!(line.command, Command::Collect { duration: None, csv: None, standing: true, .. }));
         let line = parse(&["get", "*", "*:dest=*,*", "status", "response_us", "--json"]).unwrap();
         assert!(matches!(line.command, Command::Get { attributes, json: true, .. } if attributes.len() == 2));
         assert!(parse(&["watch", "--jsonl"]).is_ok() && parse(&["view", "--json"]).is_ok());

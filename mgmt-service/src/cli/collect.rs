@@ -22,12 +22,12 @@ use super::usage::Sampling;
 pub(super) async fn collect(
     session: &Session,
     (duration, standing): (Option<Duration>, bool),
-    csv: Option<PathBuf>,
+    (csv, retention): (Option<PathBuf>, Retention),
     signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
     let path = store_file(session.data_dir.path());
-    let store = open_store(&path)?;
+    let store = open_store(&path, retention)?;
     let (names, usage) = (store.names(), Sampling::new(store.usage(), &session.manager));
     let file = csv.as_deref().map(create_csv).transpose()?;
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
@@ -134,11 +134,11 @@ pub(super) fn store_file(data_dir: &Path) -> PathBuf {
 }
 
 /// The store, ready to be filled; it goes on where the last run was.
-pub(super) fn open_store(path: &Path) -> Result<StoreSink<fn() -> u64>, CliError> {
+pub(super) fn open_store(path: &Path, retention: Retention) -> Result<StoreSink<fn() -> u64>, CliError> {
     let random = getrandom::u64()
         .map_err(|error| CliError::failed(format_args!("failed to get a random number: {error}")))?;
     let clock: fn() -> u64 = now_ms;
-    let sink = Store::open(path).and_then(|store| StoreSink::new(store, Retention::default(), random, clock));
+    let sink = Store::open(path).and_then(|store| StoreSink::new(store, retention, random, clock));
     sink.map_err(|error| {
         CliError::failed(format_args!("failed to {error}; name another directory with --data-dir"))
     })

@@ -11,7 +11,7 @@ use mgmt_service::limits::{BOARD_PERIOD, NOTICE_TOLD_AFTER, NOTICES_WAITING_MAX}
 use mgmt_service::net::{
     Collection, Heard, HttpError, Looks, OtlpPush, OtlpUrl, ServeError, Site, WebServer, Wish,
 };
-use mgmt_service::store::{Store, StoreNames};
+use mgmt_service::store::{Retention, Store, StoreNames};
 use mgmt_service::web::{Entry, Otlp, Pseudonyms};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -30,13 +30,13 @@ use super::usage::Sampling;
 pub(super) async fn serve(
     session: &Session,
     address: SocketAddr,
-    (otlp, slo): (Option<OtlpUrl>, Option<&Path>),
+    (otlp, slo, retention): (Option<OtlpUrl>, Option<&Path>, Retention),
     signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
     let objectives = slo.map(read_objectives).transpose()?;
     let (shown, file) = (Shown::new(session), store_file(session.data_dir.path()));
-    let store = open_store(&file)?;
+    let store = open_store(&file, retention)?;
     Store::read(&file).and_then(|kept| shown.recall(&kept)).map_err(unreadable)?;
     let (beans, program) = (BeanServer::new(), program_token(session)?);
     let _registrations = register_own(session, &beans, &shown)?;
