@@ -222,6 +222,16 @@ agents gather a minute, and keep what it misses"
         /// A TOML file of objectives, as for mgmt report
         #[arg(long, value_name = "FILE")]
         slo: Option<PathBuf>,
+        /// An agent whose last record is older is an alarm; while agents gather, a minute more
+        #[arg(
+            long,
+            value_name = "DURATION",
+            value_parser = parse_duration,
+            default_value = "60s",
+            env = "JUXTA_SILENT_AFTER",
+            hide_env_values = true
+        )]
+        silent_after: Duration,
         #[command(flatten)]
         retention: RetentionArgs,
     },

@@ -115,8 +115,9 @@ async fn perform(
             aggregate::aggregate(&session, (level, interval), duration, &mut signals, output).await
         }
         Command::Totals { json } => or_signal(aggregate::totals(&session, json, output), &mut signals).await,
-        Command::Serve { http, otlp, slo, .. } => {
-            serve::serve(&session, http, (otlp, slo.as_deref(), retention), &mut signals, output).await
+        Command::Serve { http, otlp, slo, silent_after, .. } => {
+            let keeping = (retention, silent_after);
+            serve::serve(&session, http, (otlp, slo.as_deref()), keeping, &mut signals, output).await
         }
         Command::Init | Command::Join { .. } => group::entered(&session, output).map(|()| ExitCode::Done),
         Command::Invite { role, duration } => {

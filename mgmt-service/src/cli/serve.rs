@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mgmt_service::access::ManagementRole;
 use mgmt_service::cli_common::{CliError, ExitCode, Signals, within_polite_end};
@@ -30,12 +31,13 @@ use super::usage::Sampling;
 pub(super) async fn serve(
     session: &Session,
     address: SocketAddr,
-    (otlp, slo, retention): (Option<OtlpUrl>, Option<&Path>, Retention),
+    (otlp, slo): (Option<OtlpUrl>, Option<&Path>),
+    (retention, silent_after): (Retention, Duration),
     signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
     let objectives = slo.map(read_objectives).transpose()?;
-    let (shown, file) = (Shown::new(session), store_file(session.data_dir.path()));
+    let (shown, file) = (Shown::new(session, silent_after), store_file(session.data_dir.path()));
     let store = open_store(&file, retention)?;
     Store::read(&file).and_then(|kept| shown.recall(&kept)).map_err(unreadable)?;
     let (beans, program) = (BeanServer::new(), program_token(session)?);

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use mgmt_service::access::{ManagementRole, Verb};
 use mgmt_service::arm::ArmRecord;
-use mgmt_service::limits::{BOARD_ALL_POINTS_MAX, BOARD_HISTORY, CREDENTIAL_ALARM};
+use mgmt_service::limits::{BOARD_ALL_POINTS_MAX, BOARD_HISTORY};
 use mgmt_service::net::{Collection, Heard, ManagementGroup, Manager, OtlpPush};
 use mgmt_service::store::{Store, StoreError, StoreNames};
 use mgmt_service::web::{Alarm, AlarmKind, Alarms, Board, Loss, ManagerGauges, Metrics, Outlook};
@@ -35,11 +35,14 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn new(session: &Session) -> Self {
+    /// Nothing yet; an agent whose last record is older than `silent_after` is silent.
+    pub(super) fn new(session: &Session, silent_after: Duration) -> Self {
         let group =
             session.group.as_ref().map_or_else(|| session.peer.net_group(), |own| own.group().clone());
+        let mut board = Board::new(group.id().to_string());
+        board.silent_after(silent_after);
         Self {
-            board: Arc::new(Mutex::new(Board::new(group.id().to_string()))),
+            board: Arc::new(Mutex::new(board)),
             metrics: Arc::new(Mutex::new(Metrics::new())),
             counted: Arc::default(),
             states: watch::Sender::new(Arc::from("{}")),
@@ -144,7 +147,7 @@ impl Shown {
             })),
             Err(why) => on.push(alarm(AlarmKind::Store, None, "", why)),
         }
-        on.extend(self.credential().map(|text| alarm(AlarmKind::Credential, None, "", text)));
+        on.extend(self.credential());
         let mut alarms = lock(&self.alarms);
         alarms.update(now_ms, on, lost);
         let fields = json!({
@@ -157,15 +160,9 @@ impl Shown {
         }
     }
 
-    /// What is wrong with the manager's own place in its group, if anything.
-    fn credential(&self) -> Option<&'static str> {
-        let until = self.group.as_ref()?.group().member_until();
-        let Some(until) = until else {
-            return Some("this manager is no member of its management group any more");
-        };
-        let left = until.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        (left < CREDENTIAL_ALARM)
-            .then_some("this manager's credential ends within four hours: no issuer renews it")
+    /// What is wrong with the manager's own place in its group, if it is in one.
+    fn credential(&self) -> Option<Alarm> {
+        Alarm::of_credential(self.group.as_ref()?.group().member_until(), SystemTime::now())
     }
 
     fn manager_json(&self) -> serde_json::Value {

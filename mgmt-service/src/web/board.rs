@@ -4,6 +4,7 @@
 //! own limits, charts by `BOARD_CHARTS_MAX`, records by `BOARD_RECORDS_MAX`, agents by `AGENTS_MAX`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use overlay::PeerId;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use crate::arm::{ArmRecord, Status};
 use crate::latency::{Latency, LatencyMatrix};
 use crate::limits::{
     AGENTS_MAX, BOARD_ALL_POINTS_MAX, BOARD_CHARTS_MAX, BOARD_PAIR_POINTS_MAX, BOARD_PAIRS_SHOWN_MAX,
-    BOARD_PEERS_SHOWN_MAX, BOARD_RECORDS_MAX,
+    BOARD_PEERS_SHOWN_MAX, BOARD_RECORDS_MAX, REPORTING_WINDOW,
 };
 
 /// What is known now. Times are milliseconds since 1970.
@@ -66,7 +67,7 @@ impl Board {
             latest: VecDeque::new(),
             records: 0,
             charts_beyond: 0,
-            hearing: Hearing::ALWAYS,
+            hearing: Hearing::always(REPORTING_WINDOW),
         }
     }
 
@@ -92,6 +93,12 @@ impl Board {
         } else if !name.is_empty() {
             self.matrix.name_peer(peer, name);
         }
+    }
+
+    /// Agents count as silent when their last record is older than `window`, instead of `REPORTING_WINDOW`: longer for
+    /// those that measure seldom. To be said before [`Self::listens`].
+    pub fn silent_after(&mut self, window: Duration) {
+        self.hearing = Hearing::always(window);
     }
 
     /// Notes that the manager listens at `now_ms`, and whether agents send at once (`live`) or gather a minute; without
@@ -147,8 +154,8 @@ impl Board {
         self.latest.push_back(record.clone());
     }
 
-    /// Agents that are known, and those whose last record is not older than `REPORTING_WINDOW`, or two of these and a
-    /// margin while they gather.
+    /// Agents that are known, and those whose last record is not too old: `REPORTING_WINDOW`, unless
+    /// [`Self::silent_after`] says otherwise, and while they gather a minute and a margin more.
     #[must_use]
     pub fn completeness(&self, now_ms: u64) -> (usize, usize) {
         let window_ms = self.hearing.window_ms(now_ms);

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use crate::limits::{GATHERING_MARGIN, REPORTING_WINDOW, STANDING_BATCH_AGE_MAX};
+use crate::limits::{GATHERING_MARGIN, STANDING_BATCH_AGE_MAX};
 
 /// How a manager hears its agents; at once and since ever, as long as nobody says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hearing {
+    /// How old the last record of an agent that sends at once may be.
+    window_ms: u64,
     /// Since when it listens. None before it was told so: then nobody is silent only since it was not there.
     since_ms: Option<u64>,
     /// Since when agents send at once; none while they gather.
@@ -16,7 +18,10 @@ pub(super) struct Hearing {
 }
 
 impl Hearing {
-    pub(super) const ALWAYS: Self = Self { since_ms: None, live_since_ms: Some(0) };
+    /// With an agent's last record at most so old.
+    pub(super) fn always(window: Duration) -> Self {
+        Self { window_ms: millis(window), since_ms: None, live_since_ms: Some(0) }
+    }
 
     /// It listens at `now_ms`, and agents are asked to send at once, or may gather.
     pub(super) fn listens(&mut self, now_ms: u64, live: bool) {
@@ -26,10 +31,9 @@ impl Hearing {
 
     /// How old an agent's last record may be. Agents that gathered have a whole window to be heard when that ends.
     pub(super) fn window_ms(&self, now_ms: u64) -> u64 {
-        let window_ms = millis(REPORTING_WINDOW);
         match self.live_since_ms {
-            Some(since_ms) if now_ms.saturating_sub(since_ms) >= window_ms => window_ms,
-            _ => window_ms + millis(STANDING_BATCH_AGE_MAX) + millis(GATHERING_MARGIN),
+            Some(since_ms) if now_ms.saturating_sub(since_ms) >= self.window_ms => self.window_ms,
+            _ => self.window_ms.saturating_add(millis(STANDING_BATCH_AGE_MAX) + millis(GATHERING_MARGIN)),
         }
     }
 
@@ -47,13 +51,14 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::REPORTING_WINDOW;
 
     const SECOND: u64 = 1000;
     const START: u64 = 1_000_000 * SECOND;
 
     #[test]
     fn a_batch_of_a_minute_is_no_silence_and_neither_is_the_moment_after() {
-        let mut hearing = Hearing::ALWAYS;
+        let mut hearing = Hearing::always(REPORTING_WINDOW);
         assert!(hearing.is_silent(START + 61 * SECOND, START));
         hearing.listens(START, false);
         assert!(!hearing.is_silent(START + 121 * SECOND, START));
@@ -70,7 +75,7 @@ mod tests {
 
     #[test]
     fn nobody_is_silent_because_the_manager_was_away() {
-        let mut hearing = Hearing::ALWAYS;
+        let mut hearing = Hearing::always(REPORTING_WINDOW);
         hearing.listens(START, true);
         assert!(!hearing.is_silent(START + SECOND, START - 3600 * SECOND));
         assert!(hearing.is_silent(START + 200 * SECOND, START - 3600 * SECOND));

@@ -275,3 +275,19 @@ fn what_a_monitor_says_is_on_the_page_and_in_watch_as_it_happens() {
     assert_eq!(served.page("/api/set", &set).status, 200);
     served.state("the end of the alarm", |state| !alarm(state));
 }
+
+#[test]
+fn a_manager_whose_place_is_taken_says_so_on_its_page() {
+    let closed = Closed::start();
+    let served = closed.serve("operator", &[]);
+    let credential = |state: &Value| {
+        state["alarms"].as_array().into_iter().flatten().any(|alarm| alarm["kind"] == "credential")
+    };
+    let state = served.has_heard_alice();
+    assert!(!credential(&state), "{state}");
+    let identity = closed.home.join("operator").join("identity");
+    let id = overlay::identity::load_or_create(&identity).unwrap().public().to_peer_id().to_string();
+    let exit = mgmt(&closed.home, &closed.meeting, "boss", &["revoke", &id]).run();
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    served.state("the alarm", credential);
+}

@@ -157,3 +157,33 @@ fn what_is_measured_while_it_is_away_is_there_when_it_or_a_standing_collector_co
         crate::csv_records::assert_none_is_missing(&records, &messenger.peer_id, 20);
     }
 }
+
+#[test]
+fn an_agent_that_died_is_an_alarm_until_it_reports_again() {
+    let mut world = World::start();
+    let served = world.serve(&["--silent-after", "2s"]);
+    let mut states = served.browser();
+    let bob = world.people[1].peer_id.clone();
+    let silent = |state: &Value| {
+        let alarms = state["alarms"].as_array().into_iter().flatten();
+        alarms
+            .filter(|alarm| alarm["kind"] == "silent")
+            .map(|alarm| alarm["peer"].clone())
+            .collect::<Vec<_>>()
+    };
+    let whole = |state: &Value| state["agents"]["reporting"] == json!(2);
+    let state = states.find(|state| whole(state)).unwrap();
+    assert!(silent(&state).is_empty(), "{state}");
+    world.people.pop().unwrap().into_process().kill();
+    let state = states.find(|state| !silent(state).is_empty()).unwrap();
+    assert_eq!(
+        (silent(&state), &state["agents"]),
+        (vec![json!(bob)], &json!({"expected": 2, "reporting": 1, "beyond": 0}))
+    );
+    let managed = ["--manage", "open", "--ping-period", "100ms"];
+    let bob = Messenger::start(&world.home, "bob", &world.meeting.address, &managed);
+    world.people.push(bob);
+    assert!(states.any(|state| whole(&state) && silent(&state).is_empty()));
+    drop(states);
+    served.end();
+}
