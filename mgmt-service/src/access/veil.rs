@@ -11,7 +11,7 @@ use overlay::PeerId;
 
 use crate::arm::ArmRecord;
 use crate::jmx::{AttributeValue, ObjectName};
-use crate::protocol::BeanSnapshot;
+use crate::protocol::{BeanSnapshot, Said};
 
 /// The key of one group's pseudonyms.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,14 @@ impl Veil {
         };
         let attributes = bean.attributes.into_iter().map(|(name, value)| (name, veiled(value))).collect();
         Some(BeanSnapshot { name: self.name(&bean.name)?, attributes, truncated: bean.truncated })
+    }
+
+    /// A crossing with pseudonyms in the name of its object, and as its value. One whose object can't be named so loses the
+    /// name.
+    pub fn said(&self, said: &mut Said) {
+        let veiled = said.object.parse().ok().and_then(|name: ObjectName| self.name(&name));
+        said.object = veiled.map(|name| name.to_string()).unwrap_or_default();
+        said.value = self.text(&said.value);
     }
 
     fn text(&self, text: &str) -> String {
@@ -107,5 +115,12 @@ mod tests {
         assert!(!text.contains(&record.peer.to_string()) && !text.contains(&record.dest.to_string()));
         assert_eq!(shown.attributes[0].1, veiled.dest.to_string().into());
         assert_eq!(shown.attributes[1].1, "good".into());
+        let (object, value) = (record_name(&record).unwrap().to_string(), record.dest.to_string());
+        let mut said = Said { object, value, ..Said::default() };
+        veil.said(&mut said);
+        assert_eq!(
+            (said.object, said.value),
+            (record_name(&veiled).unwrap().to_string(), veiled.dest.to_string())
+        );
     }
 }

@@ -13,6 +13,8 @@ use mgmt_service::limits::AGGREGATOR_LEVEL_MAX;
 use mgmt_service::net::OtlpUrl;
 use overlay::PeerId;
 
+use super::retention::RetentionArgs;
+
 /// Manages the peers of an overlay: who is there, what they measure, how far apart they are
 #[derive(Debug, Parser)]
 #[command(name = "mgmt", version, after_help = EXAMPLES)]
@@ -133,7 +135,9 @@ pub(super) enum Command {
         json: bool,
     },
     /// Records as they come
-    #[command(after_help = "Examples:\n  mgmt watch\n  mgmt watch '*:dest=12D3KooW…,*' --jsonl --for 1m")]
+    #[command(
+        after_help = "Examples:\n  mgmt watch\n  mgmt watch '*:dest=12D3KooW…,*' --jsonl --for 1m\n  mgmt watch 'juxta:*' --notifications"
+    )]
     Watch {
         /// Names of the records; all when none is given
         #[arg(value_name = "PATTERN")]
@@ -141,6 +145,9 @@ pub(super) enum Command {
         /// One JSON object a line instead of text
         #[arg(long)]
         jsonl: bool,
+        /// Also what monitors say: first what agents remember, then as it comes; in JSON with the field `notification`
+        #[arg(long)]
+        notifications: bool,
         /// How long; until Ctrl-C when not given
         #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
         duration: Option<Duration>,
@@ -160,6 +167,8 @@ agents gather a minute, and keep what it misses"
         /// Agents keep on their disks what they measure while this manager is away, until a collect without it ends that
         #[arg(long)]
         standing: bool,
+        #[command(flatten)]
+        retention: RetentionArgs,
     },
     /// The latency matrix: who is how far from whom
     #[command(after_help = "Examples:\n  mgmt view --for 30s\n  mgmt view --json")]
@@ -213,6 +222,18 @@ agents gather a minute, and keep what it misses"
         /// A TOML file of objectives, as for mgmt report
         #[arg(long, value_name = "FILE")]
         slo: Option<PathBuf>,
+        /// An agent whose last record is older is an alarm; while agents gather, a minute more
+        #[arg(
+            long,
+            value_name = "DURATION",
+            value_parser = parse_duration,
+            default_value = "60s",
+            env = "JUXTA_SILENT_AFTER",
+            hide_env_values = true
+        )]
+        silent_after: Duration,
+        #[command(flatten)]
+        retention: RetentionArgs,
     },
     /// Service levels, who is distant or slow and since when, peaks and their causes, accounting; from the store
     #[command(
@@ -301,10 +322,10 @@ mod tests {
     fn commands_are_read_as_promised() {
         let line = parse(&["collect", "--for", "45s", "--csv", "r.csv", "--data-dir", "/d"]).unwrap();
         assert!(
-            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_), standing: false } if for_.as_secs() == 45)
+            matches!(line.command, Command::Collect { duration: Some(for_), csv: Some(_), standing: false, .. } if for_.as_secs() == 45)
         );
         let line = parse(&["collect", "--standing"]).unwrap();
-        assert!(matches!(line.command, Command::Collect { duration: None, csv: None, standing: true }));
+        assert!(matches!(line.command, Command::Collect { duration: None, csv: None, standing: true, .. }));
         let line = parse(&["get", "*", "*:dest=*,*", "status", "response_us", "--json"]).unwrap();
         assert!(matches!(line.command, Command::Get { attributes, json: true, .. } if attributes.len() == 2));
         assert!(parse(&["watch", "--jsonl"]).is_ok() && parse(&["view", "--json"]).is_ok());

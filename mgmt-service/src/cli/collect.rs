@@ -12,6 +12,7 @@ use mgmt_service::net::{Collection, CollectionEnd};
 use mgmt_service::store::{Retention, Store, StoreSink};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::names::as_seen;
 use super::output::Output;
 use super::session::Session;
 use super::usage::Sampling;
@@ -21,13 +22,13 @@ use super::usage::Sampling;
 pub(super) async fn collect(
     session: &Session,
     (duration, standing): (Option<Duration>, bool),
-    csv: Option<PathBuf>,
+    (csv, retention): (Option<PathBuf>, Retention),
     signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
     let path = store_file(session.data_dir.path());
-    let store = open_store(&path)?;
-    let (names, usage) = (store.names(), Sampling::new(store.usage()));
+    let store = open_store(&path, retention)?;
+    let (names, usage) = (store.names(), Sampling::new(store.usage(), &session.manager));
     let file = csv.as_deref().map(create_csv).transpose()?;
     let matrix = Arc::new(Mutex::new(LatencyMatrix::new()));
     let started = Instant::now();
@@ -40,11 +41,11 @@ pub(super) async fn collect(
     };
     let lasting = outlast(&mut collection, duration, signals, |collection| {
         let agents = collection.agents();
-        names.learn(&agents);
         usage.look_at(&agents);
+        names.learn(&as_seen(&session.manager, agents));
         Ok(())
     });
-    let lasted = usage.beside(&session.manager, lasting).await?;
+    let lasted = usage.beside(lasting).await?;
     let end = if standing { collection.leave().await } else { collection.stop().await };
     let (CollectionEnd { summary, failure }, code) = lasted.end(end);
     let places: Vec<String> = csv.iter().chain([&path]).map(|path| path.display().to_string()).collect();
@@ -120,8 +121,10 @@ async fn outlast(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = &mut over => return Ok(Lasted::Wanted(ExitCode::Done)),
-            signal = signals.recv() => return Ok(Lasted::Wanted(signal.exit_code())),
+            () = &mut over => return each_second(collection).map(|()| Lasted::Wanted(ExitCode::Done)),
+            signal = signals.recv() => {
+                return each_second(collection).map(|()| Lasted::Wanted(signal.exit_code()));
+            }
             error = collection.failed() => return Ok(Lasted::Failed(error)),
             _ = ticks.tick() => each_second(collection)?,
         }
@@ -134,11 +137,11 @@ pub(super) fn store_file(data_dir: &Path) -> PathBuf {
 }
 
 /// The store, ready to be filled; it goes on where the last run was.
-pub(super) fn open_store(path: &Path) -> Result<StoreSink<fn() -> u64>, CliError> {
+pub(super) fn open_store(path: &Path, retention: Retention) -> Result<StoreSink<fn() -> u64>, CliError> {
     let random = getrandom::u64()
         .map_err(|error| CliError::failed(format_args!("failed to get a random number: {error}")))?;
     let clock: fn() -> u64 = now_ms;
-    let sink = Store::open(path).and_then(|store| StoreSink::new(store, Retention::default(), random, clock));
+    let sink = Store::open(path).and_then(|store| StoreSink::new(store, retention, random, clock));
     sink.map_err(|error| {
         CliError::failed(format_args!("failed to {error}; name another directory with --data-dir"))
     })

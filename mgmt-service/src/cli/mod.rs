@@ -14,6 +14,7 @@ mod outlook;
 mod output;
 mod plot;
 mod report;
+mod retention;
 mod run;
 mod serve;
 mod session;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mgmt_service::net::AgentInfo;
+use mgmt_service::net::{AgentInfo, Manager};
 use overlay::PeerId;
 
 use super::output::printable;
@@ -28,6 +28,12 @@ impl Names {
             format!("…{}", id.get(id.len().saturating_sub(ID_CHARS)..).unwrap_or(&id))
         })
     }
+}
+
+/// Agents under the ids that their records have for this manager.
+pub(super) fn as_seen(manager: &Manager, mut agents: Vec<AgentInfo>) -> Vec<AgentInfo> {
+    agents.iter_mut().for_each(|agent| agent.peer = manager.sees(agent));
+    agents
 }
 
 /// Characters of an id that are shown.

@@ -1,18 +1,12 @@
-//! What a served manager looks at besides records: its store, and what monitors say at their agents.
+//! What a served manager looks at besides records: its store.
 //!
-//! In: a store's file, agents. Out: an outlook, notifications. Both end when they are dropped.
+//! In: a store's file. Out: an outlook, again and again. It ends when it is dropped.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use mgmt_service::arm::ArmRecord;
-use mgmt_service::jmx::ObjectNamePattern;
-use mgmt_service::limits::{
-    NOTIFICATIONS_ASKED_MAX, NOTIFICATIONS_AT_ONCE, NOTIFICATIONS_PERIOD, OUTLOOK_PAUSE_FACTOR,
-    OUTLOOK_PEAKS_SPAN, OUTLOOK_PERIOD, OUTLOOK_RECORDS_MAX,
-};
-use mgmt_service::net::Manager;
+use mgmt_service::limits::{OUTLOOK_PAUSE_FACTOR, OUTLOOK_PEAKS_SPAN, OUTLOOK_PERIOD, OUTLOOK_RECORDS_MAX};
 use mgmt_service::objectives::Objective;
 use mgmt_service::store::{Store, StoreError};
 use mgmt_service::web::Outlook;
@@ -47,55 +41,3 @@ fn look(file: &Path, objectives: &[Objective]) -> Result<Outlook, StoreError> {
     let names = |record: &ArmRecord| [name(&record.peer), name(&record.dest)];
     Ok(Outlook::of(objectives, (&records, cut), (now_ms, peaks_since_ms), names))
 }
-
-/// Asks agents in turn what their monitors said. Outside of a management group nobody can add a monitor.
-pub(super) async fn watch_monitors(shown: &Shown) {
-    if shown.manager.role().is_none() {
-        return std::future::pending().await;
-    }
-    let (Ok(said), Ok(monitors)) = (SAID.parse(), MONITORS.parse()) else { return };
-    let mut after = 0;
-    loop {
-        let agents = lock(&shown.board).agents_asked();
-        let turn = agents.iter().cycle().skip(after).take(agents.len().min(NOTIFICATIONS_ASKED_MAX)).copied();
-        let turn: Vec<_> = turn.collect();
-        after = (after + turn.len()).checked_rem(agents.len()).unwrap_or(0);
-        let manager = &shown.manager;
-        let asked = turn.into_iter().map(|(seen_as, peer)| ask(manager, seen_as, peer, &said, &monitors));
-        let mut answers = futures::stream::iter(asked).buffer_unordered(NOTIFICATIONS_AT_ONCE);
-        while let Some(answer) = answers.next().await {
-            // Who does not answer reports no records either, which is an alarm of its own.
-            let Some((peer, said, monitors)) = answer else { continue };
-            lock(&shown.alarms).notified(now_ms(), peer, &said, &monitors);
-        }
-        sleep(NOTIFICATIONS_PERIOD).await;
-    }
-}
-
-/// Who, what its monitors said with their numbers, and which monitors it has.
-type Answer = (PeerId, Vec<(u64, String)>, Vec<String>);
-
-async fn ask(
-    manager: &Manager,
-    seen_as: PeerId,
-    peer: PeerId,
-    said: &ObjectNamePattern,
-    monitors: &ObjectNamePattern,
-) -> Option<Answer> {
-    let bean = manager.get(peer, said, &[]).await.ok()?.into_iter().next()?;
-    let said: Vec<(u64, String)> = bean
-        .attributes
-        .into_iter()
-        .filter_map(|(serial, text)| Some((serial.parse().ok()?, text.to_string())))
-        .collect();
-    if said.is_empty() {
-        return Some((seen_as, said, Vec::new()));
-    }
-    let beans = manager.get(peer, monitors, &["crossings".to_owned()]).await.ok()?;
-    let number = |(key, value): (&str, &str)| (key == "number").then(|| value.to_owned());
-    let monitors = beans.iter().filter_map(|bean| bean.name.keys().find_map(number)).collect();
-    Some((seen_as, said, monitors))
-}
-
-const SAID: &str = "juxta:type=notifications";
-const MONITORS: &str = "juxta:type=monitor,*";

@@ -4,12 +4,13 @@ use std::future::Future;
 
 use clap::{CommandFactory, Parser};
 use mgmt_service::cli_common::{
-    CliError, CommonArgs, ExitCode, NoKeys, Settings, Signals, init_logging, write_completions, write_man,
+    CliError, CommonArgs, ExitCode, Settings, Signals, init_logging, write_completions, write_man,
 };
 use mgmt_service::jmx::{ObjectNamePattern, SetOptions};
 
 use super::args::{AuditCommand, Command, Line};
 use super::output::Output;
+use super::retention::{OwnConfig, RetentionArgs};
 use super::session::Session;
 use super::{agents, aggregate, audit, collect, get, group, manage, plot, report, serve, view, watch};
 
@@ -50,7 +51,7 @@ fn run() -> Result<ExitCode, CliError> {
             audit::verify(&file, head.as_deref(), output).map(|()| ExitCode::Done)
         }
         command => {
-            let (settings, NoKeys) = Settings::layer(line.common, "mgmt", "warn")?;
+            let (settings, own) = Settings::layer::<OwnConfig>(line.common, "mgmt", "warn")?;
             init_logging(&settings.log).map_err(CliError::usage)?;
             // What asks the store alone needs no network, and does not mind who fills it meanwhile.
             let store = collect::store_file(&settings.data_dir);
@@ -67,7 +68,7 @@ fn run() -> Result<ExitCode, CliError> {
                 .enable_all()
                 .build()
                 .map_err(|error| CliError::failed(format_args!("failed to start: {error}")))?;
-            let code = runtime.block_on(perform(settings, command, output));
+            let code = runtime.block_on(perform(settings, own, command, output));
             // Everything has ended politely or was cut off; a blocked disk keeps nobody waiting.
             runtime.shutdown_background();
             code
@@ -75,8 +76,20 @@ fn run() -> Result<ExitCode, CliError> {
     }
 }
 
-async fn perform(mut settings: Settings, command: Command, output: Output) -> Result<ExitCode, CliError> {
+async fn perform(
+    mut settings: Settings,
+    own: OwnConfig,
+    command: Command,
+    output: Output,
+) -> Result<ExitCode, CliError> {
     let mut signals = Signals::install().map_err(CliError::failed)?;
+    // Before anything is started: it may be wrong usage.
+    let retention = match &command {
+        Command::Collect { retention, .. } | Command::Serve { retention, .. } => {
+            retention.over(own.retention)
+        }
+        _ => RetentionArgs::default().over(own.retention),
+    }?;
     let entering = group::entering(&command);
     if entering.is_some() {
         group::listen_somewhere(&mut settings);
@@ -90,20 +103,21 @@ async fn perform(mut settings: Settings, command: Command, output: Output) -> Re
         Command::Get { peer, pattern, attributes, json } => {
             or_signal(get::get(&session, &peer, &pattern, &attributes, json, output), &mut signals).await
         }
-        Command::Watch { pattern, jsonl, duration } => {
+        Command::Watch { pattern, jsonl, notifications, duration } => {
             let pattern = pattern.unwrap_or_else(ObjectNamePattern::everything);
-            watch::watch(&session, pattern, jsonl, duration, &mut signals).await
+            watch::watch(&session, pattern, (jsonl, notifications), duration, &mut signals).await
         }
-        Command::Collect { duration, csv, standing } => {
-            collect::collect(&session, (duration, standing), csv, &mut signals, output).await
+        Command::Collect { duration, csv, standing, .. } => {
+            collect::collect(&session, (duration, standing), (csv, retention), &mut signals, output).await
         }
         Command::View { json, duration } => view::view(&session, json, duration, &mut signals, output).await,
         Command::Aggregate { level, interval, duration } => {
             aggregate::aggregate(&session, (level, interval), duration, &mut signals, output).await
         }
         Command::Totals { json } => or_signal(aggregate::totals(&session, json, output), &mut signals).await,
-        Command::Serve { http, otlp, slo } => {
-            serve::serve(&session, http, (otlp, slo.as_deref()), &mut signals, output).await
+        Command::Serve { http, otlp, slo, silent_after, .. } => {
+            let keeping = (retention, silent_after);
+            serve::serve(&session, http, (otlp, slo.as_deref()), keeping, &mut signals, output).await
         }
         Command::Init | Command::Join { .. } => group::entered(&session, output).map(|()| ExitCode::Done),
         Command::Invite { role, duration } => {

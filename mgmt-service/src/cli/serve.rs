@@ -3,46 +3,48 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mgmt_service::access::ManagementRole;
 use mgmt_service::cli_common::{CliError, ExitCode, Signals, within_polite_end};
 use mgmt_service::jmx::{BeanServer, CounterBean, ObjectName, ObjectNamePattern, Registration};
-use mgmt_service::limits::BOARD_PERIOD;
-use mgmt_service::net::{Collection, HttpError, OtlpPush, OtlpUrl, ServeError, Site, WebServer};
-use mgmt_service::store::{Store, StoreNames};
+use mgmt_service::limits::{BOARD_PERIOD, NOTICE_TOLD_AFTER, NOTICES_WAITING_MAX};
+use mgmt_service::net::{
+    Collection, Heard, HttpError, Looks, OtlpPush, OtlpUrl, ServeError, Site, WebServer, Wish,
+};
+use mgmt_service::store::{Retention, Store, StoreNames};
 use mgmt_service::web::{Entry, Otlp, Pseudonyms};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::collect::{now_ms, open_store, store_file};
 use super::history;
-use super::outlook::{watch_monitors, watch_store};
+use super::outlook::watch_store;
 use super::output::{Output, unwritable};
 use super::report::{read_objectives, unreadable};
 use super::session::Session;
 use super::shown::{Shown, lock};
 use super::token::{new_token, pseudonym_key};
+use super::usage::Sampling;
 
-/// Serves until a signal comes; prints the link, then where programs find their token.
+/// Serves until a signal comes; prints the link, then where programs find their token. Its subscription is left standing.
 pub(super) async fn serve(
     session: &Session,
     address: SocketAddr,
     (otlp, slo): (Option<OtlpUrl>, Option<&Path>),
+    (retention, silent_after): (Retention, Duration),
     signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
-    let objectives = slo.map(read_objectives).transpose()?.unwrap_or_default();
-    let (shown, file) = (Shown::new(session), store_file(session.data_dir.path()));
-    let store = open_store(&file)?;
+    let objectives = slo.map(read_objectives).transpose()?;
+    let (shown, file) = (Shown::new(session, silent_after), store_file(session.data_dir.path()));
+    let store = open_store(&file, retention)?;
     Store::read(&file).and_then(|kept| shown.recall(&kept)).map_err(unreadable)?;
     let (beans, program) = (BeanServer::new(), program_token(session)?);
     let _registrations = register_own(session, &beans, &shown)?;
-    let server = WebServer::bind(address, site(session, &shown, (beans, file.clone()), &program.0)).await;
-    let server = server.map_err(|error| match error {
-        error @ ServeError::Http(HttpError::NotLoopback { .. }) => {
-            CliError::usage(format_args!("failed to {error}"))
-        }
-        error => CliError::failed(format_args!("failed to {error}")),
-    })?;
+    let site = site(session, &shown, (beans, file.clone()), &program.0);
+    let looks = site.looks().clone();
+    let server = WebServer::bind(address, site).await.map_err(unserved)?;
     output.line(&format!("dashboard  {}", server.link()))?;
     output.line(&format!("metrics    http://{}/metrics", server.address()))?;
     output.line(&format!(
@@ -51,44 +53,93 @@ pub(super) async fn serve(
         program.1
     ))?;
     let push = otlp.map(|url| push(session, url)).transpose()?;
-    let names = store.names();
+    let attention = Attention { always: push.is_some() || slo.is_some(), looks };
+    let (names, usage) = (store.names(), Sampling::new(store.usage(), &session.manager));
     let sink = (store, shown.sink(push.as_ref()));
-    let collection = session.manager.collect(ObjectNamePattern::everything(), sink);
+    let (notices, heard) = mpsc::channel(NOTICES_WAITING_MAX);
+    let wish = Wish { standing: true, notices: Some(notices) };
+    let mut collection = session.manager.collect_as(ObjectNamePattern::everything(), sink, wish);
     let pushed = push.as_ref().map(OtlpPush::counters);
+    let attending = attend((&mut collection, heard), &shown, (&names, &usage), (attention, pushed), signals);
     let code = tokio::select! {
-        code = attend(collection, &shown, &names, pushed, signals) => code,
-        // Neither ends before the signal.
-        () = watch_store(&shown, file, objectives) => Ok(ExitCode::Failed),
-        () = watch_monitors(&shown) => Ok(ExitCode::Failed),
+        code = usage.beside(attending) => code,
+        // It does not end before the signal.
+        () = watch_store(&shown, file, objectives.unwrap_or_default()) => Ok(ExitCode::Failed),
     };
     // Whoever still reads is cut off when the process ends.
-    let _ = within_polite_end(async {
+    let leaving = async {
+        let end = collection.leave().await;
         if let Some(push) = push {
             push.shutdown().await;
         }
-        server.shutdown().await;
-    })
-    .await;
-    code
+        end
+    };
+    let ending = async { tokio::join!(leaving, server.shutdown()).0 };
+    match within_polite_end(ending).await.and_then(|end| end.failure) {
+        Some(error) if code.is_ok() => Err(unwritable(&error)),
+        _ => code,
+    }
 }
 
-/// Tells the viewers what is new until a signal comes, then ends the collection without waiting for agents: what they
-/// hold they keep for the next manager.
+/// When agents shall send at once, instead of gathering a minute.
+struct Attention {
+    /// What judges or hands on what comes wants it now, whether somebody looks or not.
+    always: bool,
+    looks: Looks,
+}
+
+impl Attention {
+    fn is_on(&self) -> bool {
+        self.always || self.looks.are_on()
+    }
+}
+
+/// Tells the viewers what is new until a signal comes, and agents whether somebody watches.
 async fn attend(
-    mut collection: Collection,
+    (collection, mut heard): (&mut Collection, mpsc::Receiver<Heard>),
     shown: &Shown,
-    names: &StoreNames,
-    pushed: Option<impl Fn() -> Vec<(&'static str, u64)>>,
+    learning: (&StoreNames, &Sampling),
+    (attention, pushed): (Attention, Option<impl Fn() -> Vec<(&'static str, u64)>>),
     signals: &mut Signals,
 ) -> Result<ExitCode, CliError> {
     let mut ticks = interval(BOARD_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut watching, mut tells_soon) = (None, false);
+    let tell = |collection: &Collection, is_on| {
+        shown.tell(collection, learning, pushed.as_ref().map(|pushed| pushed()), is_on);
+    };
     loop {
         tokio::select! {
-            signal = signals.recv() => return Ok(signal.exit_code()),
+            signal = signals.recv() => {
+                // Who appeared a moment ago is kept with a name.
+                tell(collection, watching.is_some());
+                return Ok(signal.exit_code());
+            }
             error = collection.failed() => return Err(unwritable(&error)),
-            _ = ticks.tick() => shown.tell(&collection, names, pushed.as_ref().map(|pushed| pushed())),
+            () = attention.looks.begun(), if watching.is_none() => watching = Some(collection.watching()),
+            Some(heard) = heard.recv() => {
+                shown.hear(&heard);
+                // Soon, but however many agents have something to say, not for each of them.
+                if !std::mem::replace(&mut tells_soon, true) {
+                    ticks.reset_after(NOTICE_TOLD_AFTER);
+                }
+            }
+            _ = ticks.tick() => {
+                tells_soon = false;
+                let is_on = attention.is_on();
+                watching = is_on.then(|| watching.take().unwrap_or_else(|| collection.watching()));
+                tell(collection, is_on);
+            }
         }
+    }
+}
+
+fn unserved(error: ServeError) -> CliError {
+    match error {
+        error @ ServeError::Http(HttpError::NotLoopback { .. }) => {
+            CliError::usage(format_args!("failed to {error}"))
+        }
+        error => CliError::failed(format_args!("failed to {error}")),
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use mgmt_service::access::{ManagementRole, Verb};
 use mgmt_service::arm::ArmRecord;
-use mgmt_service::limits::{BOARD_ALL_POINTS_MAX, BOARD_HISTORY, CREDENTIAL_ALARM};
-use mgmt_service::net::{Collection, ManagementGroup, Manager, OtlpPush};
+use mgmt_service::limits::{BOARD_ALL_POINTS_MAX, BOARD_HISTORY};
+use mgmt_service::net::{Collection, Heard, ManagementGroup, Manager, OtlpPush};
 use mgmt_service::store::{Store, StoreError, StoreNames};
 use mgmt_service::web::{Alarm, AlarmKind, Alarms, Board, Loss, ManagerGauges, Metrics, Outlook};
 use serde_json::json;
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::collect::now_ms;
 use super::report::span_of;
 use super::session::Session;
+use super::usage::Sampling;
 
 /// What is shown; clones share it.
 #[derive(Clone)]
@@ -34,11 +35,14 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    pub(super) fn new(session: &Session) -> Self {
+    /// Nothing yet; an agent whose last record is older than `silent_after` is silent.
+    pub(super) fn new(session: &Session, silent_after: Duration) -> Self {
         let group =
             session.group.as_ref().map_or_else(|| session.peer.net_group(), |own| own.group().clone());
+        let mut board = Board::new(group.id().to_string());
+        board.silent_after(silent_after);
         Self {
-            board: Arc::new(Mutex::new(Board::new(group.id().to_string()))),
+            board: Arc::new(Mutex::new(board)),
             metrics: Arc::new(Mutex::new(Metrics::new())),
             counted: Arc::default(),
             states: watch::Sender::new(Arc::from("{}")),
@@ -63,19 +67,33 @@ impl Shown {
         Ok(())
     }
 
+    /// Takes in what the monitors of an agent said.
+    pub(super) fn hear(&self, heard: &Heard) {
+        let (mut alarms, now_ms) = (lock(&self.alarms), now_ms());
+        if heard.anew {
+            alarms.began_anew(heard.peer);
+        }
+        let said: Vec<_> = heard.said.iter().map(|said| (said.serial, said.to_string())).collect();
+        let monitors: Vec<_> = heard.monitors.iter().map(u64::to_string).collect();
+        alarms.notified(now_ms, heard.peer, &said, &monitors);
+    }
+
     /// Tells the viewers how it is now.
     pub(super) fn tell(
         &self,
         collection: &Collection,
-        names: &StoreNames,
+        (names, usage): (&StoreNames, &Sampling),
         pushed: Option<Vec<(&'static str, u64)>>,
+        live: bool,
     ) {
         let (counted, now_ms) = (collection.counters(), now_ms());
         let agents_beyond =
             counted.iter().find(|(name, _)| *name == "agents_beyond").map_or(0, |(_, count)| *count);
         let loss = Loss { dropped: collection.summary().dropped, agents_beyond };
         let mut agents = collection.agents();
+        usage.look_at(&agents);
         let mut board = lock(&self.board);
+        board.listens(now_ms, live);
         for agent in &mut agents {
             let seen_as = self.manager.sees(agent);
             board.learn(seen_as, &agent.name, &agent.application);
@@ -129,7 +147,7 @@ impl Shown {
             })),
             Err(why) => on.push(alarm(AlarmKind::Store, None, "", why)),
         }
-        on.extend(self.credential().map(|text| alarm(AlarmKind::Credential, None, "", text)));
+        on.extend(self.credential());
         let mut alarms = lock(&self.alarms);
         alarms.update(now_ms, on, lost);
         let fields = json!({
@@ -142,15 +160,9 @@ impl Shown {
         }
     }
 
-    /// What is wrong with the manager's own place in its group, if anything.
-    fn credential(&self) -> Option<&'static str> {
-        let until = self.group.as_ref()?.group().member_until();
-        let Some(until) = until else {
-            return Some("this manager is no member of its management group any more");
-        };
-        let left = until.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
-        (left < CREDENTIAL_ALARM)
-            .then_some("this manager's credential ends within four hours: no issuer renews it")
+    /// What is wrong with the manager's own place in its group, if it is in one.
+    fn credential(&self) -> Option<Alarm> {
+        Alarm::of_credential(self.group.as_ref()?.group().member_until(), SystemTime::now())
     }
 
     fn manager_json(&self) -> serde_json::Value {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
-use mgmt_service::limits::USAGE_INTERVAL;
+use mgmt_service::limits::{USAGE_INTERVAL, USAGE_LAST_MAX};
 use mgmt_service::net::{AgentInfo, Manager};
 use mgmt_service::protocol::BeanSnapshot;
 use mgmt_service::store::{StoreUsage, Usage, UsageSample};
@@ -16,17 +16,19 @@ use super::collect::now_ms;
 /// Reads the counters of agents into a store.
 pub(super) struct Sampling {
     usage: StoreUsage,
-    agents: watch::Sender<Vec<PeerId>>,
+    manager: Manager,
+    /// By which id each is asked, and under which it is seen.
+    agents: watch::Sender<Vec<(PeerId, PeerId)>>,
 }
 
 impl Sampling {
-    pub(super) fn new(usage: StoreUsage) -> Self {
-        Self { usage, agents: watch::Sender::default() }
+    pub(super) fn new(usage: StoreUsage, manager: &Manager) -> Self {
+        Self { usage, manager: manager.clone(), agents: watch::Sender::default() }
     }
 
     /// Reads those of these agents from now on.
     pub(super) fn look_at(&self, agents: &[AgentInfo]) {
-        let peers: Vec<PeerId> = agents.iter().map(|agent| agent.peer).collect();
+        let peers: Vec<_> = agents.iter().map(|agent| (agent.peer, self.manager.sees(agent))).collect();
         self.agents.send_if_modified(|known| {
             let is_new = *known != peers;
             *known = peers;
@@ -34,30 +36,33 @@ impl Sampling {
         });
     }
 
-    /// Reads as long as `collecting` lasts.
-    pub(super) async fn beside<T>(&self, manager: &Manager, collecting: impl Future<Output = T>) -> T {
+    /// Reads as long as `collecting` lasts, and a last time when it is over.
+    pub(super) async fn beside<T>(&self, collecting: impl Future<Output = T>) -> T {
         let reading = async {
             let mut wait = Duration::from_secs(1);
             loop {
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(USAGE_INTERVAL);
-                self.read_all(manager).await;
+                self.read_all(AT_ONCE).await;
             }
         };
-        tokio::select! {
+        let end = tokio::select! {
             end = collecting => end,
             never = reading => never,
-        }
+        };
+        // Who does not answer by then, or is gone already, was read within the last minute.
+        let _ = tokio::time::timeout(USAGE_LAST_MAX, self.read_all(AT_ONCE_AT_LAST)).await;
+        end
     }
 
-    async fn read_all(&self, manager: &Manager) {
-        let peers = self.agents.borrow().clone();
-        let reading =
-            futures::stream::iter(peers).map(|peer| async move { (peer, read(manager, peer).await) });
-        let mut read = reading.buffer_unordered(AT_ONCE);
-        while let Some((peer, sample)) = read.next().await {
+    async fn read_all(&self, at_once: usize) {
+        let (peers, manager) = (self.agents.borrow().clone(), &self.manager);
+        let reading = futures::stream::iter(peers)
+            .map(|(peer, seen_as)| async move { (seen_as, read(manager, peer).await) });
+        let mut read = reading.buffer_unordered(at_once);
+        while let Some((seen_as, sample)) = read.next().await {
             if let Some(sample) = sample {
-                self.usage.note(peer, sample);
+                self.usage.note(seen_as, sample);
             }
         }
     }
@@ -93,3 +98,6 @@ const MESSENGER_COUNTERS: [&str; 2] = ["messages_delivered", "messages_received"
 
 /// Agents that are asked at the same time.
 const AT_ONCE: usize = 16;
+
+/// The same at the end, when somebody waits.
+const AT_ONCE_AT_LAST: usize = 128;

@@ -11,6 +11,7 @@ use mgmt_service::latency::LatencyMatrix;
 use mgmt_service::net::AgentInfo;
 
 use super::collect::attend;
+use super::names::as_seen;
 use super::output::{Output, printable, unwritable};
 use super::session::Session;
 
@@ -34,7 +35,7 @@ pub(super) async fn view(
     }
     let collection = session.manager.collect(ObjectNamePattern::everything(), matrix.clone());
     let (end, code) = attend(collection, duration, signals, |collection| {
-        learn(&matrix, &collection.agents());
+        learn(&matrix, &as_seen(&session.manager, collection.agents()));
         if live {
             output.text(CLEAR_SCREEN)?;
             show(&matrix, json, &mut output)?;
@@ -56,10 +57,10 @@ pub(super) async fn view(
 async fn fill(session: &Session, matrix: &Mutex<LatencyMatrix>) -> Result<(), CliError> {
     let pattern: ObjectNamePattern = RECORDS.parse().map_err(CliError::failed)?;
     let agents = session.agents().await;
-    learn(matrix, &agents);
+    learn(matrix, &as_seen(&session.manager, agents.clone()));
     let asking = futures::stream::iter(agents).map(|agent| {
-        let pattern = &pattern;
-        async move { (agent.peer, session.manager.get(agent.peer, pattern, &[]).await) }
+        let (pattern, seen_as) = (&pattern, session.manager.sees(&agent));
+        async move { (seen_as, session.manager.get(agent.peer, pattern, &[]).await) }
     });
     let mut answers = asking.buffer_unordered(AT_ONCE);
     while let Some((peer, answer)) = answers.next().await {

@@ -1,63 +1,116 @@
-//! `mgmt watch`: records as they come.
+//! `mgmt watch`: records as they come, and what monitors say.
 
 use std::io::{self, BufWriter, Stdout, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mgmt_service::arm::{ArmRecord, Status};
 use mgmt_service::cli_common::{CliError, ExitCode, Signals};
 use mgmt_service::jmx::ObjectNamePattern;
-use mgmt_service::net::RecordSink;
+use mgmt_service::limits::NOTICES_WAITING_MAX;
+use mgmt_service::net::{Heard, RecordSink, Wish};
+use mgmt_service::protocol::Said;
 use mgmt_service::summary::milliseconds;
+use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::collect::attend;
-use super::names::Names;
+use super::names::{Names, as_seen};
 use super::output::{printable, unwritable};
 use super::session::Session;
+use super::shown::lock;
 
 /// Shows records until the time is over or a signal comes.
 pub(super) async fn watch(
     session: &Session,
     pattern: ObjectNamePattern,
-    jsonl: bool,
+    (jsonl, notifications): (bool, bool),
     duration: Option<Duration>,
     signals: &mut Signals,
 ) -> Result<ExitCode, CliError> {
     let names = Names::default();
     let printer = Printer { out: BufWriter::new(io::stdout()), names: names.clone(), jsonl };
-    let collection = session.manager.collect(pattern, printer);
-    let (end, code) = attend(collection, duration, signals, |collection| {
-        names.learn(collection.agents());
+    let printer = Arc::new(Mutex::new(printer));
+    let (notices, heard) = mpsc::channel(NOTICES_WAITING_MAX);
+    let wish = Wish { standing: false, notices: notifications.then_some(notices) };
+    let collection = session.manager.collect_as(pattern, Shared(printer.clone()), wish);
+    let learn = |agents| names.learn(as_seen(&session.manager, agents));
+    let attending = attend(collection, duration, signals, |collection| {
+        learn(collection.agents());
         Ok(())
-    })
-    .await?;
+    });
+    let (end, code) = tokio::select! {
+        ended = attending => ended?,
+        error = print_heard(&printer, heard) => return Err(unwritable(&error)),
+    };
     match end.failure {
         Some(error) => Err(unwritable(&error)),
         None => Ok(code),
     }
 }
 
+/// Prints what monitors say, until that fails.
+async fn print_heard(printer: &Mutex<Printer>, mut heard: mpsc::Receiver<Heard>) -> io::Error {
+    while let Some(heard) = heard.recv().await {
+        let mut printer = lock(printer);
+        if let Err(error) = printer.heard(&heard).and_then(|()| printer.out.flush()) {
+            return error;
+        }
+    }
+    // Nobody wants to hear them, or the collection has ended.
+    std::future::pending().await
+}
+
 /// A sink that prints; what was printed counts as committed.
+struct Shared(Arc<Mutex<Printer>>);
+
 struct Printer {
     out: BufWriter<Stdout>,
     names: Names,
     jsonl: bool,
 }
 
-impl RecordSink for Printer {
+impl RecordSink for Shared {
     fn write(&mut self, records: &[ArmRecord]) -> io::Result<()> {
+        let mut printer = lock(&self.0);
         for record in records {
-            let line = if self.jsonl { record.to_json_line() } else { self.text(record) };
-            writeln!(self.out, "{line}")?;
+            let line = if printer.jsonl { record.to_json_line() } else { printer.text(record) };
+            writeln!(printer.out, "{line}")?;
         }
         Ok(())
     }
 
     fn commit(&mut self) -> io::Result<()> {
-        self.out.flush()
+        lock(&self.0).out.flush()
     }
 }
 
 impl Printer {
+    fn heard(&mut self, Heard { peer, said, lost, .. }: &Heard) -> io::Result<()> {
+        if *lost > 0 {
+            tracing::warn!(%peer, lost, "notifications were lost");
+        }
+        for said in said {
+            let line = if self.jsonl {
+                let Said { serial, at, crossing, monitor, object, attribute, value } = said;
+                json!({
+                    "notification": serial, "at": at, "peer": peer.to_string(), "crossing": crossing,
+                    "monitor": monitor, "object": object, "attribute": attribute, "value": value,
+                })
+                .to_string()
+            } else {
+                let Said { at, crossing, monitor, object, attribute, value, .. } = said;
+                let text = format!(
+                    "{at} {} ! {crossing}: {object} {attribute} {value} (monitor {monitor})",
+                    self.names.of(peer)
+                );
+                printable(&text)
+            };
+            writeln!(self.out, "{line}")?;
+        }
+        Ok(())
+    }
+
     fn text(&self, record: &ArmRecord) -> String {
         let took = record.response_us.map(|us| format!("{} ms", milliseconds(us as f64)));
         let how = match record.status {

@@ -14,6 +14,13 @@ pub const MONITOR_PERIOD: Duration = Duration::from_secs(1);
 /// Crossings that an agent remembers as attributes of `juxta:type=notifications`; the oldest is forgotten.
 pub const NOTIFICATIONS_KEPT: usize = 64;
 
+/// Crossings in one message to a manager; further ones come with the next.
+pub const NOTICE_SAID_MAX: usize = 12;
+
+/// Messages about crossings that wait at a manager, over all agents; then those that follow agents wait, and each agent
+/// forgets beyond [`NOTIFICATIONS_KEPT`]: what is missing shows in the numbers and is counted.
+pub const NOTICES_WAITING_MAX: usize = 64;
+
 /// Bytes of a set, an invocation or a description with what it carries; a longer one is malformed.
 pub const MANAGE_BYTES_MAX: usize = 16 * 1024;
 

@@ -38,14 +38,8 @@ pub const AGENT_NOTIFICATIONS_MAX: usize = 64;
 /// Characters of a notification; a longer one is cut.
 pub const NOTIFICATION_CHARS_MAX: usize = 512;
 
-/// Agents asked in one round what their monitors said; the next round goes on with the next ones.
-pub const NOTIFICATIONS_ASKED_MAX: usize = 64;
-
-/// Agents asked at a time.
-pub const NOTIFICATIONS_AT_ONCE: usize = 8;
-
-/// Time between two rounds.
-pub const NOTIFICATIONS_PERIOD: Duration = Duration::from_secs(2);
+/// How soon viewers are told of a notification: what others say meanwhile is told with it.
+pub const NOTICE_TOLD_AFTER: Duration = Duration::from_millis(100);
 
 /// How long the notification of a counter, which has no end, stays an alarm.
 pub const NOTIFICATION_ALARM_LIFE: Duration = Duration::from_secs(10 * 60);
@@ -55,3 +49,15 @@ pub const BOARD_HISTORY: Duration = Duration::from_secs(60 * 60);
 
 /// How long before its end a credential is an alarm: renewal begins long before, so it has failed for hours.
 pub const CREDENTIAL_ALARM: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// How long who has asked the manager once counts as looking, so that what it asks next is fresh: as long as programs
+/// that scrape usually pause, and then some.
+pub const LOOK_KEPT: Duration = Duration::from_secs(60);
+
+/// What may pass besides, between two batches of an agent that gathers a minute, before it counts as silent: the way, the
+/// pace, the commit.
+pub const GATHERING_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long the last reading of what agents use may take, when a collection ends; who has not answered by then was read
+/// within the last [`USAGE_INTERVAL`](super::USAGE_INTERVAL).
+pub const USAGE_LAST_MAX: Duration = Duration::from_millis(500);

@@ -7,6 +7,7 @@ mod answering;
 mod guard;
 mod links;
 mod monitors;
+mod notices;
 mod pacer;
 mod records;
 mod spooling;
@@ -168,7 +169,8 @@ impl ManagementAgent {
         registrations.extend(reporting.as_ref().map(|reporting| reporting.register(&beans)).transpose()?);
         let (monitors, registered) = Monitors::new(&beans)?;
         registrations.extend(registered);
-        let looking = tokio::spawn(look(monitors, Links::new(peer, &beans), peer.events(), guard.clone()));
+        let looking =
+            tokio::spawn(look(monitors.clone(), Links::new(peer, &beans), peer.events(), guard.clone()));
         let recording = match &application {
             Some(application) => {
                 let consumer = application.subscribe(RECORD_BEANS_WAITING_MAX, Overflow::DropOldest)?;
@@ -182,7 +184,7 @@ impl ManagementAgent {
         let place = (peer.id(), spools);
         let shared = (guard.clone(), counters.clone(), pacer.clone());
         let mut subscriptions =
-            Subscriptions::new(place, application, beans.clone(), shared, stopped.clone());
+            Subscriptions::new(place, application, (beans.clone(), monitors), shared, stopped.clone());
         subscriptions.resume();
         let answerer = Answerer { guard, beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };

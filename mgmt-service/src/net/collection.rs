@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use overlay::PeerId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -21,6 +21,7 @@ use super::counters::CollectionCounters;
 use super::manager::{AgentInfo, Manager};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::{AGENTS_LOOKUP_INTERVAL, AGENTS_LOOKUP_TIMEOUT, AGENTS_MAX, FLUSH_TIMEOUT};
+use crate::protocol::Said;
 use crate::subscription::Inbox;
 
 pub use sink::{RecordSink, Resume};
@@ -57,6 +58,30 @@ impl Drop for Watching {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count = count.saturating_sub(1));
     }
+}
+
+/// How a manager collects.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// Agents gather a minute, and keep what they measure while the manager is away; see [`Manager::collect_standing`].
+    pub standing: bool,
+    /// Where what monitors said goes as it comes; while there is no room, records of that agent wait too.
+    pub notices: Option<mpsc::Sender<Heard>>,
+}
+
+/// What the monitors of an agent said, each crossing once in a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Which agent, by the id under which this manager sees it.
+    pub peer: PeerId,
+    /// Whether the agent is heard for the first time since its start: what its monitors said before is over.
+    pub anew: bool,
+    /// The numbers of the monitors that it has now.
+    pub monitors: Vec<u64>,
+    /// What they said; at first what the agent remembers.
+    pub said: Vec<Said>,
+    /// Crossings in between that the agent forgot before it could tell.
+    pub lost: u64,
 }
 
 /// How far a collection's wish to end has come.
@@ -110,6 +135,8 @@ struct Agents {
     delivered: HashSet<PeerId>,
     /// Records that agents had lost before this collection began.
     dropped_before: u64,
+    /// The boot and the number of what the monitors of each said last.
+    heard: HashMap<PeerId, (u64, u64)>,
     /// Since when there is no pipe to each that had one.
     left_at: HashMap<PeerId, Instant>,
 }
@@ -125,7 +152,7 @@ impl Collection {
         manager: Manager,
         pattern: ObjectNamePattern,
         sink: Box<dyn RecordSink>,
-        standing: bool,
+        Wish { standing, notices }: Wish,
     ) -> Self {
         let (ending, asked) = watch::channel(Ending::No);
         let (watching, watched) = watch::channel(0);
@@ -141,6 +168,7 @@ impl Collection {
             following: JoinSet::new(),
             collecting_since: Instant::now(),
             standing,
+            notices,
         };
         let running = tokio::spawn(lookout.run(resumed));
         Self { shared, ending, watching: Arc::new(watching), standing, running, failure }
@@ -243,6 +271,7 @@ struct Lookout {
     following: JoinSet<PeerId>,
     collecting_since: Instant,
     standing: bool,
+    notices: Option<mpsc::Sender<Heard>>,
 }
 
 impl Lookout {
@@ -325,6 +354,7 @@ impl Lookout {
             shared: self.shared.clone(),
             collecting_since: self.collecting_since,
             standing: self.standing,
+            notices: self.notices.clone(),
         };
         self.following.spawn(async move {
             collector.run().await;

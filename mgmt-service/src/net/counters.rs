@@ -59,6 +59,8 @@ counters! {
         spool_failed,
         /// Batches that came back from a spool.
         batches_replayed,
+        /// Messages with crossings of monitors handed to managers.
+        notices_sent,
         /// Records that could not become objects.
         record_beans_refused,
         /// Tries to publish the advertisement that failed.
@@ -85,6 +87,10 @@ counters! {
         batches,
         /// Batches that came again.
         batches_again,
+        /// Crossings of monitors that agents told of.
+        notifications,
+        /// Crossings of monitors that agents forgot before they could tell.
+        notifications_lost,
         /// Agents that did not flush in time at the end.
         unflushed,
     }

@@ -10,6 +10,7 @@ mod guard;
 mod history;
 mod jolokia;
 mod listener;
+mod looks;
 mod manage;
 mod pages;
 mod server;
@@ -23,6 +24,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+pub use self::looks::Looks;
 pub use self::server::{HttpError, HttpServer};
 pub use self::site::Site;
 use crate::limits::{WEB_BODY_BYTES_MAX, WEB_CONNECTION_LIFE, WEB_CONNECTIONS_MAX};

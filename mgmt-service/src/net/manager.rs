@@ -9,7 +9,7 @@ use overlay::wire::WireError;
 use overlay::{AdvertisementKind, DiscoveryQuery, Peer, PeerGroup, PeerId, SignedAdvertisement};
 
 use super::agent::SERVICE;
-use super::collection::{Collection, RecordSink};
+use super::collection::{Collection, RecordSink, Wish};
 use crate::access::ManagementRole;
 use crate::error::{GetError, ManageError};
 use crate::jmx::{AttributeValue, Change, ObjectName, ObjectNamePattern, SetOptions};
@@ -176,7 +176,7 @@ impl Manager {
     /// acknowledged to its agent after the sink's commit.
     #[must_use]
     pub fn collect(&self, pattern: ObjectNamePattern, sink: impl RecordSink) -> Collection {
-        Collection::start(self.clone(), pattern, Box::new(sink), false)
+        self.collect_as(pattern, sink, Wish::default())
     }
 
     /// As [`Self::collect`], for a manager that is not always there and wants everything: agents close batches after a
@@ -184,7 +184,14 @@ impl Manager {
     /// committed it. [`Collection::stop`] ends that; a collection that ends otherwise leaves it standing.
     #[must_use]
     pub fn collect_standing(&self, pattern: ObjectNamePattern, sink: impl RecordSink) -> Collection {
-        Collection::start(self.clone(), pattern, Box::new(sink), true)
+        self.collect_as(pattern, sink, Wish { standing: true, ..Wish::default() })
+    }
+
+    /// As [`Self::collect`] or [`Self::collect_standing`], and with what monitors say, as `wish` says. A crossing whose
+    /// object `pattern` matches comes within a second; agents remember `NOTIFICATIONS_KEPT` of them.
+    #[must_use]
+    pub fn collect_as(&self, pattern: ObjectNamePattern, sink: impl RecordSink, wish: Wish) -> Collection {
+        Collection::start(self.clone(), pattern, Box::new(sink), wish)
     }
 
     /// What this manager is in its management group; none outside of one, and when it is no member any more.

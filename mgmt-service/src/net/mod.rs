@@ -15,8 +15,10 @@ mod otlp;
 
 pub use agent::ManagementAgent;
 pub use aggregation::AggregatorNode;
-pub use collection::{Collection, CollectionEnd, CollectionSummary, RecordSink, Resume, Watching};
-pub use http::{HttpError, HttpServer, ServeError, Site, WebServer};
+pub use collection::{
+    Collection, CollectionEnd, CollectionSummary, Heard, RecordSink, Resume, Watching, Wish,
+};
+pub use http::{HttpError, HttpServer, Looks, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
 pub use membership::ManagementGroup;
 pub use otlp::{OtlpPush, OtlpUrl, OtlpUrlError};

@@ -7,6 +7,7 @@
 mod batch;
 mod get;
 mod manage;
+mod notice;
 mod push;
 mod service;
 mod terms;
@@ -15,6 +16,7 @@ mod value;
 pub use batch::{BatchBuilder, DictionaryReader, DictionaryWriter, RecordBatch, SealedBatch};
 pub use get::{BeanSnapshot, GetAnswer, GetRequest};
 pub use manage::{Described, DescribedAttribute, DescribedOperation, ManageAnswer, ManageRequest};
+pub use notice::{Notice, Said};
 pub use push::{FromAgent, FromManager};
 pub use service::{HANDLER, KEY_HANDLER, pipe_id};
 pub use terms::Terms;

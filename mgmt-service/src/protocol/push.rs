@@ -9,6 +9,7 @@ use overlay::PeerId;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 
 use super::batch::{DictionaryReader, RecordBatch};
+use super::notice::{NOTICE, Notice};
 use super::service::{VERSION, check_len};
 use super::terms::Terms;
 use crate::jmx::ObjectNamePattern;
@@ -120,6 +121,8 @@ pub enum FromAgent {
     },
     /// The subscription is not accepted: the agent has as many as it may.
     Full,
+    /// What monitors said; only to a manager whose terms ask for it.
+    Notice(Notice),
 }
 
 impl FromAgent {
@@ -153,6 +156,7 @@ impl FromAgent {
                 Ok(Self::Flushed { seq })
             }
             FULL => decode::<Ext>(body, PUSH_BYTES_MAX).map(|_ext| Self::Full),
+            NOTICE => Notice::decode(body).map(Self::Notice),
             got => Err(WireError::UnknownKind { got }),
         }
     }
@@ -217,14 +221,14 @@ mod tests {
 
     #[test]
     fn golden_bytes_of_terms_which_an_older_agent_reads_past() {
-        let terms = Terms { granted: Some(65_536), watched: true };
+        let terms = Terms { granted: Some(65_536), watched: true, notices: true };
         let ack = FromManager::Ack { seq: 9, terms };
         let bytes = ack.encode().unwrap();
-        assert_eq!(bytes, [1, 2, 0, 9, 2, 2, 5, 252, 0, 0, 1, 0, 3, 0][..]);
+        assert_eq!(bytes, [1, 2, 0, 9, 3, 2, 5, 252, 0, 0, 1, 0, 3, 0, 4, 0][..]);
         assert_eq!(FromManager::decode(&bytes), Ok(ack));
         let mut said = subscribe();
         if let FromManager::Subscribe { terms: said, .. } = &mut said {
-            *said = Terms { granted: Some(7), watched: false };
+            *said = Terms { granted: Some(7), ..Terms::default() };
         }
         let bytes = said.encode().unwrap();
         assert_eq!(bytes, [1, 1, 0, 251, 44, 1, 3, b'*', b':', b'*', 2, 3, 5, 1, 2, 1, 7][..]);

@@ -14,6 +14,8 @@ pub struct Terms {
     pub granted: Option<u64>,
     /// Whether somebody watches: a record then waits for a second at most, also in a standing subscription.
     pub watched: bool,
+    /// Whether the manager understands [`Notice`](super::Notice)s and wants them; the first terms of a pipe count.
+    pub notices: bool,
 }
 
 impl Terms {
@@ -25,6 +27,9 @@ impl Terms {
         if self.watched {
             ext.push((EXT_WATCHED, Bytes::new()));
         }
+        if self.notices {
+            ext.push((EXT_NOTICES, Bytes::new()));
+        }
         Ok(())
     }
 
@@ -32,13 +37,15 @@ impl Terms {
     pub(super) fn read(ext: &Ext) -> Result<Self, WireError> {
         let granted = ext.iter().find(|(kind, _)| *kind == EXT_GRANTED);
         let granted = granted.map(|(_, bytes)| decode::<u64>(bytes, GRANTED_BYTES_MAX)).transpose()?;
-        Ok(Self { granted, watched: ext.iter().any(|(kind, _)| *kind == EXT_WATCHED) })
+        let says = |wanted| ext.iter().any(|(kind, _)| *kind == wanted);
+        Ok(Self { granted, watched: says(EXT_WATCHED), notices: says(EXT_NOTICES) })
     }
 }
 
 /// 1 is for standing subscriptions.
 const EXT_GRANTED: u16 = 2;
 const EXT_WATCHED: u16 = 3;
+const EXT_NOTICES: u16 = 4;
 
 /// Bytes of a number at its longest.
 const GRANTED_BYTES_MAX: usize = 9;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use overlay::PeerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
+use super::details;
 use super::error::StoreError;
 use super::schema::MIGRATIONS;
 use crate::arm::ArmRecord;
@@ -222,8 +223,8 @@ fn insert(
     let added = transaction
         .prepare_cached(
             "INSERT OR IGNORE INTO record (at_ms, peer, kind, dest, dest_status, corr, status, response_us, hold_us,
-                path, reason, queue_us, lookup_us, dial_us, network_us, weight)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                path, reason, queue_us, lookup_us, dial_us, network_us, weight, details)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
             signed(record.at_ms),
@@ -242,6 +243,7 @@ fn insert(
             dial,
             network,
             signed(record.weight()),
+            details::to_text(&record.details),
         ])?;
     Ok(added == 1)
 }

@@ -2,9 +2,11 @@
 //!
 //! In: batches of agents. Out: records and sums of them for reports and figures. A batch is kept with its number in one
 //! transaction, so that one that comes again after a crash is kept once. Any program that reads SQLite may look at the
-//! file meanwhile; the view `records` has the columns of the CSV.
+//! file meanwhile; the view `records` has the columns of the CSV, and then
+//! those of details.
 
 mod database;
+mod details;
 mod error;
 mod keep;
 mod query;

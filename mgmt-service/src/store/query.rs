@@ -8,6 +8,7 @@ use overlay::PeerId;
 use rusqlite::{Row, params};
 
 use super::database::{Store, peer_of};
+use super::details;
 use super::error::StoreError;
 use super::keep::{DISCARDED, HOUR_MS, MINUTE_MS, MINUTES, RECORDS, SUMMED_ROW};
 use super::times::Times;
@@ -118,7 +119,7 @@ impl Store {
         let peers = self.ids_of_peers()?;
         let mut statement = self.connection.prepare(
             "SELECT at_ms, record.peer, kind.name, dest, dest_status, corr, status, response_us, hold_us, path, reason,
-                queue_us, lookup_us, dial_us, network_us, weight
+                queue_us, lookup_us, dial_us, network_us, weight, details
              FROM record JOIN kind ON kind.id = record.kind WHERE at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms",
         )?;
         let mut rows = statement.query(params![signed(span.since_ms), signed(span.until_ms)])?;
@@ -182,7 +183,7 @@ impl Store {
         let peers = self.ids_of_peers()?;
         let mut statement = self.connection.prepare(
             "SELECT at_ms, record.peer, kind.name, dest, dest_status, corr, status, response_us, hold_us, path, reason,
-                queue_us, lookup_us, dial_us, network_us, weight
+                queue_us, lookup_us, dial_us, network_us, weight, details
              FROM record JOIN kind ON kind.id = record.kind WHERE row > ?1 AND at_ms >= ?2 AND at_ms < ?3",
         )?;
         let summed = signed(self.setting(SUMMED_ROW)?.unwrap_or(0));
@@ -256,9 +257,16 @@ fn record_of(row: &Row<'_>, peers: &HashMap<i64, PeerId>) -> Result<Option<ArmRe
     let (Some(path), Some(reason)) = (Path::from_text(&text(9)?), Reason::from_text(&text(10)?)) else {
         return Ok(None);
     };
+    let kept = match row.get::<_, Option<String>>(16)? {
+        None => Details::default(),
+        Some(text) => match details::of_text(&text) {
+            Some(details) => details,
+            None => return Ok(None),
+        },
+    };
     let folded = u32::try_from(row.get::<_, i64>(15)?.saturating_sub(1)).unwrap_or(0);
     Ok(Some(ArmRecord {
-        details: Details { folded, ..Details::default() },
+        details: Details { folded, ..kept },
         at_ms: row.get::<_, i64>(0)?.unsigned_abs(),
         peer: asker,
         transaction: text(2)?.into(),

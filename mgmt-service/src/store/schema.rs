@@ -89,6 +89,7 @@ const STEPS: &[M<'static>] = &[
         JOIN peer AS asked ON asked.id = record.dest
         JOIN kind ON kind.id = record.kind;",
     ),
+    M::up(super::details::COLUMN),
 ];
 
 /// The steps as the migration crate takes them.

@@ -4,13 +4,14 @@
 //! alarm is over when it is not said any more. At most `ALARMS_SHOWN_MAX` shown, `BOARD_NOTIFICATIONS_MAX` remembered.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
 
 use overlay::PeerId;
 use serde_json::{Value, json};
 
 use crate::limits::{
-    AGENT_NOTIFICATIONS_MAX, ALARMS_SHOWN_MAX, BOARD_NOTIFICATIONS_MAX, NOTIFICATION_ALARM_LIFE,
-    NOTIFICATION_CHARS_MAX,
+    AGENT_NOTIFICATIONS_MAX, ALARMS_SHOWN_MAX, BOARD_NOTIFICATIONS_MAX, CREDENTIAL_ALARM,
+    NOTIFICATION_ALARM_LIFE, NOTIFICATION_CHARS_MAX,
 };
 
 /// What an alarm is about.
@@ -42,6 +43,21 @@ pub struct Alarm {
     pub which: String,
     /// What happens, in a few words that change as little as possible.
     pub text: String,
+}
+
+impl Alarm {
+    /// What is wrong at `now` with the place of a manager in its group, of which it is a member `until` then.
+    #[must_use]
+    pub fn of_credential(until: Option<SystemTime>, now: SystemTime) -> Option<Self> {
+        let text = match until {
+            None => "this manager is no member of its management group any more",
+            Some(until) if until.duration_since(now).unwrap_or(Duration::ZERO) < CREDENTIAL_ALARM => {
+                "this manager's credential ends within four hours: no issuer renews it"
+            }
+            Some(_) => return None,
+        };
+        Some(Self { kind: AlarmKind::Credential, peer: None, which: String::new(), text: text.to_owned() })
+    }
 }
 
 /// The alarms that are on, and what monitors said last.
@@ -112,6 +128,11 @@ impl Alarms {
         while self.notifications.len() > BOARD_NOTIFICATIONS_MAX {
             self.notifications.pop_front();
         }
+    }
+
+    /// An agent has started anew: what its monitors said before is over.
+    pub fn began_anew(&mut self, peer: PeerId) {
+        self.notifications.retain(|known| known.peer != peer);
     }
 
     /// Keeps the newest of one agent, so that it can't push out what others say.
@@ -237,6 +258,17 @@ mod tests {
         assert!(alarms.is_empty());
         alarms.update(40, [silent(peer)], 0);
         assert_eq!(alarms.to_json()[0]["since_ms"], json!(40));
+    }
+
+    #[test]
+    fn a_credential_alarms_from_four_hours_before_its_end_and_when_it_is_gone() {
+        let (now, minute) = (SystemTime::UNIX_EPOCH + CREDENTIAL_ALARM * 100, Duration::from_secs(60));
+        let said = |until| Alarm::of_credential(until, now).map(|alarm| alarm.text);
+        assert_eq!(said(Some(now + CREDENTIAL_ALARM)), None);
+        let ends = said(Some(now + CREDENTIAL_ALARM - minute));
+        assert!(ends.is_some_and(|text| text.contains("ends within four hours")));
+        assert!(said(Some(now - minute)).is_some());
+        assert!(said(None).is_some_and(|text| text.contains("no member")));
     }
 
     #[test]

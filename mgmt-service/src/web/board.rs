@@ -4,10 +4,12 @@
 //! own limits, charts by `BOARD_CHARTS_MAX`, records by `BOARD_RECORDS_MAX`, agents by `AGENTS_MAX`.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use overlay::PeerId;
 use serde_json::{Value, json};
 
+use super::hearing::Hearing;
 use super::trace::Trace;
 use crate::arm::{ArmRecord, Status};
 use crate::latency::{Latency, LatencyMatrix};
@@ -27,6 +29,7 @@ pub struct Board {
     latest: VecDeque<ArmRecord>,
     records: u64,
     charts_beyond: u64,
+    hearing: Hearing,
 }
 
 /// What did not arrive, as the collection counts it.
@@ -64,6 +67,7 @@ impl Board {
             latest: VecDeque::new(),
             records: 0,
             charts_beyond: 0,
+            hearing: Hearing::always(REPORTING_WINDOW),
         }
     }
 
@@ -91,17 +95,24 @@ impl Board {
         }
     }
 
+    /// Agents count as silent when their last record is older than `window`, instead of `REPORTING_WINDOW`: longer for
+    /// those that measure seldom. To be said before [`Self::listens`].
+    pub fn silent_after(&mut self, window: Duration) {
+        self.hearing = Hearing::always(window);
+    }
+
+    /// Notes that the manager listens at `now_ms`, and whether agents send at once (`live`) or gather a minute; without
+    /// that they send at once.
+    pub fn listens(&mut self, now_ms: u64, live: bool) {
+        self.hearing.listens(now_ms, live);
+    }
+
     /// Agents that have reported and do not any more.
     #[must_use]
     pub fn silent(&self, now_ms: u64) -> Vec<PeerId> {
-        let silent = |row: &AgentRow| row.heard_at_ms.is_some() && !row.is_reporting(now_ms);
+        let silent =
+            |row: &AgentRow| row.heard_at_ms.is_some_and(|at_ms| self.hearing.is_silent(now_ms, at_ms));
         self.agents.iter().filter(|(_, row)| silent(row)).map(|(peer, _)| *peer).collect()
-    }
-
-    /// Every agent: as whom it is seen, and by which id it is asked.
-    #[must_use]
-    pub fn agents_asked(&self) -> Vec<(PeerId, PeerId)> {
-        self.agents.iter().map(|(seen_as, row)| (*seen_as, row.asked_as.unwrap_or(*seen_as))).collect()
     }
 
     /// Notes that the agent seen as `seen_as` has to be asked as `peer`; only after [`Self::learn`].
@@ -128,7 +139,7 @@ impl Board {
             row.heard_at_ms = Some(now_ms);
         }
         // A clock that is far off would pull a chart apart; then the time of arrival stands in.
-        let believed = now_ms.saturating_sub(AT_BELIEVED_MS)..=now_ms.saturating_add(AT_BELIEVED_MS);
+        let believed = now_ms.saturating_sub(AT_BELIEVED_AGE_MS)..=now_ms.saturating_add(AT_BELIEVED_MS);
         let at_ms = if believed.contains(&record.at_ms) { record.at_ms } else { now_ms };
         self.all.record(at_ms, record);
         let pair = (record.peer, record.dest);
@@ -143,10 +154,12 @@ impl Board {
         self.latest.push_back(record.clone());
     }
 
-    /// Agents that are known, and those whose last record is not older than `REPORTING_WINDOW`.
+    /// Agents that are known, and those whose last record is not too old: `REPORTING_WINDOW`, unless
+    /// [`Self::silent_after`] says otherwise, and while they gather a minute and a margin more.
     #[must_use]
     pub fn completeness(&self, now_ms: u64) -> (usize, usize) {
-        let reporting = self.agents.values().filter(|row| row.is_reporting(now_ms)).count();
+        let window_ms = self.hearing.window_ms(now_ms);
+        let reporting = self.agents.values().filter(|row| row.is_reporting(now_ms, window_ms)).count();
         (self.agents.len(), reporting)
     }
 
@@ -199,8 +212,9 @@ impl Board {
             }
             pair
         });
+        let (agents, window_ms) = (self.agents.iter(), self.hearing.window_ms(now_ms));
         let peers =
-            self.agents.iter().take(BOARD_PEERS_SHOWN_MAX).map(|(peer, row)| row.to_json(peer, now_ms));
+            agents.take(BOARD_PEERS_SHOWN_MAX).map(|(peer, row)| row.to_json(peer, now_ms, window_ms));
         json!({
             "at_ms": now_ms,
             "agents": { "expected": expected, "reporting": reporting, "beyond": loss.agents_beyond },
@@ -220,12 +234,11 @@ impl Board {
 }
 
 impl AgentRow {
-    fn is_reporting(&self, now_ms: u64) -> bool {
-        let window_ms = u64::try_from(REPORTING_WINDOW.as_millis()).unwrap_or(u64::MAX);
+    fn is_reporting(&self, now_ms: u64, window_ms: u64) -> bool {
         self.heard_at_ms.is_some_and(|at_ms| now_ms.saturating_sub(at_ms) <= window_ms)
     }
 
-    fn to_json(&self, peer: &PeerId, now_ms: u64) -> Value {
+    fn to_json(&self, peer: &PeerId, now_ms: u64, window_ms: u64) -> Value {
         json!({
             "peer": peer.to_string(),
             "name": self.name,
@@ -233,13 +246,16 @@ impl AgentRow {
             "records": self.records,
             "failed": self.failed,
             "heard_ms_ago": self.heard_at_ms.map(|at_ms| now_ms.saturating_sub(at_ms)),
-            "reporting": self.is_reporting(now_ms),
+            "reporting": self.is_reporting(now_ms, window_ms),
         })
     }
 }
 
-/// How far the clock of a peer may be from the manager's before it is not believed.
+/// How far the clock of a peer may be ahead of the manager's before it is not believed.
 const AT_BELIEVED_MS: u64 = 10 * 60 * 1000;
+
+/// How old a record may be: what an agent kept while the manager was away is old, and true.
+const AT_BELIEVED_AGE_MS: u64 = 24 * 60 * 60 * 1000;
 
 #[cfg(test)]
 mod tests {
@@ -288,7 +304,6 @@ mod tests {
         board.learn(pseudonym, "alice", "im");
         board.seen_as(pseudonym, peer);
         assert_eq!((board.asked_as(pseudonym), board.called("alice")), (peer, Some(peer)));
-        assert_eq!(board.agents_asked(), [(pseudonym, peer)]);
         assert!(!board.to_json(NOW, Loss::default()).to_string().contains(&peer.to_string()));
         let stranger = PeerId::random();
         assert_eq!(board.asked_as(stranger), stranger);

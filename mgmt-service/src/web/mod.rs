@@ -6,6 +6,7 @@ mod alarms;
 mod board;
 mod doors;
 mod exposition;
+mod hearing;
 mod jolokia;
 mod labels;
 mod metrics;

@@ -75,7 +75,7 @@ fn from_manager_samples() -> Vec<Vec<u8>> {
     let missed = std::time::Duration::from_millis(300);
     let pattern = "*:dest=*,*".parse().unwrap();
     let (resume_from, standing) = ((2, 3), true);
-    let terms = Terms { granted: Some(300), watched: true };
+    let terms = Terms { granted: Some(300), watched: true, notices: true };
     let subscribe =
         FromManager::Subscribe { subscription: 300, pattern, resume_from, missed, standing, terms };
     let said = [subscribe, FromManager::Ack { seq: 9, terms }, FromManager::Flush, FromManager::Unsubscribe];

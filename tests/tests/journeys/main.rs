@@ -23,4 +23,5 @@ mod rendezvous_ready;
 mod serve;
 mod serve_closed;
 mod serve_history;
+mod serve_standing;
 mod store;

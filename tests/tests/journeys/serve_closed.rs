@@ -239,3 +239,55 @@ fn another_page_and_a_bare_session_change_nothing() {
         json!({"type": "read", "mbean": SETTINGS, "attribute": "ping_period_ms", "target": {"url": "alice"}});
     assert_eq!(served.jolokia(&read)["value"], json!(1000));
 }
+
+#[test]
+fn what_a_monitor_says_is_on_the_page_and_in_watch_as_it_happens() {
+    let closed = Closed::start();
+    let served = closed.serve("operator", &[]);
+    served.has_heard_alice();
+    let alice = closed.alice.peer_id.as_str();
+    let (inviting, ticket) = invite(&closed.home, &closed.meeting, "reader");
+    assert_eq!(mgmt(&closed.home, &closed.meeting, "ronja", &["join", &ticket]).run().code, Some(0));
+    assert_eq!(inviting.finish().code, Some(0));
+    let watch = ["watch", "juxta:*", "--notifications", "--jsonl"];
+    let watching = mgmt(&closed.home, &closed.meeting, "ronja", &watch).start();
+    let add = |operation: &str, arguments: Value| json!({"peer": alice, "object": "juxta:type=monitors", "operation": operation, "arguments": arguments});
+    let settings = json!([SETTINGS, "ping_period_ms", 1000, 5000]);
+    assert_eq!(served.page("/api/invoke", &add("add-gauge", settings)).status, 200);
+    let set = json!({"peer": alice, "object": SETTINGS, "attribute": "ping_period_ms", "value": 6000});
+    assert_eq!(served.page("/api/set", &set).status, 200);
+    let set_at = Instant::now();
+    let alarm = |state: &Value| {
+        let alarms = state["alarms"].as_array().into_iter().flatten();
+        alarms.filter(|alarm| alarm["kind"] == "monitor" && alarm["peer"] == alice).count() == 1
+    };
+    served.state("the alarm", alarm);
+    // A second until the monitor looks, a second until it is here; and a machine that does other things as well.
+    assert!(set_at.elapsed() < Duration::from_secs(4), "{:?}", set_at.elapsed());
+    let line = watching.line("the notification", |line| line.contains("\"notification\""));
+    let said: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&said["crossing"], &said["value"], &said["object"]),
+        (&json!("high"), &json!("6000"), &json!(SETTINGS))
+    );
+    assert!(!line.contains(alice), "a reader sees pseudonyms: {line}");
+    let set = json!({"peer": alice, "object": SETTINGS, "attribute": "ping_period_ms", "value": 900});
+    assert_eq!(served.page("/api/set", &set).status, 200);
+    served.state("the end of the alarm", |state| !alarm(state));
+}
+
+#[test]
+fn a_manager_whose_place_is_taken_says_so_on_its_page() {
+    let closed = Closed::start();
+    let served = closed.serve("operator", &[]);
+    let credential = |state: &Value| {
+        state["alarms"].as_array().into_iter().flatten().any(|alarm| alarm["kind"] == "credential")
+    };
+    let state = served.has_heard_alice();
+    assert!(!credential(&state), "{state}");
+    let identity = closed.home.join("operator").join("identity");
+    let id = overlay::identity::load_or_create(&identity).unwrap().public().to_peer_id().to_string();
+    let exit = mgmt(&closed.home, &closed.meeting, "boss", &["revoke", &id]).run();
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    served.state("the alarm", credential);
+}

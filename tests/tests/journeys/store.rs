@@ -35,7 +35,7 @@ pub(crate) fn grows(store: &Store, by: usize) {
     until("more records", || (stored(store).len() >= before + by).then_some(()));
 }
 
-fn by_column(record: &ArmRecord) -> Record {
+pub(crate) fn by_column(record: &ArmRecord) -> Record {
     ArmRecord::COLUMNS.iter().map(|name| (*name).to_owned()).zip(record.fields()).collect()
 }
 
@@ -83,7 +83,7 @@ fn journal(home: &Home, messenger: &str) -> Option<u64> {
 }
 
 /// Waits until a messenger keeps more records than it did.
-fn keeps_more(home: &Home, messenger: &str) {
+pub(crate) fn keeps_more(home: &Home, messenger: &str) {
     let before = until("a spool", || journal(home, messenger));
     // Each PING that was answered is an entry of at least its head.
     until("more records on the disk", || (journal(home, messenger)? >= before + 1_000).then_some(()));

@@ -7,19 +7,28 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use super::guard::at;
 use crate::error::AgentError;
 use crate::jmx::{
     AttributeInfo, AttributeValue, BeanInfo, BeanServer, Crossing, DynamicBean, ManagedBean, Monitor,
     MonitorKind, ObjectName, Registration, ValueType,
 };
-use crate::limits::{MONITOR_TEXT_BYTES_MAX, MONITORS_MAX, NOTIFICATIONS_KEPT, OBJECT_NAME_BYTES_MAX};
+use crate::limits::{
+    MONITOR_TEXT_BYTES_MAX, MONITORS_MAX, NOTIFICATION_CHARS_MAX, NOTIFICATIONS_KEPT, OBJECT_NAME_BYTES_MAX,
+};
+use crate::protocol::{Notice, Said};
 
 /// The monitors of one agent.
 #[derive(Debug)]
 pub(super) struct Monitors {
     beans: BeanServer,
     known: Mutex<Known>,
+    /// Random, new with each start; the numbers of crossings begin anew with it.
+    boot: u64,
+    /// Counts crossings, and monitors that come and go.
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -27,19 +36,38 @@ struct Known {
     last_number: u64,
     monitors: BTreeMap<u64, (Arc<Monitor>, Registration)>,
     last_notification: u64,
-    notifications: VecDeque<(u64, String)>,
+    notifications: VecDeque<Said>,
 }
 
 impl Monitors {
     /// No monitors yet; with the objects by which they are managed.
     pub(super) fn new(beans: &BeanServer) -> Result<(Arc<Self>, Vec<Registration>), AgentError> {
-        let monitors = Arc::new(Self { beans: beans.clone(), known: Mutex::default() });
+        // Without random numbers nothing else of an agent works either.
+        let boot = getrandom::u64().unwrap_or_default();
+        let (known, changes) = (Mutex::default(), watch::Sender::default());
+        let monitors = Arc::new(Self { beans: beans.clone(), known, boot, changes });
         let name = |kind| ObjectName::new(super::DOMAIN, [("type", kind)]);
         let registrations = vec![
             beans.register(name("monitors")?, Arc::new(operations(&monitors)))?,
             beans.register(name("notifications")?, Arc::new(Notifications(monitors.clone())))?,
         ];
         Ok((monitors, registrations))
+    }
+
+    /// Tells when monitors have said something, come or gone.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Which monitors there are, and the first crossings behind a number that are remembered, at most `max`.
+    pub(super) fn said_after(&self, serial: u64, max: usize) -> Notice {
+        let known = self.known();
+        let first = known.notifications.front().map_or(0, |said| said.serial.saturating_sub(1));
+        let said = known.notifications.iter().filter(|said| said.serial > serial).take(max).cloned();
+        let (after, said): (u64, Vec<Said>) = (serial.max(first), said.collect());
+        let up_to = said.last().map_or(after, |said| said.serial);
+        let monitors = known.monitors.keys().copied().collect();
+        Notice { boot: self.boot, after, up_to, monitors, said }
     }
 
     /// Looks at every watched attribute once.
@@ -59,20 +87,24 @@ impl Monitors {
     }
 
     fn notify(&self, number: u64, monitor: &Monitor, crossing: Crossing, value: &AttributeValue, at: &str) {
-        let text = format!(
-            "{at} {} monitor {number} {} {} {value}",
-            crossing.as_str(),
-            monitor.object(),
-            monitor.watched()
-        );
         tracing::info!(monitor = number, crossing = crossing.as_str(), "monitor crossed");
         let mut known = self.known();
         known.last_notification += 1;
-        let serial = known.last_notification;
-        known.notifications.push_back((serial, text));
+        let said = Said {
+            serial: known.last_notification,
+            at: at.to_owned(),
+            crossing: crossing.as_str().to_owned(),
+            monitor: number,
+            object: monitor.object().to_string(),
+            attribute: monitor.watched().to_owned(),
+            value: value.to_string().chars().take(NOTIFICATION_CHARS_MAX).collect(),
+        };
+        known.notifications.push_back(said);
         while known.notifications.len() > NOTIFICATIONS_KEPT {
             known.notifications.pop_front();
         }
+        drop(known);
+        self.changed();
     }
 
     /// Adds a monitor of what the first two arguments name.
@@ -97,6 +129,8 @@ impl Monitors {
         let monitor = Arc::new(Monitor::new(object, attribute.clone(), kind));
         let registration = self.beans.register(name.map_err(|error| error.to_string())?, monitor.clone());
         known.monitors.insert(number, (monitor, registration.map_err(|error| error.to_string())?));
+        drop(known);
+        self.changed();
         Ok(number.into())
     }
 
@@ -104,7 +138,12 @@ impl Monitors {
         let Some(AttributeValue::Int(number)) = arguments.first() else { return Err("a number".to_owned()) };
         let number = u64::try_from(*number).unwrap_or_default();
         let removed = self.known().monitors.remove(&number);
+        self.changed();
         removed.map(|_| true.into()).ok_or_else(|| "there is no monitor of that number".to_owned())
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -172,8 +211,8 @@ struct Notifications(Arc<Monitors>);
 impl DynamicBean for Notifications {
     fn info(&self) -> BeanInfo {
         let known = self.0.known();
-        let shown = known.notifications.iter().map(|(serial, _)| AttributeInfo {
-            name: Cow::Owned(serial.to_string()),
+        let shown = known.notifications.iter().map(|said| AttributeInfo {
+            name: Cow::Owned(said.serial.to_string()),
             description: "when, what, which monitor, object, attribute, value".into(),
         });
         BeanInfo { description: "what monitors said last".into(), attributes: shown.collect() }
@@ -181,8 +220,8 @@ impl DynamicBean for Notifications {
 
     fn attribute(&self, name: &str) -> Option<AttributeValue> {
         let (known, wanted) = (self.0.known(), name.parse::<u64>().ok()?);
-        let found = known.notifications.iter().find(|(serial, _)| *serial == wanted);
-        found.map(|(_, text)| text.as_str().into())
+        let found = known.notifications.iter().find(|said| said.serial == wanted);
+        found.map(|said| said.to_string().into())
     }
 }
 
@@ -240,5 +279,10 @@ mod tests {
             monitors.notify(1, &monitor, Crossing::Count, &1_i64.into(), "now");
         }
         assert_eq!(monitors.known().notifications.len(), NOTIFICATIONS_KEPT);
+        // Who heard the first hears which it missed.
+        let notice = monitors.said_after(1, 3);
+        let kept = NOTIFICATIONS_KEPT as u64;
+        assert_eq!((notice.after, notice.up_to, notice.said.len()), (kept, kept + 3, 3));
+        assert_eq!(monitors.said_after(kept + 3, 3).after, kept + 3);
     }
 }

@@ -12,6 +12,7 @@ use overlay::{BidiPipe, PipeReceiver, PipeSender, RecvError};
 use tokio::sync::{mpsc, watch};
 
 use super::super::counters::AgentCounters;
+use super::notices::Notices;
 use super::pacer::Pacer;
 use super::records::Records;
 use super::spooling::{self, Spooling};
@@ -43,6 +44,7 @@ pub(super) struct Subscriber {
     records: Records,
     /// Chooses what travels when there is too much.
     sampler: TailSampler,
+    notices: Notices,
     pattern: ObjectNamePattern,
     veil: Option<Veil>,
     /// None while the manager is away.
@@ -72,7 +74,7 @@ impl Subscriber {
     /// A subscription that has no pipe yet.
     pub(super) fn new(
         (outbox, spool): (Outbox, Option<Spooling>),
-        records: Records,
+        (records, notices): (Records, Notices),
         (pattern, veil): (ObjectNamePattern, Option<Veil>),
         attaches: mpsc::Receiver<Attach>,
         stopped: watch::Receiver<bool>,
@@ -83,6 +85,7 @@ impl Subscriber {
             spool,
             records,
             sampler: TailSampler::new(),
+            notices,
             pattern,
             veil,
             pipe: None,
@@ -100,6 +103,7 @@ impl Subscriber {
         let end = loop {
             self.drain_for_flush();
             self.turn_spool();
+            self.send_notices().await;
             self.send_due().await;
             let wants_record = (self.pipe.is_some() || self.spool.is_some()) && self.outbox.wants_record();
             let due = self.due();
@@ -110,6 +114,7 @@ impl Subscriber {
                 },
                 said = recv(&mut self.pipe) => self.hear(said),
                 record = self.records.recv(), if wants_record => self.take(record),
+                () = self.notices.changed(), if self.pipe.is_some() => Next::Continue,
                 () = sleep_until(due) => self.timed_out(),
                 _ = self.stopped.changed() => {
                     self.farewell().await;
@@ -146,6 +151,7 @@ impl Subscriber {
             spool.attached(&mut self.outbox, resume_from);
         }
         self.outbox.attach(resume_from, terms);
+        self.notices.attach(terms.notices);
         (self.pattern, self.veil) = (pattern, veil);
         self.pipe = Some(pipe.split());
         Next::Continue
@@ -265,6 +271,19 @@ impl Subscriber {
                     self.take(record);
                 }
                 None => self.outbox.drained(),
+            }
+        }
+    }
+
+    /// Says what monitors said; it is little, and waits for neither credit nor pace.
+    async fn send_notices(&mut self) {
+        while let Some((sender, _)) = &mut self.pipe
+            && let Some(message) = self.notices.poll(&self.pattern, self.veil.as_ref())
+        {
+            self.pacer.push(message.len(), false);
+            match tokio::time::timeout(PUSH_SEND_TIMEOUT, sender.send(message)).await {
+                Ok(Ok(())) => self.counters.notices_sent.add(1),
+                Ok(Err(_)) | Err(_) => self.detach(),
             }
         }
     }

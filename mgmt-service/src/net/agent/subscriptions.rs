@@ -14,6 +14,8 @@ use tokio::task::JoinSet;
 
 use super::super::counters::AgentCounters;
 use super::guard::Guard;
+use super::monitors::Monitors;
+use super::notices::Notices;
 use super::pacer::Pacer;
 use super::records::Records;
 use super::spooling::Spooling;
@@ -47,6 +49,7 @@ pub(super) struct Subscriptions {
     /// Where the last records are held as objects.
     beans: BeanServer,
     guard: Arc<Guard>,
+    monitors: Arc<Monitors>,
     counters: Arc<AgentCounters>,
     pacer: Arc<Pacer>,
     stopped: watch::Receiver<bool>,
@@ -75,7 +78,7 @@ impl Subscriptions {
     pub(super) fn new(
         (peer, spools): (PeerId, Option<PathBuf>),
         application: Option<Application>,
-        beans: BeanServer,
+        (beans, monitors): (BeanServer, Arc<Monitors>),
         (guard, counters, pacer): (Arc<Guard>, Arc<AgentCounters>, Arc<Pacer>),
         stopped: watch::Receiver<bool>,
     ) -> Self {
@@ -86,6 +89,7 @@ impl Subscriptions {
             spools,
             beans,
             guard,
+            monitors,
             counters,
             pacer,
             stopped,
@@ -167,6 +171,7 @@ impl Subscriptions {
         let (attaches, receiver) = mpsc::channel(1);
         // The consumer is there already, so between it and what is held nothing is left out.
         let records = Records::new(consumer, self.held_since(missed));
+        let notices = Notices::new(self.monitors.clone());
         // What waits on the disk for an operator has ids; for who may not see them nothing is kept there.
         let spool = if veil.is_none() { self.open_spool(key, &pattern, standing, boot) } else { None };
         let (outbox, spool) = match spool {
@@ -177,7 +182,7 @@ impl Subscriptions {
         let spooled = spool.is_some();
         let (stopped, shared) = (self.stopped.clone(), (self.counters.clone(), self.pacer.clone()));
         let subscriber =
-            Subscriber::new((outbox, spool), records, (pattern, veil), receiver, stopped, shared);
+            Subscriber::new((outbox, spool), (records, notices), (pattern, veil), receiver, stopped, shared);
         self.started += 1;
         Some(Prepared { subscriber, served: Served { attaches, serial: self.started, spooled } })
     }

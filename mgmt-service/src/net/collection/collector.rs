@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use overlay::{BidiPipe, PeerGroup, PeerId};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::sink::{Place, SinkHandle};
-use super::{Ending, Shared};
+use super::{Ending, Heard, Shared};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::{
     AGENT_GIVEN_UP_AFTER, CREDIT_BYTES, GET_TIMEOUT, OPEN_AT_STOP_MAX, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
 };
-use crate::protocol::{DictionaryReader, FromAgent, FromManager, RecordBatch, Terms, pipe_id};
+use crate::protocol::{DictionaryReader, FromAgent, FromManager, Notice, RecordBatch, Terms, pipe_id};
 use crate::subscription::Verdict;
 
 /// What follows one agent.
@@ -33,6 +33,8 @@ pub(super) struct Collector {
     pub(super) shared: Arc<Shared>,
     pub(super) collecting_since: Instant,
     pub(super) standing: bool,
+    /// Who wants to hear what monitors say.
+    pub(super) notices: Option<mpsc::Sender<Heard>>,
 }
 
 /// A pipe to the agent, and what came on it.
@@ -124,7 +126,8 @@ impl Collector {
     /// On which terms a pipe goes on when so many bytes that came on it are committed.
     fn terms(&self, committed_bytes: u64) -> Terms {
         let watched = !self.standing || *self.watching.borrow() > 0;
-        Terms { granted: Some(committed_bytes.saturating_add(CREDIT_BYTES)), watched }
+        let notices = self.notices.is_some();
+        Terms { granted: Some(committed_bytes.saturating_add(CREDIT_BYTES)), watched, notices }
     }
 
     /// Commits what comes until the pipe is over.
@@ -164,12 +167,31 @@ impl Collector {
                 }
                 Ok(FromAgent::Flushed { .. }) => {}
                 Ok(FromAgent::Full) => return Over::Full,
+                Ok(FromAgent::Notice(notice)) => self.hear(notice).await,
                 Err(error) => {
                     tracing::debug!(peer = %self.agent, reason = %error, "agent breaks the protocol");
                     return Over::Broken;
                 }
             }
         }
+    }
+
+    /// Hands on what monitors said, once; waits while there is no room.
+    async fn hear(&self, mut notice: Notice) {
+        let Some(notices) = &self.notices else { return };
+        let known = self.shared.lock().heard.get(&self.agent).copied();
+        let before = known.and_then(|(boot, up_to)| (boot == notice.boot).then_some(up_to));
+        let (lost, last) =
+            (before.map_or(0, |before| notice.after.saturating_sub(before)), before.unwrap_or(0));
+        notice.said.retain(|said| said.serial > last);
+        self.shared.lock().heard.insert(self.agent, (notice.boot, notice.up_to.max(last)));
+        self.shared.counters.notifications.add(notice.said.len() as u64);
+        self.shared.counters.notifications_lost.add(lost);
+        let Notice { monitors, said, .. } = notice;
+        let heard =
+            Heard { peer: self.shown_as.unwrap_or(self.agent), anew: before.is_none(), monitors, said, lost };
+        // Who no longer listens misses nothing.
+        let _ = notices.send(heard).await;
     }
 
     /// Commits a batch and acknowledges it; why the pipe is over, when it is.

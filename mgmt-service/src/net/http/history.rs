@@ -47,6 +47,7 @@ pub(super) async fn of_pair(
 }
 
 async fn answer(site: Site, span: String, pair: Option<(PeerId, PeerId)>) -> Response {
+    site.looks().ask();
     let Some(History { tell, turn }) = site.history() else {
         return failed(StatusCode::NOT_FOUND, "there is no store here");
     };

@@ -45,6 +45,7 @@ pub(super) async fn link(State(site): State<Site>, headers: HeaderMap) -> Respon
 
 /// The state as it was told last.
 pub(super) async fn state(State(site): State<Site>) -> Response {
+    site.looks().ask();
     let state = site.states().borrow().to_string();
     ([(header::CONTENT_TYPE, "application/json")], state).into_response()
 }
@@ -54,20 +55,22 @@ pub(super) async fn events(State(site): State<Site>) -> Sse<impl Stream<Item = R
     let mut states = site.states();
     // The first is sent at once.
     states.mark_changed();
-    let stream = futures::stream::unfold((states, site.ended()), |(mut states, mut ended)| async move {
+    let following = (states, site.ended(), site.looks().follow());
+    let stream = futures::stream::unfold(following, |(mut states, mut ended, looks)| async move {
         tokio::select! {
             changed = states.changed() => changed.ok()?,
             // An error means that the server is gone.
             _ = ended.wait_for(|ended| *ended) => return None,
         }
         let event = Event::default().event("state").data(&*states.borrow_and_update().clone());
-        Some((Ok(event), (states, ended)))
+        Some((Ok(event), (states, ended, looks)))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
 
 /// The chart over all pairs.
 pub(super) async fn chart_of_all(State(site): State<Site>) -> Response {
+    site.looks().ask();
     let chart = site.board().chart(None);
     chart.map_or_else(unknown, |chart| json(&chart))
 }
@@ -80,12 +83,14 @@ pub(super) async fn chart_of_pair(
     let (Ok(peer), Ok(dest)) = (peer.parse::<PeerId>(), dest.parse::<PeerId>()) else {
         return (StatusCode::BAD_REQUEST, "peer and dest are PeerIds\n").into_response();
     };
+    site.looks().ask();
     let chart = site.board().chart(Some((peer, dest)));
     chart.map_or_else(unknown, |chart| json(&chart))
 }
 
 /// The metrics in the format that is wished.
 pub(super) async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
+    site.looks().ask();
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (exposition, gauges) = (Exposition::accepted_by(accept), site.gauges());
     match site.metrics().encode(exposition, gauges) {

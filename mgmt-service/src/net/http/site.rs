@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::history::History;
+use super::looks::Looks;
 use crate::jmx::BeanServer;
 use crate::net::Manager;
 use crate::web::{Board, Doors, Entry, ManagerGauges, Metrics};
@@ -30,6 +31,7 @@ struct Inner {
     manager: Manager,
     beans: BeanServer,
     doors: Mutex<Doors>,
+    looks: Looks,
 }
 
 impl Site {
@@ -44,7 +46,16 @@ impl Site {
         program: &Entry,
     ) -> Self {
         let doors = Mutex::new(Doors::new(program));
-        let inner = Inner { board, metrics, gauges: Box::new(gauges), states, manager, beans, doors };
+        let inner = Inner {
+            board,
+            metrics,
+            gauges: Box::new(gauges),
+            states,
+            manager,
+            beans,
+            doors,
+            looks: Looks::new(),
+        };
         // Until it is bound it is on no port and never ends.
         let (_, ended) = watch::channel(false);
         Self { inner: Arc::new(inner), history: None, ended, port: 0 }
@@ -59,6 +70,12 @@ impl Site {
     ) -> Self {
         self.history = Some(History::new(Arc::new(tell)));
         self
+    }
+
+    /// Who looks at it.
+    #[must_use]
+    pub fn looks(&self) -> &Looks {
+        &self.inner.looks
     }
 
     pub(super) fn at(mut self, address: SocketAddr, ended: watch::Receiver<bool>) -> Self {

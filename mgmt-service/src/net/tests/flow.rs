@@ -46,7 +46,7 @@ impl ByHand {
             resume_from: (0, 0),
             missed: Duration::ZERO,
             standing: false,
-            terms: Terms { granted: Some(granted), watched: true },
+            terms: Terms { granted: Some(granted), watched: true, ..Terms::default() },
         };
         let pipe = pipe_id(&group.id(), &agent.peer.id());
         let first = Some(subscribe.encode().unwrap());
@@ -55,7 +55,7 @@ impl ByHand {
     }
 
     async fn ack(&mut self, seq: u64, granted: u64) {
-        let terms = Terms { granted: Some(granted), watched: true };
+        let terms = Terms { granted: Some(granted), watched: true, ..Terms::default() };
         self.pipe.send(FromManager::Ack { seq, terms }.encode().unwrap()).await.unwrap();
     }
 

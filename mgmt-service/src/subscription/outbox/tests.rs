@@ -190,7 +190,7 @@ fn an_acknowledgement_of_what_was_not_sent_is_an_error() {
 #[test]
 fn no_more_goes_out_than_is_granted_and_what_waits_grows() {
     let mut world = World::new();
-    let granted = |granted| Terms { granted: Some(granted), watched: false };
+    let granted = |granted| Terms { granted: Some(granted), ..Terms::default() };
     world.push(BATCH_RECORDS_MAX);
     world.outbox.attach((0, 0), granted(10));
     assert_eq!((world.sent(), world.outbox.lacks_credit()), (None, true));
@@ -219,7 +219,7 @@ fn a_standing_subscription_is_quick_while_somebody_watches() {
     world.push(1);
     world.now += BATCH_AGE_MAX;
     assert_eq!((world.sent(), world.outbox.is_watched()), (None, false));
-    let watched = |watched| Terms { granted: None, watched };
+    let watched = |watched| Terms { watched, ..Terms::default() };
     world.outbox.agree(watched(true));
     assert!(world.outbox.is_watched() && world.outbox.poll_timeout() <= Some(world.now));
     assert_eq!(world.batch().records.len(), 1);
