@@ -38,7 +38,10 @@ async fn a_peer_that_moved_is_found_while_its_old_address_says_nothing() {
     let start = Instant::now();
     let reached = anne.reach(bert.id(), SOON).await.expect("the silent address keeps it from being found");
     assert!(reached.dial >= LOOKUP_HEAD_START && !reached.lookup.is_zero(), "{reached:?}");
-    assert!(reached.lookup + reached.dial <= start.elapsed(), "what went on at once counts once: {reached:?}");
+    assert!(
+        reached.lookup + reached.dial <= start.elapsed(),
+        "what went on at once counts once: {reached:?}"
+    );
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
