@@ -41,17 +41,17 @@ impl FaultyLink {
     /// # Panics
     /// When the system has no port left.
     pub async fn spawn(far: SocketAddr) -> Self {
-        Self::spawn_at(([127, 0, 0, 1], 0).into(), far).await
+        Self::spawn_at(([127, 0, 0, 1], 0).into(), far, Duration::ZERO).await
     }
 
-    /// As [`FaultyLink::spawn`], at an address whose listener is gone.
+    /// As [`FaultyLink::spawn`], at an address whose listener is gone, holding each connection as [`FaultyLink::hold`].
     ///
     /// # Panics
     /// When somebody listens there.
-    pub async fn spawn_at(near: SocketAddr, far: SocketAddr) -> Self {
+    pub async fn spawn_at(near: SocketAddr, far: SocketAddr, held: Duration) -> Self {
         let listener = TcpListener::bind(near).await.unwrap();
         let near = listener.local_addr().unwrap();
-        let state = Arc::new(watch::Sender::new(State::default()));
+        let state = Arc::new(watch::Sender::new(State { held, ..State::default() }));
         let shared = state.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
