@@ -1,12 +1,12 @@
 //! What `mgmt report` tells of slow and failed exchanges, held against what a test did and how restless the machine was.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use mgmt_service::arm::{ArmRecord, Path, Status};
 use mgmt_service::store::Store;
 use overlay::PeerId;
 use serde_json::Value;
-use tests::{Home, Meeting, Process, Program, Signal, Unrest, loopback};
+use tests::{Home, Meeting, PATIENCE, Process, Program, Signal, Unrest, loopback};
 
 use crate::store::{grows, stored, until};
 
@@ -47,16 +47,34 @@ impl Measured {
 
     /// Waits for so many records that are as `wanted`.
     pub(crate) fn sees(&self, what: &str, count: usize, wanted: impl Fn(&ArmRecord) -> bool) {
-        until(what, || {
+        let start = Instant::now();
+        loop {
             let records = stored(&self.store);
-            (records.iter().filter(|record| wanted(record)).count() >= count).then_some(())
-        });
+            if records.iter().filter(|record| wanted(record)).count() >= count {
+                return;
+            }
+            let newest =
+                records.iter().rev().take(40).map(|record| record.fields().join(",")).collect::<Vec<_>>();
+            assert!(start.elapsed() < PATIENCE, "{what}; the newest of all:\n{}", newest.join("\n"));
+            // A reader in a tight loop would starve the writer of its own file.
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
     }
 
     /// Waits until an exchange went through a relay.
     pub(crate) fn relayed(&self) {
         let is_relayed = |record: &ArmRecord| record.status == Status::Good && record.path == Path::Relayed;
         self.sees("a relayed exchange", 1, is_relayed);
+    }
+
+    /// Whether there is such a record by now: all that ended before the next of `peer` was answered.
+    pub(crate) fn saw(&self, peer: &str, wanted: impl Fn(&ArmRecord) -> bool) -> bool {
+        let now = now();
+        let later = |record: &ArmRecord| {
+            record.peer.to_string() == peer && record.status == Status::Good && record.at() > now
+        };
+        self.sees("another answer", 1, later);
+        stored(&self.store).iter().any(wanted)
     }
 
     /// Waits for records that are as `wanted`, which took much longer than usual.
