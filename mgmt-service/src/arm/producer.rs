@@ -18,6 +18,7 @@ use super::measured::Measured;
 use super::peer_words::PeerWords;
 use super::pool::{Ended, TransactionPool};
 use super::record::{ArmRecord, Reason, Status};
+use super::split::Split;
 use super::transaction::Outcome;
 use super::values::{self, MetricValue, TypedValue, ValueDefinition};
 
@@ -43,9 +44,10 @@ impl Shared {
         }
     }
 
-    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerWords) {
+    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerWords, split: Split) {
         add_one(&self.counters.timeouts);
-        self.deliver(producer, ended, dest, &Outcome::new(Status::Failed), Reason::Timeout, &[]);
+        let outcome = Outcome { split, ..Outcome::new(Status::Failed) };
+        self.deliver(producer, ended, dest, &outcome, Reason::Timeout, &[]);
     }
 
     #[inline(always)]
