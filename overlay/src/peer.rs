@@ -5,7 +5,7 @@ mod groups;
 mod resolver;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{Stream, stream};
 use libp2p::multiaddr::Protocol;
@@ -167,13 +167,6 @@ impl Peer {
     /// or before the first answer.
     pub fn round_trip(&self, peer: PeerId) -> Option<Duration> {
         self.handle.shared.sessions.of(&peer)?.round_trip()
-    }
-
-    /// As [`round_trip`](Self::round_trip), of a session on which a ping was answered since then: until that answer came,
-    /// the way to `peer` was open and its transport alive, whatever else it left unanswered.
-    pub fn round_trip_since(&self, peer: PeerId, since: Instant) -> Option<Duration> {
-        let sessions = self.handle.shared.sessions.of_peer(&peer);
-        sessions.iter().find_map(|session| session.round_trip_since(since))
     }
 
     /// What passed over the connections with `peer` that have a session; all zero without any.

@@ -28,7 +28,6 @@ use tokio::time::sleep_until;
 use super::disk::{Disk, Written};
 use super::face::{Face, Output};
 use super::outlet::Outlets;
-use super::pinger::answered;
 use crate::error::{CommandError, ErrorCode, StoreError};
 use crate::jsonl::event_line;
 use crate::limits::{CURSORS_RESERVED, FACE_QUEUE_MAX, STORE_QUEUE_MAX};
@@ -174,7 +173,7 @@ impl Actor {
                 Some((written, after)) = self.steps.next(), if !self.steps.is_empty() => self.finish(written, after),
                 Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() && room => self.ended(ended),
                 () = sleep_until(timer.unwrap_or(far).into()), if room => {
-                    self.application.expire_with(Instant::now(), |dest, since| answered(&self.peer, dest, since));
+                    self.application.expire(Instant::now());
                     self.handle(Input::Timeout);
                 }
                 Some(pipe) = self.listener.accept(), if room => self.link_up(pipe, false),

@@ -119,11 +119,6 @@ pub(super) fn waited(now: Instant, due: Instant, up: Instant, opened: Option<Rea
     }
 }
 
-/// What is known of a PING that nobody answered since: whether the transport was answered meanwhile.
-pub(super) fn answered(own: &Peer, peer: PeerId, since: Instant) -> Split {
-    Split { network_us: own.round_trip_since(peer, since).map(micros), ..Split::default() }
-}
-
 /// A duration as records have it; what is longer than they can say is cut.
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)

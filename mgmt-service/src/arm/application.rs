@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use overlay::PeerId;
 
@@ -19,7 +19,6 @@ use super::producer::{Producer, Shared, add_one};
 use super::queue::Overflow;
 use super::record::{Reason, Status};
 use super::sketch::Sketch;
-use super::split::Split;
 use super::transaction::{Outcome, Transaction};
 use crate::error::{DefineError, SubscribeError};
 use crate::limits::DEFINITIONS_MAX;
@@ -120,17 +119,8 @@ impl Application {
     ///
     /// Looks at each transaction object, some microseconds for a definition, but not before one can be due.
     pub fn expire(&self, now: Instant) -> usize {
-        self.expire_with(now, |_, _| Split::default())
-    }
-
-    /// As [`Self::expire`]; `split` says where the time went of an exchange with this peer that started then.
-    pub fn expire_with(&self, now: Instant, split: impl Fn(PeerId, Instant) -> Split) -> usize {
         let expire = |producer: &Arc<Producer>| {
-            producer.pool.expire(now, |ended, dest| {
-                let started = now.checked_sub(Duration::from_nanos(ended.elapsed_ns)).unwrap_or(now);
-                let split = dest.peer().map(|peer| split(peer, started)).unwrap_or_default();
-                self.shared.timed_out(producer, ended, dest, split);
-            })
+            producer.pool.expire(now, |ended, dest| self.shared.timed_out(producer, ended, dest))
         };
         self.shared.producers.load().iter().map(expire).sum()
     }

@@ -18,7 +18,6 @@ use super::measured::Measured;
 use super::peer_words::PeerWords;
 use super::pool::{Ended, TransactionPool};
 use super::record::{ArmRecord, Reason, Status};
-use super::split::Split;
 use super::transaction::Outcome;
 use super::values::{self, MetricValue, TypedValue, ValueDefinition};
 
@@ -44,10 +43,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerWords, split: Split) {
+    pub(super) fn timed_out(&self, producer: &Producer, ended: &Ended, dest: &PeerWords) {
         add_one(&self.counters.timeouts);
-        let outcome = Outcome { split, ..Outcome::new(Status::Failed) };
-        self.deliver(producer, ended, dest, &outcome, Reason::Timeout, &[]);
+        self.deliver(producer, ended, dest, &Outcome::new(Status::Failed), Reason::Timeout, &[]);
     }
 
     #[inline(always)]

@@ -13,8 +13,7 @@ pub struct Split {
     pub lookup_us: Option<u64>,
     /// Connecting and opening the pipe, when this exchange had to wait for it.
     pub dial_us: Option<u64>,
-    /// The round trip of the bare connection, as its own pings measured it last; of an exchange that was not answered, only
-    /// if one of them was answered meanwhile.
+    /// The round trip of the bare connection, as its own pings measured it last.
     pub network_us: Option<u64>,
 }
 

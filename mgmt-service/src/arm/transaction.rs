@@ -169,7 +169,7 @@ impl Transaction {
             NotStopped::Overdue(ended) => {
                 add_one(&counters.late);
                 self.producer.record_late(ended.elapsed_ns);
-                self.shared.timed_out(&self.producer, ended, from, NOT_SPLIT);
+                self.shared.timed_out(&self.producer, ended, from);
                 Stopped::Unknown
             }
             NotStopped::Late(elapsed_ns) => {

@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 pub(crate) struct RoundTrip {
     awaited: Option<(u64, Instant)>,
     smoothed: Option<Duration>,
-    /// When the last one was answered.
-    answered: Option<Instant>,
 }
 
 impl RoundTrip {
@@ -23,7 +21,6 @@ impl RoundTrip {
     pub(crate) fn answered(&mut self, now: Instant, nonce: u64) -> bool {
         let Some((_, asked)) = self.awaited.take_if(|(awaited, _)| *awaited == nonce) else { return false };
         let measured = now.saturating_duration_since(asked);
-        self.answered = Some(now);
         self.smoothed = Some(match self.smoothed {
             None => measured,
             Some(smoothed) => (smoothed * (WEIGHT - 1) + measured) / WEIGHT,
@@ -34,11 +31,6 @@ impl RoundTrip {
     /// The first measurement, moved by an eighth of the way to each later one (RFC 6298); `None` before any.
     pub(crate) fn smoothed(&self) -> Option<Duration> {
         self.smoothed
-    }
-
-    /// The same, if a pong has come since then.
-    pub(crate) fn smoothed_since(&self, since: Instant) -> Option<Duration> {
-        self.answered.filter(|answered| *answered >= since).and(self.smoothed)
     }
 }
 
@@ -76,8 +68,6 @@ mod tests {
         assert!(!round_trip.answered(now + 2 * MS, 1));
         assert!(round_trip.answered(now + 2 * MS, 2));
         assert!(!round_trip.answered(now + 9 * MS, 2));
-        assert_eq!(round_trip.smoothed_since(now + 2 * MS), Some(MS));
-        assert_eq!(round_trip.smoothed_since(now + 3 * MS), None);
         assert_eq!(round_trip.smoothed(), Some(MS));
     }
 }

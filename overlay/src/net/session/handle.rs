@@ -141,11 +141,6 @@ impl SessionHandle {
         self.measuring().smoothed()
     }
 
-    /// The same, if a ping was answered since then.
-    pub(crate) fn round_trip_since(&self, since: Instant) -> Option<Duration> {
-        self.measuring().smoothed_since(since)
-    }
-
     /// Adds what is counted of its connection to `sum`.
     pub(crate) fn count_into(&self, sum: &mut LinkMeters) {
         sum.add(&self.0.link, self.round_trip());
