@@ -26,6 +26,8 @@ struct State {
     per_byte: Duration,
     loses: bool,
     refuses: bool,
+    /// How long a new connection carries nothing.
+    held: Duration,
     /// How often all connections were reset, and how often closed as if both ends had done it.
     resets: u64,
     closes: u64,
@@ -39,9 +41,17 @@ impl FaultyLink {
     /// # Panics
     /// When the system has no port left.
     pub async fn spawn(far: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::spawn_at(([127, 0, 0, 1], 0).into(), far, Duration::ZERO).await
+    }
+
+    /// As [`FaultyLink::spawn`], at an address whose listener is gone, holding each connection as [`FaultyLink::hold`].
+    ///
+    /// # Panics
+    /// When somebody listens there.
+    pub async fn spawn_at(near: SocketAddr, far: SocketAddr, held: Duration) -> Self {
+        let listener = TcpListener::bind(near).await.unwrap();
         let near = listener.local_addr().unwrap();
-        let state = Arc::new(watch::Sender::new(State::default()));
+        let state = Arc::new(watch::Sender::new(State { held, ..State::default() }));
         let shared = state.clone();
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -77,6 +87,11 @@ impl FaultyLink {
         self.state.send_modify(|state| state.refuses = refuses);
     }
 
+    /// New connections carry nothing for so long; those that are up are as fast as ever.
+    pub fn hold(&self, held: Duration) {
+        self.state.send_modify(|state| state.held = held);
+    }
+
     /// Resets all connections; what is on the way is lost.
     pub fn reset(&self) {
         self.state.send_modify(|state| state.resets += 1);
@@ -106,23 +121,26 @@ impl Drop for FaultyLink {
 /// An address where somebody accepts and says nothing, until it is dropped; then all that wait there are hung up on.
 #[derive(Debug)]
 pub struct SilentPort {
+    /// Where that is.
+    pub at: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl SilentPort {
-    /// Takes an address whose listener is gone.
+    /// Takes an address whose listener is gone; port 0 means any.
     ///
     /// # Panics
     /// When somebody listens there.
     pub async fn spawn(at: SocketAddr) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
+        let at = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
             let mut waiting = Vec::new();
             while let Ok((client, _)) = listener.accept().await {
                 waiting.push(client);
             }
         });
-        Self { task }
+        Self { at, task }
     }
 }
 
@@ -137,6 +155,7 @@ async fn connection(mut client: TcpStream, mut server: TcpStream, state: Arc<wat
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let mut changes = state.subscribe();
     let before = *changes.borrow();
+    tokio::time::sleep(before.held).await;
     state.send_modify(|state| state.connections += 1);
     let passage = |len: usize| {
         let state = state.borrow();

@@ -18,6 +18,7 @@ mod process;
 mod random;
 mod scale;
 mod transcript;
+mod unrest;
 
 pub use bare::Bare;
 pub use binaries::{binary, example};
@@ -30,3 +31,4 @@ pub use process::{Exit, PATIENCE, Process, Program, Signal};
 pub use random::Random;
 pub use scale::scaled;
 pub use transcript::Transcript;
+pub use unrest::Unrest;

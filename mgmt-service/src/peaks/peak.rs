@@ -5,14 +5,14 @@
 //! a process that stood still (its own records tell, because its own questions left late), to a relay, or to the network.
 //! Costs a sort.
 
-use std::collections::BTreeMap;
-
 use overlay::PeerId;
 
 use super::cause::{Cause, Parts};
 use super::robust::{median, spread};
+use super::run::{by_pair, runs};
+use super::stalls::Stalls;
 use crate::arm::{ArmRecord, Path, Status};
-use crate::limits::{CLOCK_SKEW_MAX, PEAK_EXCESS_MIN, PEAK_GAP_MAX, PEAK_RECORDS_MIN, PEAK_SIGMAS};
+use crate::limits::{PEAK_EXCESS_MIN, PEAK_RECORDS_MIN, PEAK_SIGMAS};
 
 /// A stretch of slow exchanges of one pair.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,8 @@ pub struct Peak {
     pub usual_us: u64,
     /// By how much which part was longer than usual, over all of them.
     pub parts: Parts,
-    /// The largest part of the slowest: lesser ones beside it may have had others.
+    /// The part whose squares sum to most: many slow exchanges outweigh one that was hardly slower, and one that was far
+    /// slower outweighs many.
     pub cause: Cause,
     /// Its share of what was longer, over all of them (0 to 1).
     pub share: f64,
@@ -45,15 +46,9 @@ pub struct Peak {
 #[must_use]
 pub fn explain(records: &[ArmRecord]) -> Vec<Peak> {
     let stalls = Stalls::of(records);
-    let mut pairs: BTreeMap<(PeerId, PeerId, &str), Vec<&ArmRecord>> = BTreeMap::new();
-    for record in records.iter().filter(|record| record.status == Status::Good) {
-        pairs.entry((record.peer, record.dest, &record.transaction)).or_default().push(record);
-    }
-    let mut peaks = Vec::new();
-    for mut pair in pairs.into_values() {
-        pair.sort_by_key(|record| record.at_ms);
-        peaks.extend(peaks_of(&pair, &stalls));
-    }
+    let answered = records.iter().filter(|record| record.status == Status::Good);
+    let mut peaks: Vec<Peak> =
+        by_pair(answered).into_iter().flat_map(|pair| peaks_of(&pair, &stalls)).collect();
     peaks.sort_by_key(|peak| peak.since_ms);
     peaks
 }
@@ -111,47 +106,47 @@ fn transit_us(record: &ArmRecord) -> u64 {
     record.response_us.unwrap_or(0).saturating_sub(record.hold_us.unwrap_or(0))
 }
 
+/// From when to when an exchange was under way.
+fn span_of(record: &ArmRecord) -> (u64, u64) {
+    (record.at_ms, record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000))
+}
+
 fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
     let Some(usual) = Usual::of(pair) else { return Vec::new() };
-    let (mut peaks, mut last_slow) = (Vec::<Peak>::new(), None);
-    for (place, record) in pair.iter().enumerate() {
-        let total_us = total_us(record);
-        if total_us <= usual.slow_us {
-            continue;
-        }
-        let parts = parts_of(record, &usual, stalls);
-        let cause = parts.cause().map_or(Cause::Network, |(cause, _)| cause);
-        let until_ms = record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000);
-        let goes_on = last_slow.is_some_and(|last| place - last <= PEAK_GAP_MAX + 1);
-        last_slow = Some(place);
-        match peaks.last_mut().filter(|_| goes_on) {
-            Some(peak) => {
-                peak.until_ms = peak.until_ms.max(until_ms);
-                peak.count += record.weight();
-                if total_us > peak.slowest_us {
-                    (peak.slowest_us, peak.cause) = (total_us, cause);
-                }
-                peak.parts.merge(&parts);
+    runs(pair, |record| total_us(record) > usual.slow_us)
+        .filter_map(|run| Peak::of(&run, &usual, stalls))
+        .collect()
+}
+
+impl Peak {
+    /// What a run of slow exchanges comes to; none of an empty one.
+    fn of(run: &[&ArmRecord], usual: &Usual, stalls: &Stalls) -> Option<Self> {
+        let first = run.first()?;
+        let (mut parts, mut weights) = (Parts::default(), [0.0; Cause::ALL.len()]);
+        for record in run {
+            let longer = parts_of(record, usual, stalls);
+            for (weight, cause) in weights.iter_mut().zip(Cause::ALL) {
+                *weight += (longer.of(cause) as f64).powi(2);
             }
-            None => peaks.push(Peak {
-                peer: record.peer,
-                dest: record.dest,
-                transaction: record.transaction.to_string(),
-                since_ms: record.at_ms.saturating_sub(record.split.before_us() / 1000),
-                until_ms,
-                count: record.weight(),
-                slowest_us: total_us,
-                usual_us: usual.total_us,
-                parts,
-                cause,
-                share: 0.0,
-            }),
+            parts.merge(&longer);
         }
+        let heaviest =
+            weights.into_iter().zip(Cause::ALL).max_by(|(one, _), (other, _)| one.total_cmp(other));
+        let cause = heaviest.filter(|(weight, _)| *weight > 0.0).map_or(Cause::Network, |(_, cause)| cause);
+        Some(Self {
+            peer: first.peer,
+            dest: first.dest,
+            transaction: first.transaction.to_string(),
+            since_ms: first.at_ms.saturating_sub(first.split.before_us() / 1000),
+            until_ms: run.iter().map(|record| span_of(record).1).max().unwrap_or(first.at_ms),
+            count: run.iter().map(|record| record.weight()).sum(),
+            slowest_us: run.iter().map(|record| total_us(record)).max().unwrap_or(0),
+            usual_us: usual.total_us,
+            parts,
+            cause,
+            share: parts.of(cause) as f64 / parts.total().max(1) as f64,
+        })
     }
-    for peak in &mut peaks {
-        peak.share = peak.parts.of(peak.cause) as f64 / peak.parts.total().max(1) as f64;
-    }
-    peaks
 }
 
 /// By how much which part of a slow exchange was longer than usual.
@@ -164,43 +159,11 @@ fn parts_of(record: &ArmRecord, usual: &Usual, stalls: &Stalls) -> Parts {
     parts.add(Cause::RemoteHold, record.hold_us.unwrap_or(0).saturating_sub(usual.hold_us));
     let mut left = transit_us(record).saturating_sub(usual.transit_us);
     for (who, cause) in [(record.peer, Cause::LocalQueue), (record.dest, Cause::RemoteHold)] {
-        let stood_still = stalls.during(&who, record).min(left);
+        let stood_still = stalls.during(&who, record.peer, span_of(record)).saturating_mul(1000).min(left);
         parts.add(cause, stood_still);
         left -= stood_still;
     }
     let way = if record.path == Path::Relayed && !usual.relayed { Cause::Path } else { Cause::Network };
     parts.add(way, left);
     parts
-}
-
-/// When processes stood still, as their own late questions tell: start and end in ms since 1970, by their own clocks.
-struct Stalls(BTreeMap<PeerId, Vec<(u64, u64)>>);
-
-impl Stalls {
-    fn of(records: &[ArmRecord]) -> Self {
-        let mut stalls: BTreeMap<PeerId, Vec<(u64, u64)>> = BTreeMap::new();
-        let least = u64::try_from(PEAK_EXCESS_MIN.as_millis()).unwrap_or(u64::MAX);
-        for record in records {
-            let late_ms = record.split.queue_us.unwrap_or(0) / 1000;
-            if late_ms >= least {
-                stalls
-                    .entry(record.peer)
-                    .or_default()
-                    .push((record.at_ms.saturating_sub(late_ms), record.at_ms));
-            }
-        }
-        stalls.values_mut().for_each(|stalls| stalls.sort_unstable());
-        Self(stalls)
-    }
-
-    /// The longest that `who` stood still while the exchange was under way, in microseconds; clocks of two peers differ.
-    fn during(&self, who: &PeerId, record: &ArmRecord) -> u64 {
-        let skew =
-            if *who == record.peer { 0 } else { u64::try_from(CLOCK_SKEW_MAX.as_millis()).unwrap_or(0) };
-        let from = record.at_ms.saturating_sub(skew);
-        let to = record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000).saturating_add(skew);
-        let overlapping =
-            self.0.get(who).into_iter().flatten().filter(|(start, end)| *start <= to && *end >= from);
-        overlapping.map(|(start, end)| (end - start).saturating_mul(1000)).max().unwrap_or(0)
-    }
 }

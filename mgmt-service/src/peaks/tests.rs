@@ -3,6 +3,8 @@
 use overlay::PeerId;
 use proptest::prelude::*;
 
+mod failures;
+
 use super::*;
 use crate::arm::{ArmRecord, Path, Split, Status};
 
@@ -149,6 +151,45 @@ fn a_relay_that_is_usual_is_no_cause() {
     assert_eq!(world.only_peak().cause, Cause::Network);
 }
 
+/// Changes Alice's records of so many seconds from the 300th on.
+fn each_second(world: &mut World, seconds: u64, change: impl Fn(u64, &mut ArmRecord)) {
+    let alice = world.alice;
+    for record in world.records.iter_mut().filter(|record| record.peer == alice) {
+        if let Some(second) = (record.at_ms / 1000).checked_sub(1_300).filter(|second| *second < seconds) {
+            change(second, record);
+        }
+    }
+}
+
+#[test]
+fn one_stall_in_a_long_slow_time_is_not_its_cause() {
+    // As recorded on a machine that was too busy: fourteen exchanges of 1.5 s over a slow link, and one that left 2.5 s
+    // late.
+    let mut world = World::quiet();
+    each_second(&mut world, 14, |second, record| {
+        slower(record, 1_500_000);
+        if second == 9 {
+            record.split.queue_us = Some(2_500_000);
+        }
+    });
+    let peak = world.only_peak();
+    assert_eq!((peak.cause, peak.count), (Cause::Network, 14), "{peak:?}");
+}
+
+#[test]
+fn many_lesser_ones_beside_a_slow_lookup_are_not_its_cause() {
+    // As recorded: one lookup of 1.5 s, and while it lasted a machine on which each exchange took 0.2 s longer.
+    let mut world = World::quiet();
+    each_second(&mut world, 10, |second, record| {
+        slower(record, 200_000);
+        if second == 0 {
+            record.split.lookup_us = Some(1_500_000);
+        }
+    });
+    let peak = world.only_peak();
+    assert_eq!((peak.cause, peak.count), (Cause::Lookup, 10), "{peak:?}");
+}
+
 proptest! {
     #[test]
     fn no_record_of_a_hostile_agent_breaks_it(numbers: Vec<(u64, Option<u64>, Option<u64>, [Option<u64>; 4])>) {
@@ -162,5 +203,8 @@ proptest! {
         for peak in explain(&records) {
             prop_assert!((0.0..=1.0).contains(&peak.share));
         }
+        let failed = |record| ArmRecord { status: Status::Failed, ..record };
+        let failed: Vec<_> = records.into_iter().map(failed).collect();
+        prop_assert_eq!(outages(&failed).iter().map(|outage| outage.count).sum::<u64>(), failed.len() as u64);
     }
 }

@@ -12,7 +12,7 @@ use super::levels::{Account, ServiceLevel, accounts, by_link, by_peer, whole_gro
 use crate::arm::{ArmRecord, rfc3339_ms};
 use crate::limits::REPORT_LINES_MAX;
 use crate::objectives::Standing;
-use crate::peaks::{Cause, Peak, explain};
+use crate::peaks::{Cause, Outage, Peak, explain, outages};
 use crate::store::{Level, StoredPeer, Used};
 use crate::summary::milliseconds;
 
@@ -25,6 +25,7 @@ pub struct Report {
     links: Vec<((PeerId, PeerId), ServiceLevel)>,
     distant: Vec<Distant>,
     peaks: Vec<Peak>,
+    outages: Vec<Outage>,
     objectives: Vec<Standing>,
     used: BTreeMap<PeerId, Used>,
     /// Records that agents lost, and rows that the store gave up.
@@ -54,6 +55,7 @@ impl Report {
             links: by_link(levels).into_iter().collect(),
             distant: distant(records),
             peaks: explain(records),
+            outages: outages(records),
             objectives,
             used: BTreeMap::new(),
             losses,
@@ -101,6 +103,7 @@ impl Report {
             "links": links.collect::<Vec<_>>(),
             "distant": self.distant.iter().map(Distant::to_json).collect::<Vec<_>>(),
             "peaks": peaks.collect::<Vec<_>>(),
+            "outages": self.outages.iter().map(Outage::to_json).collect::<Vec<_>>(),
             "objectives": self.objectives.iter().map(Standing::to_json).collect::<Vec<_>>(),
             "names": names,
             "lost_by_agents": self.losses.0,
@@ -151,6 +154,31 @@ impl Report {
         more(f, self.peaks.len())
     }
 
+    fn write_outages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.outages.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "outages and their causes")?;
+        // The longest first.
+        let mut outages: Vec<&Outage> = self.outages.iter().collect();
+        outages.sort_by_key(|outage| outage.since_ms.saturating_sub(outage.until_ms));
+        for outage in outages.iter().take(REPORT_LINES_MAX) {
+            let until = if outage.is_over { "until" } else { "not over at" };
+            writeln!(
+                f,
+                "  {} {until} {} {} → {}: {} failed: {}, {}",
+                rfc3339_ms(outage.since_ms),
+                rfc3339_ms(outage.until_ms),
+                self.name(&outage.peer),
+                self.name(&outage.dest),
+                outage.count,
+                outage.cause,
+                outage.sentence(),
+            )?;
+        }
+        more(f, self.outages.len())
+    }
+
     fn write_distant(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for distant in self.distant.iter().take(REPORT_LINES_MAX) {
             let who = match distant.subject {
@@ -199,6 +227,7 @@ impl fmt::Display for Report {
         self.write_objectives(f)?;
         self.write_distant(f)?;
         self.write_peaks(f)?;
+        self.write_outages(f)?;
         accounting::write(f, &self.used, |peer| self.name(peer))?;
         for (peer, _, account) in self.peers.iter().take(REPORT_LINES_MAX) {
             let Account { asked, answered, online_minutes } = account;

@@ -6,6 +6,12 @@ use std::time::Duration;
 /// before it. More: refused, and the search ends there.
 pub const FIND_SKIP_MAX: u32 = 10_000;
 
+/// For how long only what is remembered of a peer is dialed; then the rendezvous are asked as well. A round trip and the
+/// handshakes of most that answer; one that has moved is found that much later.
+pub const LOOKUP_HEAD_START: Duration = Duration::from_millis(250);
+/// Dials of one peer that run at a time: at what was remembered, and at what was found since. More wait for these.
+pub const DIALS_PER_PEER_MAX: usize = 2;
+
 /// Time between two writes of the cache's file: what a power cut costs at most.
 pub const CACHE_SAVE_PERIOD: Duration = Duration::from_secs(1);
 /// Changes of the cache that wait to be written. Full: counted, and not written until they come again.

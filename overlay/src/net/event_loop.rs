@@ -177,7 +177,7 @@ impl EventLoop {
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
                 command = self.commands.recv() => match command {
                     None => return,
-                    Some(Command::Shutdown { reply }) => return self.end(reply).await,
+                    Some(Command::Shutdown { reply }) => return Box::pin(self.end(reply)).await,
                     Some(command) => self.on_command(command),
                 },
                 Some(inbound) = self.inbound.recv() => self.on_inbound(inbound),

@@ -1,5 +1,6 @@
 //! What every handle of a peer holds: the way to its event loop, and what it shares with it.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::advertisement::{AdvertisementKind, DiscoveryQuery, SignedAdvertisemen
 use crate::core::Reached;
 use crate::error::ConnectError;
 use crate::id::GroupId;
-use crate::limits::QUERY_DEADLINE_MAX;
+use crate::limits::{LOOKUP_HEAD_START, QUERY_DEADLINE_MAX};
 
 /// A peer, as its public handles see it. When the last clone is dropped, the event loop ends.
 #[derive(Debug, Clone)]
@@ -31,7 +32,7 @@ impl Handle {
         self.shared.leases.borrow().held.clone()
     }
 
-    /// A session with `to`, looking it up at the rendezvous when its remembered addresses don't do.
+    /// A session with `to`, looking it up at the rendezvous when its remembered addresses don't do, or not soon.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -52,18 +53,42 @@ impl Handle {
             return Ok(session);
         }
         steps.begin(|reached| &mut reached.dial);
-        let first = self.session(to, Vec::new()).await;
-        let unreachable = match first {
-            Err(error @ (ConnectError::Unreachable { .. } | ConnectError::Relay(_))) => error,
-            other => return other,
-        };
+        let mut remembered = pin!(self.session(to, Vec::new()));
+        let mut failed = None;
+        match tokio::time::timeout(LOOKUP_HEAD_START, &mut remembered).await {
+            Ok(Err(error)) if is_not_there(&error) => failed = Some(error),
+            Ok(ended) => return ended,
+            Err(_) => {}
+        }
         steps.begin(|reached| &mut reached.lookup);
         let query = DiscoveryQuery::new().kind(AdvertisementKind::Peer).publisher(to).threshold(1);
-        if !self.find_remotely(Way::Open, &query).any(async |found| !found.is_empty()).await {
-            return Err(unreachable);
+        let answers = self.find_remotely(Way::Open, &query);
+        let mut looking = pin!(answers.any(async |found| !found.is_empty()));
+        let is_found = loop {
+            tokio::select! {
+                is_found = &mut looking => break is_found,
+                ended = &mut remembered, if failed.is_none() => match ended {
+                    Err(error) if is_not_there(&error) => failed = Some(error),
+                    ended => {
+                        // The lookup was of no use: what was waited for was the dial.
+                        steps.rename(|reached| &mut reached.dial);
+                        return ended;
+                    }
+                },
+            }
+        };
+        match failed {
+            // What was found is dialed beside what still may answer.
+            _ if is_found => {
+                steps.begin(|reached| &mut reached.dial);
+                self.session(to, Vec::new()).await
+            }
+            Some(unreachable) => Err(unreachable),
+            None => {
+                steps.rename(|reached| &mut reached.dial);
+                remembered.await
+            }
         }
-        steps.begin(|reached| &mut reached.dial);
-        self.session(to, Vec::new()).await
     }
 
     /// A session with `peer`, dialing it at `addresses` and those remembered.
@@ -100,6 +125,11 @@ impl Handle {
     }
 }
 
+/// Whether a peer may be elsewhere.
+fn is_not_there(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Unreachable { .. } | ConnectError::Relay(_))
+}
+
 /// How far the way to a peer has come; can be read meanwhile, and when it was not reached.
 #[derive(Debug, Default)]
 pub struct ReachSteps(Mutex<Steps>);
@@ -127,6 +157,13 @@ impl ReachSteps {
     fn begin(&self, step: Step) {
         self.end();
         self.lock().running = Some((step, Instant::now()));
+    }
+
+    /// What runs was a step of another kind.
+    fn rename(&self, step: Step) {
+        if let Some((running, _)) = &mut self.lock().running {
+            *running = step;
+        }
     }
 
     /// Ends the step that runs, if one does.

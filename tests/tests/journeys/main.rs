@@ -18,6 +18,7 @@ mod one_minute_chat;
 mod one_shot;
 mod peaks;
 mod peaks_connecting;
+mod peaks_told;
 mod polite_end;
 mod rendezvous_ready;
 mod serve;

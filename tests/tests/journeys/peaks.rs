@@ -1,77 +1,26 @@
-//! Promise: `mgmt report` names what made an exchange slow, and names nothing when nothing was.
+//! Promise: `mgmt report` names what made an exchange slow or fail, and names nothing when nothing was.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use im_app::invite::Invite;
-use mgmt_service::arm::{ArmRecord, Path, Status};
-use mgmt_service::store::Store;
+use mgmt_service::arm::{ArmRecord, Reason};
 use overlay::{Multiaddr, Protocol};
-use serde_json::Value;
-use tests::{FaultyLink, Home, Meeting, Messenger, Process, Program, Signal, befriend, loopback};
+use tests::{FaultyLink, Home, Meeting, Messenger, Signal, befriend};
 use tokio::runtime::Runtime;
 
-use crate::store::{grows, stored, until};
-
-/// A manager that keeps what everybody measures.
-pub(crate) struct Measured {
-    collecting: Process,
-    pub(crate) store: Store,
-}
-
-impl Measured {
-    /// Collects from whom these rendezvous know, and waits for something to be usual.
-    pub(crate) fn usual(home: &Home, rendezvous: &[&Meeting]) -> Self {
-        let manager = home.join("manager");
-        let addresses = rendezvous.iter().flat_map(|meeting| ["--rendezvous", &meeting.address]);
-        let collect = Program::new("mgmt", home).args(["collect"]).args(addresses);
-        let collecting = collect.args(loopback()).data_dir(&manager).start();
-        let store = until("a store", || Store::read(&manager.join("records.db")).ok());
-        grows(&store, 60);
-        Self { collecting, store }
-    }
-
-    /// Waits until an exchange went through a relay.
-    pub(crate) fn relayed(&self) {
-        until("a relayed exchange", || {
-            let stored = stored(&self.store);
-            let is_relayed =
-                |record: &&ArmRecord| record.status == Status::Good && record.path == Path::Relayed;
-            stored.iter().find(is_relayed).map(|_| ())
-        });
-    }
-
-    /// Waits for records that are as `wanted`, which took much longer than usual.
-    pub(crate) fn slow(&self, count: usize, wanted: impl Fn(&ArmRecord) -> bool) {
-        let total = |record: &ArmRecord| record.split.before_us() + record.response_us.unwrap_or(0);
-        let is_slow =
-            |record: &&ArmRecord| record.status == Status::Good && total(record) > SLOW_US && wanted(record);
-        until("slow records", || (stored(&self.store).iter().filter(is_slow).count() >= count).then_some(()));
-    }
-
-    /// The peaks that the report tells: who asked whom, and the cause.
-    pub(crate) fn peaks(self, home: &Home) -> Vec<(String, String, String)> {
-        self.collecting.signal(Signal::Interrupt);
-        assert_eq!(self.collecting.finish().code, Some(130));
-        let report = Program::new("mgmt", home).args(["report", "--json"]);
-        let exit = report.data_dir(&home.join("manager")).run();
-        assert_eq!(exit.code, Some(0), "{exit:?}");
-        let report: Value = serde_json::from_str(&exit.stdout.concat()).unwrap();
-        let name = |id: &Value| report["names"][id.as_str().unwrap()].as_str().unwrap().to_owned();
-        let mut peaks: Vec<&Value> = report["peaks"].as_array().unwrap().iter().collect();
-        // What a test did takes longer than what a busy machine does.
-        peaks.retain(|peak| peak["slowest_us"].as_u64().unwrap() > SLOW_US);
-        peaks.iter().for_each(|peak| eprintln!("{peak}"));
-        let told = |peak: &&Value| {
-            (name(&peak["peer"]), name(&peak["dest"]), peak["cause"].as_str().unwrap().to_owned())
-        };
-        peaks.iter().map(told).collect()
-    }
-}
+use crate::peaks_told::{MADE, Made, Measured, Told};
 
 /// The arguments of messengers that measure each other often, and may be managed.
-pub(crate) const MANAGED: [&str; 7] =
-    ["--manage", "open", "--no-mdns", "--ping-period", "100ms", "--ping-timeout", "20s"];
+pub(crate) fn managed(timeout: &str) -> [&str; 7] {
+    ["--manage", "open", "--no-mdns", "--ping-period", "100ms", "--ping-timeout", timeout]
+}
+
+/// So long that whatever is injected is answered in the end.
+pub(crate) const ANSWERED: &str = "20s";
+
+/// So short that what is injected fails.
+const FAILS: &str = "500ms";
 
 /// Two buddies whose only way to each other is a link, and who collect what they measure.
 struct Circle {
@@ -86,12 +35,12 @@ struct Circle {
 
 impl Circle {
     /// Measured long enough for something to be usual.
-    fn usual() -> Self {
+    fn usual(timeout: &str) -> Self {
         let runtime = runtime();
         let home = Home::new();
         let meeting = Meeting::start(&home, "rendezvous");
-        let mut alice = Messenger::start(&home, "alice", &meeting.address, &MANAGED);
-        let mut bob = Messenger::start(&home, "bob", &meeting.address, &MANAGED);
+        let mut alice = Messenger::start(&home, "alice", &meeting.address, &managed(timeout));
+        let mut bob = Messenger::start(&home, "bob", &meeting.address, &managed(timeout));
         let mut invite: Invite = bob.invite().parse().unwrap();
         let link = runtime.block_on(FaultyLink::spawn(listening(&invite)));
         let near: Multiaddr = format!("/ip4/127.0.0.1/tcp/{}", link.near.port()).parse().unwrap();
@@ -103,10 +52,15 @@ impl Circle {
         Self { home, alice, bob, link, measured, _meeting: meeting, _runtime: runtime }
     }
 
-    /// The peaks that the report tells once everything has gone on as usual for a while.
-    fn peaks(self) -> Vec<(String, String, String)> {
-        grows(&self.measured.store, 60);
-        self.measured.peaks(&self.home)
+    fn bob_stands_still(&self) {
+        self.bob.signal(Signal::Stop);
+        // This is the fault itself: so long nobody is served.
+        std::thread::park_timeout(MADE);
+        self.bob.signal(Signal::Continue);
+    }
+
+    fn told(self) -> Told {
+        self.measured.told(&self.home)
     }
 }
 
@@ -124,51 +78,61 @@ pub(crate) fn listening(invite: &Invite) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port.expect("who invites listens on TCP")))
 }
 
-pub(crate) fn told(peer: &str, dest: &str, cause: &str) -> (String, String, String) {
-    (peer.to_owned(), dest.to_owned(), cause.to_owned())
-}
-
-/// Whether a peak has the cause that was made, and none has one that neither the test (`also`) nor the machine made: on
-/// one that is too busy, processes do stand still, and that is told as what it is.
-pub(crate) fn have(cause: &str, also: &str, peaks: &[(String, String, String)]) -> bool {
-    let known = [cause, also, "local-queue", "remote-hold"];
-    peaks.iter().any(|(.., found)| found == cause)
-        && peaks.iter().all(|(.., found)| known.contains(&&**found))
-}
-
-/// How long what is injected makes an exchange.
-pub(crate) const MADE_US: u64 = 1_500_000;
-
-/// From when on an exchange counts as made slow.
-pub(crate) const SLOW_US: u64 = MADE_US * 3 / 4;
-
 #[test]
 fn a_slow_link_is_told_from_both_ends() {
-    let circle = Circle::usual();
-    circle.link.delay(Duration::from_micros(MADE_US / 2));
-    circle.measured.slow(4, |_| true);
+    let circle = Circle::usual(ANSWERED);
+    let made = Made::begins();
+    circle.link.delay(MADE / 2);
+    for messenger in [&circle.alice, &circle.bob] {
+        circle.measured.slow(4, |record| record.peer.to_string() == messenger.peer_id);
+    }
     circle.link.delay(Duration::ZERO);
-    let peaks = circle.peaks();
-    assert!(have("network", "network", &peaks), "{peaks:?}");
+    let made = made.ends();
+    let told = circle.told();
+    told.has_peaks(&made, &[("alice", "bob", &["network"]), ("bob", "alice", &["network"])]);
 }
 
 #[test]
 fn a_process_that_stood_still_is_told_as_busy_by_its_buddy_and_as_late_by_itself() {
-    let circle = Circle::usual();
-    circle.bob.signal(Signal::Stop);
-    // This is the fault itself: so long nobody is served.
-    std::thread::park_timeout(Duration::from_micros(MADE_US));
-    circle.bob.signal(Signal::Continue);
-    let peaks = circle.peaks();
-    assert!(peaks.contains(&told("alice", "bob", "remote-hold")), "{peaks:?}");
-    assert!(peaks.contains(&told("bob", "alice", "local-queue")), "{peaks:?}");
+    let circle = Circle::usual(ANSWERED);
+    let made = Made::begins();
+    circle.bob_stands_still();
+    let made = made.ends();
+    let told = circle.told();
+    told.has_peaks(&made, &[("alice", "bob", &["remote-hold"]), ("bob", "alice", &["local-queue"])]);
 }
 
 #[test]
 fn quiet_has_no_cause() {
-    let circle = Circle::usual();
+    let circle = Circle::usual(ANSWERED);
     assert!(circle.alice.seen(|event| event["event"] == "warning").is_empty());
-    let mut peaks = circle.peaks();
-    peaks.retain(|(.., cause)| cause != "local-queue" && cause != "remote-hold");
-    assert_eq!(peaks, [], "but for a machine that makes processes stand still");
+    circle.told().is_quiet();
+}
+
+#[test]
+fn a_link_that_is_down_is_told_from_both_ends() {
+    let circle = Circle::usual(FAILS);
+    let made = Made::begins();
+    circle.link.lose(true);
+    for messenger in [&circle.alice, &circle.bob] {
+        let failed = |record: &ArmRecord| {
+            record.peer.to_string() == messenger.peer_id && record.reason == Reason::Timeout
+        };
+        circle.measured.sees("failed records", 10, failed);
+    }
+    circle.link.lose(false);
+    circle.link.reset();
+    let made = made.ends();
+    let told = circle.told();
+    told.has_outages(&made, &[("alice", "bob", "network"), ("bob", "alice", "network")]);
+}
+
+#[test]
+fn a_buddy_that_stands_still_and_answers_too_late_is_no_broken_link() {
+    let circle = Circle::usual(FAILS);
+    let made = Made::begins();
+    circle.bob_stands_still();
+    let made = made.ends();
+    let told = circle.told();
+    told.has_outages(&made, &[("alice", "bob", "remote-hold")]);
 }

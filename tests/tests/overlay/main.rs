@@ -23,6 +23,7 @@ mod hostile_resumes;
 mod hostile_services;
 mod management_roles;
 mod meeting;
+mod moved;
 mod pipes;
 mod priorities;
 mod propagate;

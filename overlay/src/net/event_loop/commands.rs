@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use libp2p::swarm::DialError;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, DialError};
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
@@ -96,19 +96,29 @@ impl EventLoop {
             let reason = if addresses.is_empty() { "no address is known" } else { "it is this peer itself" };
             return self.waiting.settle(&peer, &Err(OpenError::Unreachable(reason.to_owned())));
         }
-        let condition = PeerCondition::DisconnectedAndNotDialing;
-        let options = DialOpts::peer_id(peer).addresses(addresses).condition(condition).build();
+        // Beside a dial that runs, only what that does not try: what a lookup has found meanwhile.
+        let addresses = self.waiting.untried(&peer, addresses);
+        if addresses.is_empty() {
+            return;
+        }
+        let options = DialOpts::peer_id(peer).addresses(addresses.clone());
+        let options = options.condition(PeerCondition::Disconnected).build();
+        let dial = options.connection_id();
+        self.waiting.dialing(peer, dial, addresses);
         match self.swarm.dial(options) {
-            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {}
-            Err(error) => self.on_dial_failed(peer, &error),
+            Ok(()) => {}
+            // The connection that is up opens its session.
+            Err(DialError::DialPeerConditionFalse(_)) => drop(self.waiting.dial_ended(&peer, dial)),
+            Err(error) => self.on_dial_failed(peer, dial, &error),
         }
     }
 
-    pub(super) fn on_dial_failed(&mut self, peer: PeerId, error: &DialError) {
+    pub(super) fn on_dial_failed(&mut self, peer: PeerId, dial: ConnectionId, error: &DialError) {
+        let others_run = self.waiting.dial_ended(&peer, dial);
         self.shared.meters.dials_failed.add(1);
         #[cfg(feature = "reach")]
         self.on_direct_try_failed(peer, error);
-        if self.swarm.behaviour().substream.is_connected(&peer) {
+        if others_run || self.swarm.behaviour().substream.is_connected(&peer) {
             return;
         }
         #[cfg(feature = "reach")]

@@ -36,6 +36,7 @@ impl EventLoop {
                 self.on_new_address(address)
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.waiting.dial_ended(&peer_id, connection_id);
                 self.on_path(peer_id, connection_id, &endpoint);
                 if let ConnectedPoint::Dialer { address, .. } = endpoint {
                     self.book.add(peer_id, address);
@@ -48,8 +49,8 @@ impl EventLoop {
                 self.shared.paths.remove(&peer_id, connection_id);
                 self.unanswered_pings.remove(&connection_id);
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
-                self.on_dial_failed(peer, &error);
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), connection_id, error } => {
+                self.on_dial_failed(peer, connection_id, &error);
             }
             SwarmEvent::IncomingConnectionError { error: ListenError::Denied { cause }, .. } => {
                 let banned = cause.downcast_ref::<allow_block_list::Blocked>().is_some();
