@@ -17,7 +17,7 @@ use super::due::Due;
 use super::peer_words::PeerWords;
 use super::record::Path;
 use super::slot::{NUMBER_MASK, Phase, Slot, Start, State};
-use super::slots::{Slots, end_of_lap, slot_of};
+use super::slots::Slots;
 use super::trace::{Parent, TraceId};
 use crate::error::PoolExhausted;
 use crate::limits::TRANSACTIONS_IN_FLIGHT_MAX;
@@ -130,23 +130,17 @@ impl TransactionPool {
             queued_us,
             parent: started.parent.map_or(0, |parent| parent.span.0),
         };
-        loop {
-            let made = self.slots.made();
-            let tries = if made < TRANSACTIONS_IN_FLIGHT_MAX { TRIES_BEFORE_GROWTH } else { made };
-            for _ in 0..tries {
-                let number = self.next_number(made);
-                let Some(slot) = self.slots.get(number).filter(|slot| slot.claim(number)) else { continue };
-                if let Some(parent) = started.parent {
-                    self.write_trace(number, parent.trace);
-                }
-                let correlator = self.correlator(number, &dest);
-                slot.open(State::of(correlator.0, Phase::Live), &start, &dest);
-                return Ok(correlator);
+        for _ in 0..TRANSACTIONS_IN_FLIGHT_MAX {
+            let number = self.next_number();
+            let Some(slot) = self.slots.get(number).filter(|slot| slot.claim(number)) else { continue };
+            if let Some(parent) = started.parent {
+                self.write_trace(number, parent.trace);
             }
-            if !self.slots.grow(made) {
-                return Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX });
-            }
+            let correlator = self.correlator(number, &dest);
+            slot.open(State::of(correlator.0, Phase::Live), &start, &dest);
+            return Ok(correlator);
         }
+        Err(PoolExhausted { max: TRANSACTIONS_IN_FLIGHT_MAX })
     }
 
     /// Ends the transaction of `correlator` by an answer from `from`.
@@ -226,7 +220,7 @@ impl TransactionPool {
 
     /// A correlator for an exchange with `dest` that was never started, so that its record has one too.
     pub(super) fn unstarted(&self, dest: &PeerWords) -> Correlator {
-        self.correlator(self.next_number(self.slots.made()), dest)
+        self.correlator(self.next_number(), dest)
     }
 
     /// When to call [`Self::expire`]: at the earliest deadline of those in flight, or before, when the transaction whose
@@ -351,16 +345,9 @@ impl TransactionPool {
         u64::from(correlator.seq()) & !NUMBER_MASK == u64::from(self.prefix)
     }
 
-    /// A number that was never given, of a slot among the `made` ones.
-    fn next_number(&self, made: usize) -> u64 {
-        loop {
-            let number = self.issued.0.fetch_add(1, Ordering::Relaxed) + 1;
-            if slot_of(number) < made {
-                return number;
-            }
-            // Over the slots that are not made; whoever comes here at the same time goes over the same.
-            self.issued.0.fetch_max(end_of_lap(number), Ordering::Relaxed);
-        }
+    /// A number that was never given.
+    fn next_number(&self) -> u64 {
+        self.issued.0.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn correlator(&self, number: u64, dest: &PeerWords) -> Correlator {
@@ -392,9 +379,6 @@ fn nanos(duration: Duration) -> u64 {
 
 /// How far a caller's `now` may lie before the first one.
 const STEP_BACK_MAX: Duration = Duration::from_secs(3600);
-
-/// Slots that a start finds taken before more are made: few tries tell that most are taken.
-const TRIES_BEFORE_GROWTH: usize = 8;
 
 #[cfg(test)]
 mod tests;

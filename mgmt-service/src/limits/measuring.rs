@@ -3,12 +3,6 @@
 /// Places that a consumer's queue begins with, 36 KB. Reached: it takes eight times as many, up to its capacity, once.
 pub const QUEUE_PLACES_FIRST: usize = 256;
 
-/// Transactions of one definition for which there is room from the beginning, 8 KB.
-///
-/// Reached: the room doubles, up to [`TRANSACTIONS_IN_FLIGHT_MAX`](super::TRANSACTIONS_IN_FLIGHT_MAX); each doubling
-/// takes memory once.
-pub const TRANSACTIONS_FIRST: usize = 64;
-
 /// Objects that one question looks at when its pattern fits no index: about a millisecond. The next page goes on behind
 /// them, so that a question for a needle in a registry of `BEANS_MAX` objects takes its asker 13 pages, and the agent no
 /// more than a moment for each.
