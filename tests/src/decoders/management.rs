@@ -93,7 +93,11 @@ fn from_agent(bytes: &[u8]) -> bool {
             true
         }
         Some(said @ FromAgent::Flushed { seq }) => survives(&said, FromAgent::encode_flushed(seq), decode),
-        Some(said) => survives(&said, FromAgent::encode_full(), decode),
+        Some(FromAgent::Notice(notice)) => {
+            let encoded = notice.encode();
+            survives(&FromAgent::Notice(notice), encoded, decode)
+        }
+        Some(said @ FromAgent::Full) => survives(&said, FromAgent::encode_full(), decode),
     }
 }
 
