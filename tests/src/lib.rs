@@ -17,6 +17,7 @@ mod http;
 mod process;
 mod random;
 mod scale;
+mod served;
 mod transcript;
 mod unrest;
 
@@ -30,5 +31,6 @@ pub use http::{HttpAnswer, http};
 pub use process::{Exit, PATIENCE, Process, Program, Signal};
 pub use random::Random;
 pub use scale::scaled;
+pub use served::{Couple, Served};
 pub use transcript::Transcript;
 pub use unrest::Unrest;

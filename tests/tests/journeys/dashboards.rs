@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
-use tests::{Home, Meeting, Messenger, Program, befriend, http, loopback};
+use tests::{Couple, http};
+
+use crate::store::until;
 
 /// Words of a query that look like names of metrics: those with our prefix.
 fn metrics_in(query: &str) -> Vec<&str> {
@@ -62,23 +63,12 @@ fn assert_grafana_takes(dashboard: &Value) {
 
 #[test]
 fn every_panel_and_every_alert_asks_for_what_a_manager_exposes() {
-    let home = Home::new();
-    let meeting = Meeting::start(&home, "rendezvous");
-    let managed = ["--manage", "open", "--ping-period", "200ms"];
-    let mut alice = Messenger::start(&home, "alice", &meeting.address, &managed);
-    let mut bob = Messenger::start(&home, "bob", &meeting.address, &managed);
-    befriend(&mut alice, &mut bob);
-    let program = Program::new("mgmt", &home).args(["serve", "--rendezvous", &meeting.address]);
-    let manager = program.args(loopback()).data_dir(&home.join("manager")).start();
-    let line = manager.line("the metrics", |line| line.starts_with("metrics"));
-    let address = line.split_once("http://").unwrap().1.split('/').next().unwrap().to_owned();
-    let scrape = loop {
-        let scrape = http(&address, "GET /metrics", &[], "").body;
-        if scrape.contains("juxta_transaction_response_seconds_bucket{") {
-            break scrape;
-        }
-        std::thread::park_timeout(Duration::from_millis(50));
-    };
+    let couple = Couple::start("200ms");
+    let served = couple.serve(&[]);
+    let scrape = until("a histogram", || {
+        let scrape = http(&served.address, "GET /metrics", &[], "").body;
+        scrape.contains("juxta_transaction_response_seconds_bucket{").then_some(scrape)
+    });
     let known = exposed(&scrape);
     let check = |query: &str, whence: &str| {
         let metrics = metrics_in(query);

@@ -1,29 +1,28 @@
 //! Promise: `mgmt serve` shows what the peers measure to who has its link, to Prometheus and to Jolokia's clients; to
 //! web pages of others, and to who has no link, it shows nothing.
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::{
-    Home, HttpAnswer, Meeting, Messenger, PATIENCE, Process, Program, Signal, befriend, http, loopback,
+    Home, HttpAnswer, Meeting, Messenger, PATIENCE, Program, Served, Signal, befriend, http, loopback,
 };
 
 /// A name that a page must not take for markup.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>";
 
-/// Alice and somebody with a hostile name, PINGing each other, and a served manager.
-struct Served {
-    manager: Process,
-    address: String,
+/// Alice and somebody with a hostile name, PINGing each other, and a served manager whose link somebody has opened.
+struct Scene {
+    served: Served,
     cookie: String,
-    token: String,
     alice: Messenger,
     other: Messenger,
     _meeting: Meeting,
     _home: Home,
 }
 
-impl Served {
+impl Scene {
     fn start() -> Self {
         let home = Home::new();
         let meeting = Meeting::start(&home, "rendezvous");
@@ -32,19 +31,15 @@ impl Served {
         let mut other = Messenger::start(&home, HOSTILE, &meeting.address, &managed);
         befriend(&mut alice, &mut other);
         let program = Program::new("mgmt", &home).args(["serve", "--rendezvous", &meeting.address]);
-        let manager = program.args(loopback()).data_dir(&home.join("manager")).start();
-        let link = manager.line("the link", |line| line.starts_with("dashboard"));
-        let (address, token) = link.split_once("http://").unwrap().1.split_once("/?token=").unwrap();
-        let (address, link) = (address.to_owned(), format!("GET /?token={token}"));
-        let token = std::fs::read_to_string(home.join("manager").join("serve-token")).unwrap();
+        let served = Served::start(program.args(loopback()), &home.join("manager"));
 
-        let entered = http(&address, &link, &[], "");
+        let entered = served.enter();
         assert_eq!(entered.status, 200, "{entered:?}");
         let cookie = entered.header("set-cookie").to_owned();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
-        assert_eq!(http(&address, &link, &[], "").status, 401, "a link counts once");
+        assert_eq!(served.enter().status, 401, "a link counts once");
         let cookie = cookie.split(';').next().unwrap().to_owned();
-        Self { manager, address, cookie, token, alice, other, _meeting: meeting, _home: home }
+        Self { served, cookie, alice, other, _meeting: meeting, _home: home }
     }
 
     /// A GET with the session.
@@ -66,20 +61,19 @@ impl Served {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
 
-    /// What Jolokia answers to a program that shows the token.
-    fn jolokia(&self, request: &Value) -> Value {
-        let bearer = format!("Bearer {}", self.token);
-        let answer =
-            http(&self.address, "POST /jolokia", &[("Authorization", &bearer)], &request.to_string());
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+impl Deref for Scene {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
     }
 }
 
 #[test]
 fn who_has_the_link_sees_the_peers_and_others_see_nothing() {
-    let served = Served::start();
+    let served = Scene::start();
     let (alice, other) = (served.alice.peer_id.as_str(), served.other.peer_id.as_str());
     let pair = |pair: &Value| pair["peer"] == alice && pair["dest"] == other && pair["count"] != 0;
     let whole = |state: &Value| {
@@ -116,7 +110,7 @@ fn who_has_the_link_sees_the_peers_and_others_see_nothing() {
 
 #[test]
 fn a_rebound_name_and_the_page_of_somebody_else_are_refused_even_with_the_session() {
-    let served = Served::start();
+    let served = Scene::start();
     let port = served.address.rsplit(':').next().unwrap();
     let (evil, own) = (format!("evil.example:{port}"), format!("http://{}", served.address));
     let ask = |line: &str, headers: &[(&str, &str)]| {
@@ -140,7 +134,7 @@ fn a_rebound_name_and_the_page_of_somebody_else_are_refused_even_with_the_sessio
 
 #[test]
 fn prometheus_gets_histograms_that_name_nobody() {
-    let served = Served::start();
+    let served = Scene::start();
     served.state("answered PING", |state| state["overall"]["count"].as_u64().is_some_and(|count| count > 1));
     let scrape = |accept| http(&served.address, "GET /metrics", &[("Accept", accept)], "");
     let plain = scrape("text/plain");
@@ -157,7 +151,7 @@ fn prometheus_gets_histograms_that_name_nobody() {
 
 #[test]
 fn jolokia_reads_the_objects_of_a_peer_and_changes_nothing() {
-    let served = Served::start();
+    let served = Scene::start();
     served.state("a record of Alice", |state| {
         state["peers"].as_array().is_some_and(|peers| peers.iter().any(|peer| peer["name"] == "alice"))
     });
@@ -183,10 +177,11 @@ fn jolokia_reads_the_objects_of_a_peer_and_changes_nothing() {
     assert!(own["value"].as_u64().unwrap() >= 1, "{own}");
     assert_eq!(served.get("/jolokia/exec/juxta:type=collection/stop").json()["status"], json!(403));
 
-    served.manager.signal(Signal::Terminate);
-    let exit = served.manager.finish();
+    let Served { manager, token, .. } = served.served;
+    manager.signal(Signal::Terminate);
+    let exit = manager.finish();
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
-    assert!(!exit.stderr.contains(&served.token) && !exit.stdout.concat().contains(&served.token));
+    assert!(!exit.stderr.contains(&token) && !exit.stdout.concat().contains(&token));
 }
 
 #[test]

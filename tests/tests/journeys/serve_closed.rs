@@ -1,10 +1,11 @@
 //! Promise: in a management group `mgmt serve` sets and invokes what its role may, for Jolokia's clients and for its own
 //! page, and shows a reader pseudonyms and changes nothing for it.
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::{Home, HttpAnswer, Meeting, Messenger, PATIENCE, Process, Program, befriend, http, loopback};
+use tests::{Home, HttpAnswer, Meeting, Messenger, Process, Program, Served, befriend, http, loopback};
 
 /// Alice and Bob PINGing each other as agents of a management group that `boss` has created.
 struct Closed {
@@ -33,43 +34,28 @@ impl Closed {
     }
 
     /// A manager that has entered as `role`, served.
-    fn serve(&self, role: &str, more: &[&str]) -> Served {
+    fn serve(&self, role: &str, more: &[&str]) -> Page {
         let (inviting, ticket) = invite(&self.home, &self.meeting, role);
         let exit = mgmt(&self.home, &self.meeting, role, &["join", &ticket]).run();
         assert_eq!(exit.code, Some(0), "{exit:?}");
         assert_eq!(inviting.finish().code, Some(0));
-        Served::start(&self.home, &self.meeting, role, more)
+        Page::open(&self.home, &self.meeting, role, more)
     }
 }
 
-struct Served {
-    manager: Process,
-    address: String,
+/// A served manager whose link somebody has opened.
+struct Page {
+    served: Served,
     cookie: String,
-    token: String,
 }
 
-impl Served {
-    fn start(home: &Home, meeting: &Meeting, name: &str, more: &[&str]) -> Self {
-        let manager = mgmt(home, meeting, name, &[&["serve"], more].concat()).start();
-        let link = manager.line("the link", |line| line.starts_with("dashboard"));
-        let (address, token) = link.split_once("http://").unwrap().1.split_once("/?token=").unwrap();
-        let entered = http(address, &format!("GET /?token={token}"), &[], "");
-        let cookie = entered.header("set-cookie").split(';').next().unwrap().to_owned();
-        let token = std::fs::read_to_string(home.join(name).join("serve-token")).unwrap();
-        Self { manager, address: address.to_owned(), cookie, token }
-    }
-
-    fn state(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            let state = http(&self.address, "GET /api/state", &[("Cookie", &self.cookie)], "").json();
-            if wanted(&state) {
-                return state;
-            }
-            assert!(Instant::now() < give_up, "no {what}: {state}");
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
+impl Page {
+    fn open(home: &Home, meeting: &Meeting, name: &str, more: &[&str]) -> Self {
+        let args = [&["serve", "--rendezvous", &meeting.address], more].concat();
+        let program = Program::new("mgmt", home).args(args).args(loopback());
+        let served = Served::start(program, &home.join(name));
+        let cookie = served.enter().header("set-cookie").split(';').next().unwrap().to_owned();
+        Self { served, cookie }
     }
 
     fn has_heard_alice(&self) -> Value {
@@ -82,11 +68,13 @@ impl Served {
         let headers = [("Cookie", self.cookie.as_str()), ("Origin", &origin)];
         http(&self.address, &format!("POST {path}"), &headers, &body.to_string())
     }
+}
 
-    fn jolokia(&self, request: &Value) -> Value {
-        let bearer = format!("Bearer {}", self.token);
-        let headers = [("Authorization", bearer.as_str())];
-        http(&self.address, "POST /jolokia", &headers, &request.to_string()).json()
+impl Deref for Page {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
     }
 }
 
@@ -174,7 +162,6 @@ fn an_operator_sets_and_invokes_over_jolokia_and_over_the_page() {
     assert!(state["notifications"].to_string().contains("high monitor 2 juxta:type=agent gets"), "{state}");
     assert_eq!(served.page("/api/invoke", &gauge("remove", json!([2]))).status, 200);
     served.state("the end of the alarm", |state| high(state) == 0);
-    drop(served.manager);
 }
 
 #[test]
