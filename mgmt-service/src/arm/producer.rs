@@ -64,7 +64,9 @@ impl Shared {
         } else {
             self.typed(producer, ended.correlator, values)
         };
-        self.agent.deliver(|| Measured::new(producer.number, ended, dest, outcome, reason, values));
+        if self.agent.has_consumers() {
+            self.agent.deliver(Measured::new(producer.number, ended, dest, outcome, reason, values));
+        }
     }
 
     #[cold]
