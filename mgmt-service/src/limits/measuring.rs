@@ -1,6 +1,6 @@
 //! Bounds of what being measured and asked costs a peer: memory that is taken only when it is needed, looks at objects.
 
-/// Places that a consumer's queue begins with, 36 KB. Reached: it takes eight times as many, up to its capacity, once.
+/// Places that a consumer's queue begins with, 28 KB. Reached: it takes eight times as many, up to its capacity, once.
 pub const QUEUE_PLACES_FIRST: usize = 256;
 
 /// Objects that one question looks at when its pattern fits no index: about a millisecond. The next page goes on behind
