@@ -58,7 +58,7 @@ pub const VALUE_TEXT_BYTES_MAX: usize = 128;
 /// Each costs one copy per record. Reached: [`SubscribeError`](crate::error::SubscribeError).
 pub const CONSUMERS_MAX: usize = 16;
 
-/// Places in the queue of one consumer; about 150 bytes each.
+/// Places in the queue of one consumer; 112 bytes each.
 ///
 /// More is cut to this. When all are filled, the consumer's [`Overflow`](crate::arm::Overflow)
 /// decides which record is dropped, and `dropped` counts it.

@@ -70,15 +70,17 @@ impl Agent {
         self.consumers.store(Arc::new(consumers));
     }
 
-    /// Queues what `measured` gives for every consumer.
+    /// Whether anybody takes what is measured.
     #[inline(always)]
-    pub(super) fn deliver(&self, measured: impl FnOnce() -> Measured) {
-        if !self.has_consumers.load(Ordering::Relaxed) {
-            return;
-        }
+    pub(super) fn has_consumers(&self) -> bool {
+        self.has_consumers.load(Ordering::Relaxed)
+    }
+
+    /// Queues `measured` for every consumer.
+    #[inline(always)]
+    pub(super) fn deliver(&self, measured: Measured) {
         let consumers = self.consumers.load();
         let Some((last, others)) = consumers.split_last() else { return };
-        let measured = measured();
         others.iter().for_each(|queue| self.push(queue, measured.clone()));
         self.push(last, measured);
     }

@@ -190,7 +190,7 @@ impl Application {
             answers: producer.answers.read(),
             failed: producer.failed.load(Ordering::Relaxed),
             unanswered: producer.unanswered.load(Ordering::Relaxed),
-            late: producer.late().map(|late| late.read()).unwrap_or_default(),
+            late: producer.late.read(),
         };
         self.shared.producers.load().iter().map(read).collect()
     }

@@ -9,7 +9,7 @@ use overlay::PeerId;
 
 use super::correlator::Correlator;
 use super::details::Details;
-use super::peer_words::PeerWords;
+use super::peer_words::{PeerWords, REST_WORDS, USUAL_WORDS};
 use super::pool::Ended;
 use super::producer::Producer;
 use super::record::{ArmRecord, DestStatus, Path, Reason, Status};
@@ -23,7 +23,9 @@ pub(super) struct Measured {
     at_ms: u64,
     correlator: Correlator,
     elapsed_us: u64,
-    dest: PeerWords,
+    /// Header and digest of the peer, as far as nearly all have them.
+    dest_header: u16,
+    dest: [u64; USUAL_WORDS],
     /// The number of its definition.
     pub(super) definition: u8,
     status: Status,
@@ -33,11 +35,20 @@ pub(super) struct Measured {
     hold: Micros,
     split: [Micros; 4],
     /// None for the usual ones, which have none.
-    details: Option<Box<Details>>,
+    more: Option<Box<More>>,
+}
+
+/// What few transactions have.
+#[derive(Debug, Clone)]
+struct More {
+    details: Details,
+    /// What else the digest of the peer has.
+    rest: [u64; REST_WORDS],
 }
 
 impl Measured {
-    /// What a transaction of definition number `definition` came to. Allocates when it has details.
+    /// What a transaction of definition number `definition` came to. Allocates when it has details, or the peer a
+    /// digest of more than 40 bytes, which no kind of key makes.
     #[inline(always)]
     pub(super) fn new(
         definition: u8,
@@ -48,14 +59,15 @@ impl Measured {
         values: Option<Arc<[TypedValue]>>,
     ) -> Self {
         let Ended { parent, blocked_us, .. } = *ended;
-        let plain = parent.is_none() && blocked_us == 0 && values.is_none();
+        let plain = parent.is_none() && blocked_us == 0 && values.is_none() && !dest.is_long();
         let [queue, lookup, dial, network] = outcome.split.values();
         let split = [queue.or(ended.queue_us), lookup, dial, network].map(Micros::new);
         Self {
             at_ms: ended.wall_ms,
             correlator: ended.correlator,
             elapsed_us: ended.elapsed_ns / 1000,
-            dest: *dest,
+            dest_header: dest.header,
+            dest: dest.usual,
             definition,
             status: outcome.status,
             dest_status: outcome.dest_status,
@@ -63,20 +75,25 @@ impl Measured {
             reason,
             hold: Micros::new(outcome.hold_us),
             split,
-            details: (!plain).then(|| Box::new(Details { parent, blocked_us, values, folded: 0 })),
+            more: (!plain).then(|| {
+                let details = Details { parent, blocked_us, values, folded: 0 };
+                Box::new(More { details, rest: dest.rest })
+            }),
         }
     }
 
     /// The record of what `peer` measured by the definition of `producer`. Only a transaction that an answer ended has a
     /// response time.
     pub(super) fn record(self, peer: PeerId, producer: &Producer) -> ArmRecord {
+        let (details, rest) = self.more.map_or_else(Default::default, |more| (more.details, more.rest));
+        let dest = PeerWords { header: self.dest_header, usual: self.dest, rest };
         let hold_us = self.hold.get().filter(|_| producer.with_hold);
         ArmRecord {
             at_ms: self.at_ms,
             peer,
             transaction: Arc::clone(&producer.name),
             // They were made from one.
-            dest: self.dest.peer().unwrap_or(peer),
+            dest: dest.peer().unwrap_or(peer),
             dest_status: self.dest_status,
             correlator: self.correlator,
             status: self.status,
@@ -85,7 +102,7 @@ impl Measured {
             path: if producer.with_path { self.path } else { Path::None },
             reason: self.reason,
             split: Split::of(self.split.map(Micros::get)),
-            details: self.details.map(|details| *details).unwrap_or_default(),
+            details,
         }
     }
 }
@@ -104,7 +121,7 @@ impl Micros {
     }
 }
 
-const _: () = assert!(size_of::<Measured>() <= 136, "a full queue of them is held for each consumer");
+const _: () = assert!(size_of::<Measured>() <= 104, "a full queue of them is held for each consumer");
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,7 @@ mod details;
 mod due;
 mod identity;
 mod interim;
+mod lane;
 mod live_sketch;
 mod measured;
 mod peer_words;

@@ -45,10 +45,13 @@ impl PeerWords {
 
     /// The PeerId again; none for words that were not made from one.
     pub(super) fn peer(&self) -> Option<PeerId> {
-        let header = [(self.header >> 8) as u8, self.length() as u8];
-        let words = self.usual.iter().chain(&self.rest).flat_map(|word| word.to_le_bytes());
         let mut bytes = [0; HEADER_BYTES + 8 * (USUAL_WORDS + REST_WORDS)];
-        bytes.iter_mut().zip(header.into_iter().chain(words)).for_each(|(to, from)| *to = from);
+        let (header, digest) = bytes.split_at_mut(HEADER_BYTES);
+        header.copy_from_slice(&[(self.header >> 8) as u8, self.length() as u8]);
+        let (chunks, _) = digest.as_chunks_mut::<8>();
+        for (chunk, word) in chunks.iter_mut().zip(self.usual.iter().chain(&self.rest)) {
+            *chunk = word.to_le_bytes();
+        }
         PeerId::from_bytes(bytes.get(..HEADER_BYTES + self.length())?).ok()
     }
 

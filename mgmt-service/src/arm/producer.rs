@@ -2,8 +2,8 @@
 //!
 //! In: ended transactions with their outcome. Out: records for the agent, sketches, and counters.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use overlay::PeerId;
@@ -64,7 +64,9 @@ impl Shared {
         } else {
             self.typed(producer, ended.correlator, values)
         };
-        self.agent.deliver(|| Measured::new(producer.number, ended, dest, outcome, reason, values));
+        if self.agent.has_consumers() {
+            self.agent.deliver(Measured::new(producer.number, ended, dest, outcome, reason, values));
+        }
     }
 
     #[cold]
@@ -114,8 +116,8 @@ pub(super) struct Producer {
     /// Transactions that ended otherwise than well, and those that no answer ended.
     pub(super) failed: AtomicU64,
     pub(super) unanswered: AtomicU64,
-    /// Of answers after the timeout; made when the first one comes.
-    late: OnceLock<LiveSketch>,
+    /// Of answers after the timeout.
+    pub(super) late: LiveSketch,
     /// The name as records carry it: shared, never copied.
     pub(super) name: Arc<str>,
     /// The typed metrics as records carry them: shared, never copied.
@@ -136,10 +138,10 @@ impl Producer {
             definition,
             pool,
             measured: AtomicBool::new(true),
-            answers: LiveSketch::new(),
+            answers: LiveSketch::default(),
             failed: AtomicU64::new(0),
             unanswered: AtomicU64::new(0),
-            late: OnceLock::new(),
+            late: LiveSketch::default(),
             name,
             interim: Interim::new(metrics),
             values,
@@ -152,10 +154,6 @@ impl Producer {
         self.measured.load(Ordering::Relaxed)
     }
 
-    pub(super) fn record_late(&self, elapsed_ns: u64) {
-        self.late.get_or_init(LiveSketch::new).record(elapsed_ns);
-    }
-
     /// Counts what the sketch of answers doesn't tell; nothing for a transaction that ended well.
     fn count_bad(&self, status: Status, reason: Reason) {
         if status != Status::Good {
@@ -164,10 +162,6 @@ impl Producer {
         if reason != Reason::None {
             add_one(&self.unanswered);
         }
-    }
-
-    pub(super) fn late(&self) -> Option<&LiveSketch> {
-        self.late.get()
     }
 }
 

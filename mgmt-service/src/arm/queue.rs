@@ -72,9 +72,9 @@ impl<T> RecordQueue<T> {
             Ok(()) => Pushed::Queued,
             Err(record) => self.overflow(record),
         };
-        // Together with the one in `Waiting::new`: who waits sees the record, or is seen here.
-        fence(Ordering::SeqCst);
-        if self.waiting.load(Ordering::Relaxed) > 0 {
+        // Together with the fence in `Waiting::new`: who waits sees the record, or is seen here. The ring takes a place by
+        // a sequentially consistent exchange, so that no fence is needed here, which would wait for the record's stores.
+        if self.waiting.load(Ordering::SeqCst) > 0 {
             self.available.notify_one();
         }
         pushed
@@ -149,7 +149,7 @@ struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
+        waiting.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         Self(waiting)
     }
@@ -226,6 +226,29 @@ mod tests {
         queue.push(1);
         drop(abandoned);
         assert_eq!(queue.recv().await, 1);
+    }
+
+    #[test]
+    fn who_goes_to_sleep_as_a_record_comes_is_woken() {
+        let (queue, taken) = (RecordQueue::new(4096, Overflow::DropNewest), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..20_000 {
+                    queue.push(number);
+                    // The next one comes right when the last was taken: as its taker is about to wait again.
+                    while taken.load(Ordering::Relaxed) <= number {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            let take = async {
+                for number in 0..20_000 {
+                    assert_eq!(queue.recv().await, number);
+                    taken.store(number + 1, Ordering::Relaxed);
+                }
+            };
+            futures::executor::block_on(take);
+        });
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! In: items. Out: the same, in order. It begins with `QUEUE_PLACES_FIRST` places and takes eight times as many whenever
 //! all are filled, up to its capacity; what it has taken it keeps, so that one that has been as full before allocates
-//! nothing. Lock-free.
+//! nothing. Lock-free, and in one order with other sequentially consistent operations: whoever finds it empty after a
+//! fence comes before whoever pushes next.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,7 +36,7 @@ impl<T> Ring<T> {
     /// Appends `item`; gives it back when `capacity` items wait.
     #[inline(always)]
     pub(super) fn push(&self, item: T) -> Result<(), T> {
-        let largest = self.largest.load(Ordering::Acquire);
+        let largest = self.largest.load(Ordering::SeqCst);
         match self.ring(largest) {
             Some(ring) if self.is_room(largest) => {
                 ring.push(item).or_else(|item| self.push_larger(largest, item))
@@ -57,13 +58,13 @@ impl<T> Ring<T> {
             return Err(item);
         }
         self.make(full + 1);
-        self.largest.fetch_max(full + 1, Ordering::AcqRel);
+        self.largest.fetch_max(full + 1, Ordering::SeqCst);
         self.push(item)
     }
 
     /// The oldest item.
     pub(super) fn pop(&self) -> Option<T> {
-        let largest = self.largest.load(Ordering::Acquire);
+        let largest = self.largest.load(Ordering::SeqCst);
         (0..=largest).find_map(|index| self.ring(index)?.pop())
     }
 

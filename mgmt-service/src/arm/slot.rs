@@ -108,8 +108,8 @@ impl Slot {
     pub(super) fn is_with(&self, peer: &PeerWords) -> bool {
         let header = self.head.load(Ordering::Relaxed) & 0xffff;
         header == u64::from(peer.header)
-            && loaded(&self.usual) == peer.usual
-            && (!peer.is_long() || loaded(&self.rest) == peer.rest)
+            && differing(&self.usual, &peer.usual) == 0
+            && (!peer.is_long() || differing(&self.rest, &peer.rest) == 0)
     }
 
     /// The peer that was asked.
@@ -144,6 +144,13 @@ impl Slot {
 #[inline(always)]
 fn loaded<const WORDS: usize>(words: &[AtomicU64; WORDS]) -> [u64; WORDS] {
     words.each_ref().map(|word| word.load(Ordering::Relaxed))
+}
+
+/// The bits in which they differ. Word by word: comparing them as arrays would store them first, to compare bytes.
+#[inline(always)]
+fn differing<const WORDS: usize>(words: &[AtomicU64; WORDS], others: &[u64; WORDS]) -> u64 {
+    let differing = |(word, other): (&AtomicU64, &u64)| word.load(Ordering::Relaxed) ^ other;
+    words.iter().zip(others).map(differing).fold(0, |bits, more| bits | more)
 }
 
 /// A number that may be changed while the transaction is in flight: 46 bits, below the generation of the transaction.

@@ -168,14 +168,14 @@ impl Transaction {
         match not_stopped {
             NotStopped::Overdue(ended) => {
                 add_one(&counters.late);
-                self.producer.record_late(ended.elapsed_ns);
+                self.producer.late.record(ended.elapsed_ns);
                 self.shared.timed_out(&self.producer, ended, from);
                 Stopped::Unknown
             }
             NotStopped::Late(elapsed_ns) => {
                 add_one(&counters.late);
                 if let Some(elapsed_ns) = elapsed_ns {
-                    self.producer.record_late(*elapsed_ns);
+                    self.producer.late.record(*elapsed_ns);
                 }
                 Stopped::Unknown
             }
