@@ -1,8 +1,13 @@
 //! Counters and gauges of the overlay (JXTA's monitoring service): always on, relaxed atomics, read by name.
 
+mod group;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+pub use group::GroupMeters;
+pub(crate) use group::{GroupTraffic, Tally, Traffic};
 
 /// Declares the meters once: field, and what it counts.
 macro_rules! meters {

@@ -110,7 +110,9 @@ impl PeerGroup {
             let group = group.clone();
             async move { group.open(to, pipe, PipeKind::Resumable, Some(hello), OPEN_TIMEOUT).await }.boxed()
         };
-        open_resumable(&self.handle, to, within, Box::new(reopen)).await.map(ResumablePipe::new)
+        let traffic = self.handle.shared.traffics.of(&self.id);
+        let opening = open_resumable(&self.handle, to, (within, Box::new(reopen)), traffic);
+        opening.await.map(ResumablePipe::new)
     }
 
     async fn open(
@@ -131,18 +133,24 @@ impl PeerGroup {
                     // The other side may have forgotten, having left and come back.
                     Err(ConnectError::NoSuchPipe) if proven_before => {
                         self.handle.prove_again(to, &session, self.id).await.map_err(connect_error)?;
-                        open(first).await?
+                        open(first.clone()).await?
                     }
                     opened => opened?,
                 }
             } else {
-                open(first).await?
+                open(first.clone()).await?
             };
             if self.is_closed() {
                 let guard = self.handle.shared.admit_pipe(&to, &self.id);
                 frames.io.guard(guard.map_err(|()| ConnectError::Refused)?);
             }
             self.handle.shared.meters.pipes_out.add(1);
+            // A resumable pipe counts what it carries, not what its links do again.
+            if kind != PipeKind::Resumable {
+                let traffic = self.handle.shared.traffics.of(&self.id);
+                first.iter().for_each(|first| traffic.sent(first.len()));
+                frames.count_messages(traffic);
+            }
             Ok(frames)
         };
         within(deadline, opening).await

@@ -6,6 +6,7 @@
 //! was dropped, or whose connection broke, looks closed as well.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -13,6 +14,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{RecvError, SendError};
 use crate::limits::PIPE_BUFFER_BYTES;
+use crate::meters::{Tally, Traffic};
 use crate::wire::{WireError, frame_len, put_frame_len};
 
 /// What has been read and is not a whole frame yet.
@@ -27,13 +29,23 @@ pub(crate) struct ReadFrames {
     frame_bytes_max: usize,
     /// The farewell has come.
     ended: bool,
+    /// Where its frames are counted.
+    tally: Option<Tally>,
 }
 
 impl ReadFrames {
     /// Frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time, and few while few come.
     pub(crate) fn new(frame_bytes_max: usize, read_bytes_max: usize) -> Self {
         let read_bytes = READ_BYTES_FIRST.min(read_bytes_max);
-        Self { buffer: BytesMut::new(), filled: 0, read_bytes, read_bytes_max, frame_bytes_max, ended: false }
+        Self {
+            buffer: BytesMut::new(),
+            filled: 0,
+            read_bytes,
+            read_bytes_max,
+            frame_bytes_max,
+            ended: false,
+            tally: None,
+        }
     }
 
     /// From now on frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time.
@@ -50,6 +62,9 @@ impl ReadFrames {
     ) -> Poll<Result<Option<Bytes>, RecvError>> {
         loop {
             if let Some(frame) = self.take_frame()? {
+                if let Some(tally) = &self.tally {
+                    tally.received(frame.len());
+                }
                 return Poll::Ready(Ok(Some(frame)));
             }
             if self.ended {
@@ -108,6 +123,8 @@ pub(crate) struct WriteFrames {
     body: Bytes,
     /// The farewell was put; nothing may follow.
     ended: bool,
+    /// Where its frames are counted.
+    tally: Option<Tally>,
 }
 
 impl WriteFrames {
@@ -135,6 +152,9 @@ impl WriteFrames {
         }
         if self.ended {
             return Err(self.closed());
+        }
+        if let Some(tally) = &self.tally {
+            tally.sent(frame.len());
         }
         self.join_body();
         put_frame_len(frame.len(), &mut self.buffer);
@@ -224,6 +244,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
     /// Frames of at most `frame_bytes_max` over `io`.
     pub(crate) fn new(io: S, frame_bytes_max: usize, read_bytes: usize) -> Self {
         Self { io, reads: ReadFrames::new(frame_bytes_max, read_bytes), writes: WriteFrames::default() }
+    }
+
+    /// From now on each frame counts as a message.
+    pub(crate) fn count_messages(&mut self, traffic: Arc<Traffic>) {
+        let tally = Some(Tally::of_messages(traffic));
+        (self.reads.tally, self.writes.tally) = (tally.clone(), tally);
+    }
+
+    /// From now on the frames' bytes count alone.
+    pub(crate) fn count_bytes(&mut self) {
+        self.reads.tally.iter_mut().chain(&mut self.writes.tally).for_each(Tally::bytes_alone);
     }
 
     /// The next frame, `None` behind the farewell. Cancel-safe.

@@ -27,6 +27,7 @@ mod shared;
 mod spawn;
 mod subscription;
 mod substream;
+mod traffic;
 mod transport;
 mod waiting;
 

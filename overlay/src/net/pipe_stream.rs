@@ -94,6 +94,7 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
     }
     shared.meters.pipes_in.add(1);
     frames.reads.grow(PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES);
+    frames.count_messages(shared.traffics.of(&header.group));
     permit.send(Accepted { peer: inbound.peer, frames });
 }
 

@@ -18,6 +18,7 @@ use super::resolver::Handlers;
 use super::resumable::Resumables;
 use super::session::SessionHandle;
 use super::subscription::Subscriptions;
+use super::traffic::GroupTraffics;
 use crate::core::{Conduct, NotDirect, Offence, Path, PeerEvent};
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) keypair: Keypair,
     pub(crate) id: PeerId,
     pub(crate) meters: Arc<Meters>,
+    /// What is counted of each group.
+    pub(crate) traffics: GroupTraffics,
     pub(crate) sessions: Sessions,
     pub(crate) paths: Paths,
     /// Peers that mDNS told of; those with a session are asked as rendezvous are.
@@ -70,6 +73,7 @@ impl Shared {
             keypair,
             id,
             meters: Arc::default(),
+            traffics: GroupTraffics::default(),
             sessions: Sessions::default(),
             paths: Paths::default(),
             neighbours: Table::default(),

@@ -99,7 +99,7 @@ fn make(
     };
     peer.meters.pipes_in.add(1);
     driver::spawn(shared.clone(), link, Side::Acceptor(acceptor), peer.meters.clone());
-    permit.send(ResumableEnd::new(key.opener, shared));
+    permit.send(ResumableEnd::new(key.opener, shared, peer.traffics.of(&key.group)));
     None
 }
 
