@@ -10,7 +10,8 @@ use super::PeerGroup;
 use crate::error::{BindError, ConnectError};
 use crate::id::PipeId;
 use crate::limits::OPEN_TIMEOUT;
-use crate::net::{Binding, FrameStream, Substream, connect_error, open_pipe, open_resumable, within};
+use crate::meters::Frames;
+use crate::net::{Binding, FrameStream, Substream, connect_error, count, open_pipe, open_resumable, within};
 use crate::pipe::{
     BidiPipe, InputPipe, OutputPipe, PipeListener, PipeStream, ResumableListener, ResumablePipe,
     StreamListener,
@@ -145,11 +146,13 @@ impl PeerGroup {
                 frames.io.guard(guard.map_err(|()| ConnectError::Refused)?);
             }
             self.handle.shared.meters.pipes_out.add(1);
-            // A resumable pipe counts what it carries, not what its links do again.
-            if kind != PipeKind::Resumable {
-                let traffic = self.handle.shared.traffics.of(&self.id);
+            let traffic = self.handle.shared.traffics.of(&self.id);
+            if kind == PipeKind::Resumable {
+                // The pipe counts what it carries; its links may do so again.
+                count(&mut frames, traffic, Frames::Links);
+            } else {
                 first.iter().for_each(|first| traffic.sent(first.len()));
-                frames.count_messages(traffic);
+                count(&mut frames, traffic, Frames::Messages);
             }
             Ok(frames)
         };

@@ -19,13 +19,16 @@ macro_rules! group_meters {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct GroupMeters {
+            /// When counting began, in ms since 1970: at the peer's start, or when it first used the group; 0 when it did
+            /// not. Another one than before means that all counts began anew.
+            pub since_ms: u64,
             $($(#[$doc])* pub $name: u64,)+
         }
 
         impl GroupMeters {
             /// All of them with their names, in a fixed order.
             pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name),)+]
+                vec![("since_ms", self.since_ms), $((stringify!($name), self.$name),)+]
             }
 
             fn add(&mut self, traffic: &Traffic) {
@@ -60,6 +63,11 @@ group_meters! {
     query_bytes_in,
     /// Bytes of own questions, and of own answers.
     query_bytes_out,
+    /// Bytes that came through a relay. Of resumable and propagate pipes these are the frames of their links, with what
+    /// was repeated.
+    bytes_relayed_in,
+    /// Bytes that went through a relay, likewise.
+    bytes_relayed_out,
     /// Parcels of other members of propagate pipes that were passed on, each time.
     parcels_forwarded,
     /// Bytes of these, with what their signature needs.
@@ -79,26 +87,36 @@ impl Traffic {
         self.bytes_out.add(bytes as u64);
     }
 
-    /// A question of another peer was taken.
-    pub(crate) fn asked(&self, bytes: usize) {
-        self.queries_in.add(1);
+    /// A question of another peer was taken, or another peer has answered.
+    pub(crate) fn query_in(&self, is_question: bool, bytes: usize, relayed: bool) {
+        if is_question {
+            self.queries_in.add(1);
+        }
         self.query_bytes_in.add(bytes as u64);
+        if relayed {
+            self.relayed_in(bytes);
+        }
     }
 
-    /// An own answer was given.
-    pub(crate) fn answers(&self, bytes: usize) {
+    /// Another peer is asked, or was answered.
+    pub(crate) fn query_out(&self, is_question: bool, bytes: usize, relayed: bool) {
+        if is_question {
+            self.queries_out.add(1);
+        }
         self.query_bytes_out.add(bytes as u64);
+        if relayed {
+            self.relayed_out(bytes);
+        }
     }
 
-    /// Another peer is asked.
-    pub(crate) fn asks(&self, bytes: usize) {
-        self.queries_out.add(1);
-        self.query_bytes_out.add(bytes as u64);
+    /// Bytes came through a relay.
+    pub(crate) fn relayed_in(&self, bytes: usize) {
+        self.bytes_relayed_in.add(bytes as u64);
     }
 
-    /// Another peer has answered.
-    pub(crate) fn answered(&self, bytes: usize) {
-        self.query_bytes_in.add(bytes as u64);
+    /// Bytes went through a relay.
+    pub(crate) fn relayed_out(&self, bytes: usize) {
+        self.bytes_relayed_out.add(bytes as u64);
     }
 
     /// Parcels of others were passed on.
@@ -108,49 +126,66 @@ impl Traffic {
     }
 }
 
-/// What one pipe counts by: its frames as messages, or their bytes alone.
+/// What the frames of a substream are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Frames {
+    /// Messages.
+    Messages,
+    /// Pieces of a byte stream.
+    Pieces,
+    /// What carries messages that are counted elsewhere, perhaps again.
+    Links,
+}
+
+/// What one substream counts by.
 #[derive(Debug, Clone)]
 pub(crate) struct Tally {
-    traffic: Arc<Traffic>,
-    messages: bool,
+    pub(crate) traffic: Arc<Traffic>,
+    pub(crate) frames: Frames,
+    /// Whether a relay carries them.
+    pub(crate) relayed: bool,
 }
 
 impl Tally {
-    /// Of a pipe of messages.
-    pub(crate) fn of_messages(traffic: Arc<Traffic>) -> Self {
-        Self { traffic, messages: true }
-    }
-
-    /// The same pipe is a byte stream.
-    pub(crate) fn bytes_alone(&mut self) {
-        self.messages = false;
-    }
-
     /// A frame has come.
     pub(crate) fn received(&self, bytes: usize) {
-        if self.messages {
-            self.traffic.messages_in.add(1);
+        match self.frames {
+            Frames::Messages => self.traffic.received(bytes),
+            Frames::Pieces => self.traffic.bytes_in.add(bytes as u64),
+            Frames::Links => {}
         }
-        self.traffic.bytes_in.add(bytes as u64);
+        if self.relayed {
+            self.traffic.relayed_in(bytes);
+        }
     }
 
     /// A frame was accepted for sending.
     pub(crate) fn sent(&self, bytes: usize) {
-        if self.messages {
-            self.traffic.messages_out.add(1);
+        match self.frames {
+            Frames::Messages => self.traffic.sent(bytes),
+            Frames::Pieces => self.traffic.bytes_out.add(bytes as u64),
+            Frames::Links => {}
         }
-        self.traffic.bytes_out.add(bytes as u64);
+        if self.relayed {
+            self.traffic.relayed_out(bytes);
+        }
     }
 }
 
 /// What is counted of one group.
 #[derive(Debug, Default)]
 pub(crate) struct GroupTraffic {
+    since_ms: u64,
     places: [Arc<Traffic>; PLACES],
     given: AtomicUsize,
 }
 
 impl GroupTraffic {
+    /// Counts from now on, which is so many ms after 1970.
+    pub(crate) fn since(since_ms: u64) -> Self {
+        Self { since_ms, ..Self::default() }
+    }
+
     /// Where somebody new counts.
     pub(crate) fn place(&self) -> Arc<Traffic> {
         let given = self.given.fetch_add(1, Ordering::Relaxed);
@@ -159,7 +194,7 @@ impl GroupTraffic {
 
     /// The sum of all places.
     pub(crate) fn sum(&self) -> GroupMeters {
-        let mut sum = GroupMeters::default();
+        let mut sum = GroupMeters { since_ms: self.since_ms, ..GroupMeters::default() };
         self.places.iter().for_each(|place| sum.add(place));
         sum
     }
@@ -174,16 +209,17 @@ mod tests {
 
     #[test]
     fn what_many_pipes_count_is_one_sum() {
-        let group = GroupTraffic::default();
+        let group = GroupTraffic::since(3);
         for bytes in 0..20 {
             group.place().sent(bytes);
             group.place().received(1);
         }
-        let mut stream = Tally::of_messages(group.place());
-        stream.bytes_alone();
-        stream.sent(5);
+        let tally = |frames, relayed| Tally { traffic: group.place(), frames, relayed };
+        tally(Frames::Pieces, false).sent(5);
+        tally(Frames::Links, true).sent(1000);
         let sum = group.sum();
         assert_eq!((sum.messages_out, sum.bytes_out, sum.messages_in, sum.bytes_in), (20, 195, 20, 20));
-        assert_eq!(sum.snapshot()[0], ("messages_in", 20));
+        assert_eq!((sum.bytes_relayed_in, sum.bytes_relayed_out), (0, 1000));
+        assert_eq!(sum.snapshot()[..2], [("since_ms", 3), ("messages_in", 20)]);
     }
 }

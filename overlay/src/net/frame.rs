@@ -6,7 +6,6 @@
 //! was dropped, or whose connection broke, looks closed as well.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -14,7 +13,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{RecvError, SendError};
 use crate::limits::PIPE_BUFFER_BYTES;
-use crate::meters::{Tally, Traffic};
+use crate::meters::{Frames, Tally};
 use crate::wire::{WireError, frame_len, put_frame_len};
 
 /// What has been read and is not a whole frame yet.
@@ -246,15 +245,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
         Self { io, reads: ReadFrames::new(frame_bytes_max, read_bytes), writes: WriteFrames::default() }
     }
 
-    /// From now on each frame counts as a message.
-    pub(crate) fn count_messages(&mut self, traffic: Arc<Traffic>) {
-        let tally = Some(Tally::of_messages(traffic));
-        (self.reads.tally, self.writes.tally) = (tally.clone(), tally);
+    /// From now on frames are counted.
+    pub(crate) fn count(&mut self, tally: Tally) {
+        (self.reads.tally, self.writes.tally) = (Some(tally.clone()), Some(tally));
     }
 
-    /// From now on the frames' bytes count alone.
-    pub(crate) fn count_bytes(&mut self) {
-        self.reads.tally.iter_mut().chain(&mut self.writes.tally).for_each(Tally::bytes_alone);
+    /// What are counted are pieces of a byte stream.
+    pub(crate) fn count_pieces(&mut self) {
+        let tallies = self.reads.tally.iter_mut().chain(&mut self.writes.tally);
+        tallies.for_each(|tally| tally.frames = Frames::Pieces);
     }
 
     /// The next frame, `None` behind the farewell. Cancel-safe.

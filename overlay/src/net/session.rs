@@ -302,7 +302,8 @@ impl Session {
         let may_ask =
             query.handler.len() <= HANDLER_NAME_BYTES_MAX && self.shared.lets_in(&self.peer, &query.group);
         let traffic = may_ask.then(|| self.shared.traffics.of(&query.group));
-        traffic.iter().for_each(|traffic| traffic.asked(query.body.len()));
+        let (bytes, relayed) = (query.body.len(), self.handle.is_relayed());
+        traffic.iter().for_each(|traffic| traffic.query_in(true, bytes, relayed));
         let answering = Answering::new(number, self.handle.clone(), asked, traffic);
         let slot = ReplySlot::remote(answering, meters.clone());
         if !may_ask {

@@ -20,6 +20,7 @@ use super::session::SessionHandle;
 use super::subscription::Subscriptions;
 use super::traffic::GroupTraffics;
 use crate::core::{Conduct, NotDirect, Offence, Path, PeerEvent};
+use crate::id::GroupId;
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
@@ -69,11 +70,14 @@ pub(crate) struct Leases {
 impl Shared {
     pub(crate) fn new(keypair: Keypair, propagate_direct: usize) -> Self {
         let id = keypair.public().to_peer_id();
+        let traffics = GroupTraffics::default();
+        // That of the group that it is in from its start counts since then.
+        drop(traffics.of(&GroupId::net()));
         Self {
             keypair,
             id,
             meters: Arc::default(),
-            traffics: GroupTraffics::default(),
+            traffics,
             sessions: Sessions::default(),
             paths: Paths::default(),
             neighbours: Table::default(),

@@ -5,11 +5,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::frame::FrameStream;
 use super::shared::Table;
+use super::substream::Substream;
 use crate::id::GroupId;
 use crate::limits::GROUPS_MAX;
-use crate::meters::{GroupMeters, GroupTraffic, Traffic};
+use crate::meters::{Frames, GroupMeters, GroupTraffic, Tally, Traffic};
 
 /// The groups in which something was carried; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +44,16 @@ impl GroupTraffics {
         if table.len() >= GROUPS_MAX && !table.contains_key(group) {
             return Arc::default();
         }
-        table.entry(*group).or_default().clone()
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        table.entry(*group).or_insert_with(|| Arc::new(GroupTraffic::since(since_ms))).clone()
     }
+}
+
+/// From now on counts the frames of a substream in `traffic`.
+pub(crate) fn count(frames: &mut FrameStream<Substream>, traffic: Arc<Traffic>, as_what: Frames) {
+    let relayed = frames.io.link().is_relayed();
+    frames.count(Tally { traffic, frames: as_what, relayed });
 }
 
 #[cfg(test)]

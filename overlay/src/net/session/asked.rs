@@ -159,8 +159,14 @@ impl Answering {
         let place = parts.reserve().await.map_err(|_| AnswerError::Cancelled)?;
         room.forget();
         place.send(frame);
-        self.traffic.iter().for_each(|traffic| traffic.answers(len));
+        self.count(len);
         Ok(())
+    }
+
+    fn count(&self, bytes: usize) {
+        if let Some(traffic) = &self.traffic {
+            traffic.query_out(false, bytes, self.session.is_relayed());
+        }
     }
 
     /// Gives the last answer; an asker that doesn't read its answers loses its session.
@@ -169,7 +175,7 @@ impl Answering {
         if self.asked.is_cancelled() {
             return;
         }
-        self.traffic.iter().for_each(|traffic| traffic.answers(body.len()));
+        self.count(body.len());
         match self.end {
             None => self.session.answer(self.number, outcome, body, meters),
             Some(place) => {

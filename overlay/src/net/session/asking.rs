@@ -183,7 +183,7 @@ impl Inflow {
     /// The next answer; `None` after the last, or after an error.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, QueryError>>> {
         if let Some(body) = ready!(self.coming.poll_recv(cx)) {
-            self.traffic.answered(body.len());
+            self.count(&body);
             self.make_room(cost(&body));
             return Poll::Ready(Some(Ok(body)));
         }
@@ -194,10 +194,14 @@ impl Inflow {
             Ok((Outcome::Finished, _)) => None,
             Ok((outcome, body)) => {
                 let answer = outcome.into_result(body);
-                Some(answer.inspect(|answer| self.traffic.answered(answer.len())))
+                Some(answer.inspect(|answer| self.count(answer)))
             }
             Err(error) => Some(Err(error)),
         })
+    }
+
+    fn count(&self, answer: &Bytes) {
+        self.traffic.query_in(false, answer.len(), self.pending.session.is_relayed());
     }
 
     /// Tells the answerer of what was read, half a window at a time.

@@ -106,9 +106,9 @@ impl SessionHandle {
     ) -> Result<Bytes, QueryError> {
         let terms = || Terms { deadline: until.map(left), window: None };
         let traffic = self.0.traffics.of(&group);
-        traffic.asks(body.len());
+        traffic.query_out(true, body.len(), self.0.relayed);
         let answer = self.call(|number| query_frame(number, group, handler, body, terms())).await;
-        answer.inspect(|answer| traffic.answered(answer.len()))
+        answer.inspect(|answer| traffic.query_in(false, answer.len(), self.0.relayed))
     }
 
     /// Asks for as many answers as the other side gives, until it ends them.
@@ -124,7 +124,7 @@ impl SessionHandle {
     ) -> Result<Inflow, QueryError> {
         let terms = || Terms { deadline: Some(left(until)), window: Some(ANSWERS_WINDOW) };
         let traffic = self.0.traffics.of(&group);
-        traffic.asks(body.len());
+        traffic.query_out(true, body.len(), self.0.relayed);
         self.call_many(traffic, |number| query_frame(number, group, handler, body, terms())).await
     }
 
