@@ -39,6 +39,9 @@ pub const VEILED_SCAN_MAX: usize = 8192;
 /// Links that an agent shows as objects; further ones are not shown.
 pub const LINK_BEANS_MAX: usize = 1024;
 
+/// How long a collection's sink waits for a batch before it commits what came beside batches.
+pub const SINK_IDLE: Duration = Duration::from_secs(1);
+
 /// Groups that an agent shows as objects; further ones are not shown, and so not accounted for.
 pub const MEMBERSHIP_BEANS_MAX: usize = 256;
 
