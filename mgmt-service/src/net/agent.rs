@@ -6,6 +6,8 @@
 mod answering;
 mod guard;
 mod links;
+mod looking;
+mod memberships;
 mod monitors;
 mod notices;
 mod pacer;
@@ -19,14 +21,15 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use overlay::{Advertisement, AdvertisementKind, Events, Lifetime, Peer, PeerGroup, PipeListener, Queries};
+use overlay::{Advertisement, AdvertisementKind, Lifetime, Peer, PeerGroup, PipeListener, Queries};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
 
 use self::answering::Answerer;
 use self::guard::{Guard, at};
 use self::links::Links;
+use self::looking::look;
+use self::memberships::Memberships;
 use self::monitors::Monitors;
 use self::pacer::Pacer;
 use self::subscriptions::{Subscriptions, read_subscribe};
@@ -39,7 +42,7 @@ use crate::cli_common::ManagePolicy;
 use crate::error::AgentError;
 use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
 use crate::limits::{
-    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, MONITOR_PERIOD, RECORD_BEANS_KEPT,
+    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, RECORD_BEANS_KEPT,
     RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
 };
 use crate::protocol::{HANDLER, pipe_id};
@@ -169,8 +172,8 @@ impl ManagementAgent {
         registrations.extend(reporting.as_ref().map(|reporting| reporting.register(&beans)).transpose()?);
         let (monitors, registered) = Monitors::new(&beans)?;
         registrations.extend(registered);
-        let looking =
-            tokio::spawn(look(monitors.clone(), Links::new(peer, &beans), peer.events(), guard.clone()));
+        let shown = (Links::new(peer, &beans), Memberships::new(peer, &beans));
+        let looking = tokio::spawn(look(monitors.clone(), shown, peer.events(), guard.clone()));
         let recording = match &application {
             Some(application) => {
                 let consumer = application.subscribe(RECORD_BEANS_WAITING_MAX, Overflow::DropOldest)?;
@@ -324,24 +327,6 @@ fn register_audit(guard: &Arc<Guard>, beans: &BeanServer) -> Result<Registration
         move || guard.audit_head(),
     );
     Ok(beans.register(ObjectName::new(DOMAIN, [("type", "audit")])?, Arc::new(bean))?)
-}
-
-/// Looks at monitored attributes, follows links and sums up the audit log, until it is aborted.
-async fn look(monitors: Arc<Monitors>, mut links: Links, mut events: Events, guard: Arc<Guard>) {
-    let mut ticks = interval(MONITOR_PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => links.hear(&event),
-                None => return,
-            },
-            _ = ticks.tick() => {
-                monitors.look();
-                guard.sum_up(false);
-            }
-        }
-    }
 }
 
 /// What managers find an agent by.

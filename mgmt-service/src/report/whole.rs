@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::accounting;
 use super::distant::{Distant, Subject, distant};
+use super::group_accounts::GroupAccounts;
 use super::levels::{Account, ServiceLevel, accounts, by_link, by_peer, whole_group};
 use crate::arm::{ArmRecord, rfc3339_ms};
 use crate::limits::REPORT_LINES_MAX;
@@ -28,6 +29,7 @@ pub struct Report {
     outages: Vec<Outage>,
     objectives: Vec<Standing>,
     used: BTreeMap<PeerId, Used>,
+    used_in_groups: GroupAccounts,
     /// Records that agents lost, and rows that the store gave up.
     losses: (u64, u64),
 }
@@ -58,14 +60,15 @@ impl Report {
             outages: outages(records),
             objectives,
             used: BTreeMap::new(),
+            used_in_groups: GroupAccounts::default(),
             losses,
         }
     }
 
-    /// With what peers used.
+    /// With what peers used, and in which groups.
     #[must_use]
-    pub fn with_usage(mut self, used: BTreeMap<PeerId, Used>) -> Self {
-        self.used = used;
+    pub fn with_usage(mut self, used: BTreeMap<PeerId, Used>, in_groups: GroupAccounts) -> Self {
+        (self.used, self.used_in_groups) = (used, in_groups);
         self
     }
 
@@ -108,7 +111,8 @@ impl Report {
             "names": names,
             "lost_by_agents": self.losses.0,
             "discarded": self.losses.1,
-            "accounting": accounting::to_json(&self.used),
+            "accounting": accounting::to_json(&self.used, &self.used_in_groups),
+            "groups_left_out": self.used_in_groups.left_out,
             "not_measured": NOT_MEASURED,
         })
     }
@@ -237,6 +241,7 @@ impl fmt::Display for Report {
                 self.name(peer)
             )?;
         }
+        self.used_in_groups.write(f, |peer| self.name(peer))?;
         writeln!(f, "  not included: {NOT_MEASURED}")?;
         match self.losses {
             (0, 0) => Ok(()),
@@ -272,8 +277,9 @@ fn more(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
 const HEADER: &str = "   count  available  mean ms       σ      p50      p90      p99  failed";
 
 /// What the accounting leaves out.
-const NOT_MEASURED: &str =
-    "what peers used while nobody collected and they were restarted; bytes of single groups";
+const NOT_MEASURED: &str = "what peers used while nobody collected and they were restarted; by group: framing, \
+    multiplexing, encryption and what keeps links up, and the last minute in a group that was left; who used a relay, \
+    at the relay: its peers' own figures say it";
 
 /// Characters of a name that are shown.
 const NAME_CHARS: usize = 12;

@@ -11,6 +11,7 @@ mod closed_subscriptions;
 mod corpus;
 mod finding;
 mod floods;
+mod group_meters;
 mod groups;
 mod hostile;
 mod hostile_aggregation;
