@@ -380,6 +380,10 @@ pub const PEAK_RECORDS_MIN: usize = 8;
 /// Usual transactions within one peak: fewer between two slow ones don't end it.
 pub const PEAK_GAP_MAX: usize = 2;
 
+/// How long before the start and before the end of a transaction its asker's wait for a processor still explains it. What
+/// lies between is no time in which it had anything to do.
+pub const WAIT_EDGE: Duration = Duration::from_millis(250);
+
 /// How far the clocks of two peers may be apart for what one says to explain what the other sees.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(1);
 

@@ -41,6 +41,7 @@ mod split;
 mod trace;
 mod transaction;
 mod values;
+mod waits;
 
 pub use application::{Application, DefinitionSketch};
 pub use bind::{Bound, bound, current};
@@ -58,3 +59,4 @@ pub use split::Split;
 pub use trace::{Parent, TraceId, Traceparent};
 pub use transaction::{Outcome, Stopped, Transaction};
 pub use values::{MetricValue, TypedValue, ValueDefinition, ValueKind};
+pub use waits::{Wait, Waits};

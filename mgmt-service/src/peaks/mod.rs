@@ -7,6 +7,7 @@ mod peak;
 mod robust;
 mod run;
 mod stalls;
+mod waits;
 
 pub use cause::{Cause, Parts};
 pub use outage::{Outage, outages};

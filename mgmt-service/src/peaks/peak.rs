@@ -11,6 +11,7 @@ use super::cause::{Cause, Parts};
 use super::robust::{median, spread};
 use super::run::{by_pair, runs};
 use super::stalls::Stalls;
+use super::waits::Waited;
 use crate::arm::{ArmRecord, Path, Status};
 use crate::limits::{PEAK_EXCESS_MIN, PEAK_RECORDS_MIN, PEAK_SIGMAS};
 
@@ -45,12 +46,19 @@ pub struct Peak {
 /// The peaks among `records`, with their causes.
 #[must_use]
 pub fn explain(records: &[ArmRecord]) -> Vec<Peak> {
-    let stalls = Stalls::of(records);
+    let waited = Waited::of(records);
+    let still = Still { stalls: Stalls::of(records, &waited), waited };
     let answered = records.iter().filter(|record| record.status == Status::Good);
     let mut peaks: Vec<Peak> =
-        by_pair(answered).into_iter().flat_map(|pair| peaks_of(&pair, &stalls)).collect();
+        by_pair(answered).into_iter().flat_map(|pair| peaks_of(&pair, &still)).collect();
     peaks.sort_by_key(|peak| peak.since_ms);
     peaks
+}
+
+/// When whose process stood still: by itself, and because its machine had no time for it.
+struct Still {
+    stalls: Stalls,
+    waited: Waited,
 }
 
 /// What is usual for a pair: the first quartiles, so that a peak may last for more than half of the time.
@@ -111,20 +119,20 @@ fn span_of(record: &ArmRecord) -> (u64, u64) {
     (record.at_ms, record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000))
 }
 
-fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
+fn peaks_of(pair: &[&ArmRecord], still: &Still) -> Vec<Peak> {
     let Some(usual) = Usual::of(pair) else { return Vec::new() };
     runs(pair, |record| total_us(record) > usual.slow_us)
-        .filter_map(|run| Peak::of(&run, &usual, stalls))
+        .filter_map(|run| Peak::of(&run, &usual, still))
         .collect()
 }
 
 impl Peak {
     /// What a run of slow exchanges comes to; none of an empty one.
-    fn of(run: &[&ArmRecord], usual: &Usual, stalls: &Stalls) -> Option<Self> {
+    fn of(run: &[&ArmRecord], usual: &Usual, still: &Still) -> Option<Self> {
         let first = run.first()?;
         let (mut parts, mut weights) = (Parts::default(), [0.0; Cause::ALL.len()]);
         for record in run {
-            let longer = parts_of(record, usual, stalls);
+            let longer = parts_of(record, usual, still);
             for (weight, cause) in weights.iter_mut().zip(Cause::ALL) {
                 *weight += (longer.of(cause) as f64).powi(2);
             }
@@ -149,21 +157,35 @@ impl Peak {
     }
 }
 
-/// By how much which part of a slow exchange was longer than usual.
-fn parts_of(record: &ArmRecord, usual: &Usual, stalls: &Stalls) -> Parts {
-    let mut parts = Parts::default();
-    let split = &record.split;
-    parts.add(Cause::LocalQueue, split.queue_us.unwrap_or(0).saturating_sub(usual.queue_us));
-    parts.add(Cause::Lookup, split.lookup_us.unwrap_or(0));
-    parts.add(Cause::Dial, split.dial_us.unwrap_or(0));
-    parts.add(Cause::RemoteHold, record.hold_us.unwrap_or(0).saturating_sub(usual.hold_us));
+/// By how much which part of a slow exchange was longer than usual, without what the machines of both ends took of it.
+fn parts_of(record: &ArmRecord, usual: &Usual, still: &Still) -> Parts {
+    let (mut parts, split, span) = (Parts::default(), &record.split, span_of(record));
+    let mut queue = split.queue_us.unwrap_or(0).saturating_sub(usual.queue_us);
     let mut left = transit_us(record).saturating_sub(usual.transit_us);
+    let mut hold = record.hold_us.unwrap_or(0).saturating_sub(usual.hold_us);
+    let (mut lookup, mut dial) = (split.lookup_us.unwrap_or(0), split.dial_us.unwrap_or(0));
+    let due = record.at_ms.saturating_sub(split.before_us() / 1000);
+    let asker = still.waited.at_edges(&record.peer, (due, span.1));
+    parts.add(Cause::AskerStall, taken(asker, [&mut queue, &mut left, &mut dial, &mut lookup]));
+    let receiver = still.waited.at_once(&record.dest, span);
+    parts.add(Cause::ReceiverStall, taken(receiver, [&mut left, &mut hold, &mut dial]));
     for (who, cause) in [(record.peer, Cause::LocalQueue), (record.dest, Cause::RemoteHold)] {
-        let stood_still = stalls.during(&who, record.peer, span_of(record)).saturating_mul(1000).min(left);
-        parts.add(cause, stood_still);
-        left -= stood_still;
+        let stood_still = still.stalls.during(&who, record.peer, span).saturating_mul(1000);
+        parts.add(cause, taken(stood_still, [&mut left]));
     }
     let way = if record.path == Path::Relayed && !usual.relayed { Cause::Path } else { Cause::Network };
-    parts.add(way, left);
+    let own = [Cause::LocalQueue, Cause::Lookup, Cause::Dial, way, Cause::RemoteHold];
+    own.into_iter().zip([queue, lookup, dial, left, hold]).for_each(|(cause, us)| parts.add(cause, us));
     parts
+}
+
+/// Takes up to `budget` from parts, one after the other; how much that was.
+fn taken<const N: usize>(budget: u64, from: [&mut u64; N]) -> u64 {
+    let mut rest = budget;
+    for part in from {
+        let take = rest.min(*part);
+        *part -= take;
+        rest -= take;
+    }
+    budget - rest
 }
