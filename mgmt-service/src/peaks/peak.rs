@@ -8,11 +8,12 @@
 use overlay::PeerId;
 
 use super::cause::{Cause, Parts};
+use super::child::{Child, Children, cause_of};
 use super::robust::{median, spread};
 use super::run::{by_pair, runs};
 use super::stalls::Stalls;
 use super::waits::Waited;
-use crate::arm::{ArmRecord, Path, Status};
+use crate::arm::{ArmRecord, Correlator, Path, Status};
 use crate::limits::{PEAK_EXCESS_MIN, PEAK_RECORDS_MIN, PEAK_SIGMAS};
 
 /// A stretch of slow exchanges of one pair.
@@ -41,24 +42,33 @@ pub struct Peak {
     pub cause: Cause,
     /// Its share of what was longer, over all of them (0 to 1).
     pub share: f64,
+    /// Which exchange was the slowest.
+    pub slowest: Correlator,
+    /// For how long that one waited for something else meanwhile, as its asker says.
+    pub blocked_us: u64,
+    /// The longest part of that one that was measured as a transaction of its own.
+    pub child: Option<Child>,
 }
 
 /// The peaks among `records`, with their causes.
 #[must_use]
 pub fn explain(records: &[ArmRecord]) -> Vec<Peak> {
     let waited = Waited::of(records);
-    let still = Still { stalls: Stalls::of(records, &waited), waited };
+    let children = Children::of(records);
+    let evidence = Evidence { stalls: Stalls::of(records, &waited), waited, children };
     let answered = records.iter().filter(|record| record.status == Status::Good);
     let mut peaks: Vec<Peak> =
-        by_pair(answered).into_iter().flat_map(|pair| peaks_of(&pair, &still)).collect();
+        by_pair(answered).into_iter().flat_map(|pair| peaks_of(&pair, &evidence)).collect();
     peaks.sort_by_key(|peak| peak.since_ms);
     peaks
 }
 
-/// When whose process stood still: by itself, and because its machine had no time for it.
-struct Still {
+/// What records say of other records.
+struct Evidence<'a> {
+    /// When whose process stood still: by itself, and because its machine had no time for it.
     stalls: Stalls,
     waited: Waited,
+    children: Children<'a>,
 }
 
 /// What is usual for a pair: the first quartiles, so that a peak may last for more than half of the time.
@@ -119,20 +129,21 @@ fn span_of(record: &ArmRecord) -> (u64, u64) {
     (record.at_ms, record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000))
 }
 
-fn peaks_of(pair: &[&ArmRecord], still: &Still) -> Vec<Peak> {
+fn peaks_of(pair: &[&ArmRecord], evidence: &Evidence<'_>) -> Vec<Peak> {
     let Some(usual) = Usual::of(pair) else { return Vec::new() };
     runs(pair, |record| total_us(record) > usual.slow_us)
-        .filter_map(|run| Peak::of(&run, &usual, still))
+        .filter_map(|run| Peak::of(&run, &usual, evidence))
         .collect()
 }
 
 impl Peak {
     /// What a run of slow exchanges comes to; none of an empty one.
-    fn of(run: &[&ArmRecord], usual: &Usual, still: &Still) -> Option<Self> {
+    fn of(run: &[&ArmRecord], usual: &Usual, evidence: &Evidence<'_>) -> Option<Self> {
         let first = run.first()?;
+        let slowest = run.iter().max_by_key(|record| total_us(record))?;
         let (mut parts, mut weights) = (Parts::default(), [0.0; Cause::ALL.len()]);
         for record in run {
-            let longer = parts_of(record, usual, still);
+            let longer = parts_of(record, usual, evidence);
             for (weight, cause) in weights.iter_mut().zip(Cause::ALL) {
                 *weight += (longer.of(cause) as f64).powi(2);
             }
@@ -148,29 +159,50 @@ impl Peak {
             since_ms: first.at_ms.saturating_sub(first.split.before_us() / 1000),
             until_ms: run.iter().map(|record| span_of(record).1).max().unwrap_or(first.at_ms),
             count: run.iter().map(|record| record.weight()).sum(),
-            slowest_us: run.iter().map(|record| total_us(record)).max().unwrap_or(0),
+            slowest_us: total_us(slowest),
             usual_us: usual.total_us,
             parts,
             cause,
             share: parts.of(cause) as f64 / parts.total().max(1) as f64,
+            slowest: slowest.correlator,
+            blocked_us: slowest.details.blocked_us,
+            child: evidence.children.longest(slowest).map(|child| Child {
+                peer: child.peer,
+                transaction: child.transaction.to_string(),
+                correlator: child.correlator,
+                response_us: child.response_us.unwrap_or(0),
+            }),
         })
     }
 }
 
 /// By how much which part of a slow exchange was longer than usual, without what the machines of both ends took of it.
-fn parts_of(record: &ArmRecord, usual: &Usual, still: &Still) -> Parts {
+fn parts_of(record: &ArmRecord, usual: &Usual, evidence: &Evidence<'_>) -> Parts {
     let (mut parts, split, span) = (Parts::default(), &record.split, span_of(record));
     let mut queue = split.queue_us.unwrap_or(0).saturating_sub(usual.queue_us);
     let mut left = transit_us(record).saturating_sub(usual.transit_us);
     let mut hold = record.hold_us.unwrap_or(0).saturating_sub(usual.hold_us);
     let (mut lookup, mut dial) = (split.lookup_us.unwrap_or(0), split.dial_us.unwrap_or(0));
+    // What the exchange did or waited for meanwhile, by its own records, is no time on the way.
+    if let Some(child) = evidence.children.longest(record) {
+        let cause = cause_of(child, record);
+        let took = child.response_us.unwrap_or(0);
+        let taken = if cause == Cause::RemoteHold {
+            taken(took, [&mut hold, &mut left])
+        } else {
+            taken(took, [&mut left])
+        };
+        parts.add(cause, taken);
+    }
+    let blocked = record.details.blocked_us.saturating_sub(parts.total());
+    parts.add(Cause::LocalQueue, taken(blocked, [&mut left]));
     let due = record.at_ms.saturating_sub(split.before_us() / 1000);
-    let asker = still.waited.at_edges(&record.peer, (due, span.1));
+    let asker = evidence.waited.at_edges(&record.peer, (due, span.1));
     parts.add(Cause::AskerStall, taken(asker, [&mut queue, &mut left, &mut dial, &mut lookup]));
-    let receiver = still.waited.at_once(&record.dest, span);
+    let receiver = evidence.waited.at_once(&record.dest, span);
     parts.add(Cause::ReceiverStall, taken(receiver, [&mut left, &mut hold, &mut dial]));
     for (who, cause) in [(record.peer, Cause::LocalQueue), (record.dest, Cause::RemoteHold)] {
-        let stood_still = still.stalls.during(&who, record.peer, span).saturating_mul(1000);
+        let stood_still = evidence.stalls.during(&who, record.peer, span).saturating_mul(1000);
         parts.add(cause, taken(stood_still, [&mut left]));
     }
     let way = if record.path == Path::Relayed && !usual.relayed { Cause::Path } else { Cause::Network };

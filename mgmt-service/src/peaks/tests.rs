@@ -4,6 +4,7 @@ use overlay::PeerId;
 use proptest::prelude::*;
 
 mod failures;
+mod still;
 
 use super::*;
 use crate::arm::{ArmRecord, Path, Split, Status};
