@@ -3,6 +3,7 @@
 //! In: records of all peers, in any order. Out: peaks in the order of their starts; none in quiet. Every slow exchange is
 //! split into the parts that records carry; what lies between question and answer and is not the receiver's hold went to
 //! a process that stood still (its own records tell, because its own questions left late), to a relay, or to the network.
+//! What a machine without a processor to spare took is told by records that follow: until then an exchange is no peak.
 //! Costs a sort.
 
 use overlay::PeerId;
@@ -131,7 +132,11 @@ fn span_of(record: &ArmRecord) -> (u64, u64) {
 
 fn peaks_of(pair: &[&ArmRecord], evidence: &Evidence<'_>) -> Vec<Peak> {
     let Some(usual) = Usual::of(pair) else { return Vec::new() };
-    runs(pair, |record| total_us(record) > usual.slow_us)
+    let waited = &evidence.waited;
+    let is_told = |record: &ArmRecord| {
+        [record.peer, record.dest].iter().all(|who| waited.has_told(who, span_of(record).1))
+    };
+    runs(pair, |record| total_us(record) > usual.slow_us && is_told(record))
         .filter_map(|run| Peak::of(&run, &usual, evidence))
         .collect()
 }
@@ -205,8 +210,11 @@ fn parts_of(record: &ArmRecord, usual: &Usual, evidence: &Evidence<'_>) -> Parts
         let stood_still = evidence.stalls.during(&who, record.peer, span).saturating_mul(1000);
         parts.add(cause, taken(stood_still, [&mut left]));
     }
-    let way = if record.path == Path::Relayed && !usual.relayed { Cause::Path } else { Cause::Network };
-    let own = [Cause::LocalQueue, Cause::Lookup, Cause::Dial, way, Cause::RemoteHold];
+    // A relay that is not usual is to be found and dialed, too.
+    let new_way = record.path == Path::Relayed && !usual.relayed;
+    let [finding, dialing, way] =
+        if new_way { [Cause::Path; 3] } else { [Cause::Lookup, Cause::Dial, Cause::Network] };
+    let own = [Cause::LocalQueue, finding, dialing, way, Cause::RemoteHold];
     own.into_iter().zip([queue, lookup, dial, left, hold]).for_each(|(cause, us)| parts.add(cause, us));
     parts
 }

@@ -145,6 +145,28 @@ fn a_peak_may_last_for_more_than_half_of_the_time() {
 }
 
 #[test]
+fn setting_up_a_relay_that_is_not_usual_is_told_by_the_path() {
+    for relayed in [true, false] {
+        let mut world = World::quiet();
+        if !relayed {
+            // Where a relay is usual, a slow dial of it is a slow dial.
+            world.records.iter_mut().for_each(|record| record.path = Path::Relayed);
+        }
+        world.inject(|record| {
+            record.path = Path::Relayed;
+            if record.at_ms == 1_300_000 {
+                record.split.lookup_us = Some(700_000);
+                record.split.dial_us = Some(900_000);
+            } else {
+                slower(record, 60_000);
+            }
+        });
+        let cause = if relayed { Cause::Path } else { Cause::Dial };
+        assert_eq!(world.only_peak().cause, cause);
+    }
+}
+
+#[test]
 fn a_relay_that_is_usual_is_no_cause() {
     let mut world = World::quiet();
     world.records.iter_mut().for_each(|record| record.path = Path::Relayed);

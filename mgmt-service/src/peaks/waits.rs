@@ -8,25 +8,45 @@ use std::collections::BTreeMap;
 use overlay::PeerId;
 
 use crate::arm::{ArmRecord, Wait};
-use crate::limits::{CLOCK_SKEW_MAX, WAIT_EDGE};
+use crate::limits::{CLOCK_SKEW_MAX, WAIT_EDGE, WAIT_SLOT};
 
-/// Of each peer its slots, by its own clock, in the order of time.
-pub(super) struct Waited(BTreeMap<PeerId, Vec<Wait>>);
+/// What each peer that tells of its waits has told, by its own clock.
+pub(super) struct Waited(BTreeMap<PeerId, Told>);
+
+#[derive(Default)]
+struct Told {
+    /// In the order of time.
+    slots: Vec<Wait>,
+    /// Start of its newest record, in ms since 1970.
+    newest_ms: u64,
+}
 
 impl Waited {
     pub(super) fn of(records: &[ArmRecord]) -> Self {
-        let mut slots: BTreeMap<PeerId, Vec<Wait>> = BTreeMap::new();
+        let mut all: BTreeMap<PeerId, Told> = BTreeMap::new();
         for record in records {
             for wait in record.waits() {
-                slots.entry(record.peer).or_default().push(wait);
+                all.entry(record.peer).or_default().slots.push(wait);
             }
         }
-        slots.values_mut().for_each(|slots| {
+        for record in records {
+            if let Some(told) = all.get_mut(&record.peer) {
+                told.newest_ms = told.newest_ms.max(record.at_ms);
+            }
+        }
+        all.values_mut().for_each(|Told { slots, .. }| {
             slots.sort_unstable_by_key(|wait| (wait.until_ms, wait.from_ms));
             // A slot is told once; who tells it again makes it no longer.
             slots.dedup_by_key(|wait| wait.until_ms);
         });
-        Self(slots)
+        Self(all)
+    }
+
+    /// Whether `who` has had the time to tell what it waited for until then: slots end, and a record has to follow. One
+    /// that never told anything is not waited for.
+    pub(super) fn has_told(&self, who: &PeerId, until_ms: u64) -> bool {
+        let told = |told: &Told| told.newest_ms >= until_ms.saturating_add(2 * ms(WAIT_SLOT));
+        self.0.get(who).is_none_or(told)
     }
 
     /// For how many microseconds `who` waited at the edges of this span of its own clock: while it sent, and while it
@@ -58,7 +78,7 @@ impl Waited {
     }
 
     fn touching(&self, who: &PeerId, from: u64, to: u64) -> &[Wait] {
-        let slots = self.0.get(who).map_or(&[][..], Vec::as_slice);
+        let slots = self.0.get(who).map_or(&[][..], |told| &told.slots);
         let (first, last) = (
             slots.partition_point(|wait| wait.until_ms < from),
             slots.partition_point(|wait| wait.from_ms <= to),

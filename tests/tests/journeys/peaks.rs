@@ -102,7 +102,7 @@ fn a_slow_link_is_told_from_both_ends() {
     circle.link.delay(Duration::ZERO);
     let made = made.ends();
     let told = circle.told();
-    told.has_peaks(&made, &[("alice", "bob", &["network"]), ("bob", "alice", &["network"])]);
+    told.has_peaks(&made, &[("alice", "bob", "network"), ("bob", "alice", "network")]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_process_that_stood_still_is_told_as_busy_by_its_buddy_and_as_late_by_itself
     circle.bob_stands_still();
     let made = made.ends();
     let told = circle.told();
-    told.has_peaks(&made, &[("alice", "bob", &["remote-hold"]), ("bob", "alice", &["local-queue"])]);
+    told.has_peaks(&made, &[("alice", "bob", "remote-hold"), ("bob", "alice", "local-queue")]);
 }
 
 #[test]

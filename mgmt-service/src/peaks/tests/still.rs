@@ -75,6 +75,22 @@ fn a_wait_long_before_or_after_explains_nothing() {
     assert_eq!(world.only_peak().cause, Cause::Network);
 }
 
+#[test]
+fn what_the_records_to_come_may_explain_is_told_with_them() {
+    let mut world = World::quiet();
+    for record in world.records.iter_mut().filter(|record| record.at_ms == 1_599_000) {
+        slower(record, 60_000);
+    }
+    assert_eq!(explain(&world.records).len(), 2, "nobody ever waited");
+    let alice = world.alice;
+    waited(&mut world, alice, &[(1_309_000, 250)]);
+    assert_eq!(explain(&world.records), []);
+    let last = |record: &&ArmRecord| record.peer == alice && record.at_ms == 1_598_000;
+    let next = world.records.iter().find(last).unwrap().clone();
+    world.records.push(ArmRecord { at_ms: 1_600_000, ..next });
+    assert_eq!(explain(&world.records).len(), 2);
+}
+
 /// A part of Alice's exchange of second 301, measured by `peer` as a transaction named so.
 fn child(world: &World, peer: PeerId, name: &str, us: u64) -> ArmRecord {
     let parent = Parent { trace: TraceId::from_bytes([1; 16]), span: Correlator(77) };
