@@ -82,3 +82,27 @@ fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_thread_waited_for_only_grows() {
+        // None where the operating system does not count.
+        let (Some(before), Some(after)) = (waited(), waited()) else { return };
+        let own = before.iter().filter_map(|(thread, ns)| Some((*ns, *after.get(thread)?)));
+        let both: Vec<_> = own.collect();
+        assert!(!both.is_empty() && both.iter().all(|(before, after)| before <= after), "{both:?}");
+    }
+
+    #[tokio::test]
+    async fn looking_ends_with_who_wanted_to_know() {
+        let watched = ProcessorWaits::watch();
+        let looked = watched.task.abort_handle();
+        drop(watched);
+        while !looked.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+}

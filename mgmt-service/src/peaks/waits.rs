@@ -74,7 +74,9 @@ impl Waited {
 
     fn within(&self, who: &PeerId, from: u64, to: u64) -> u64 {
         let waits = self.touching(who, from, to).iter().map(|wait| wait.waited_ms);
-        waits.fold(0, u64::saturating_add).saturating_mul(1000)
+        // A wait is counted where it ends, so all of a slot counts; but no more than there was time to wait.
+        let most = to.saturating_sub(from).saturating_add(1);
+        waits.fold(0, u64::saturating_add).min(most).saturating_mul(1000)
     }
 
     fn touching(&self, who: &PeerId, from: u64, to: u64) -> &[Wait] {

@@ -56,13 +56,13 @@ fn a_slow_link_between_restless_machines_stays_the_cause() {
     world.inject(|record| slower(record, 2_400_000));
     let (alice, bob) = (world.alice, world.bob);
     for peer in [alice, bob] {
-        // Each third of the time, all the while.
-        let slots: Vec<_> = (0..7).map(|slot| (1_300_000 + slot * 250, 80)).collect();
+        // No thread of theirs ever ran at once.
+        let slots: Vec<_> = (0..7).map(|slot| (1_299_750 + slot * 250, 250)).collect();
         waited(&mut world, peer, &slots);
     }
     let peak = world.only_peak();
     assert_eq!(peak.cause, Cause::Network, "{peak:?}");
-    assert!(peak.share > 0.7, "{peak:?}");
+    assert!(peak.share > 0.5, "{peak:?}");
 }
 
 #[test]

@@ -1,0 +1,22 @@
+//! Bounds of what is a peak, and of what may explain it.
+
+use std::time::Duration;
+
+/// How much slower than usual a transaction must be to be a peak: what a person does not notice is none.
+pub const PEAK_EXCESS_MIN: Duration = Duration::from_millis(20);
+
+/// How many robust standard deviations above the usual a peak begins.
+pub const PEAK_SIGMAS: f64 = 8.0;
+
+/// Transactions of a pair below which nothing is usual.
+pub const PEAK_RECORDS_MIN: usize = 8;
+
+/// Usual transactions within one peak: fewer between two slow ones don't end it.
+pub const PEAK_GAP_MAX: usize = 2;
+
+/// How long before the start and before the end of a transaction its asker's wait for a processor still explains it. What
+/// lies between is no time in which it had anything to do.
+pub const WAIT_EDGE: Duration = Duration::from_millis(250);
+
+/// How far the clocks of two peers may be apart for what one says to explain what the other sees.
+pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(1);
