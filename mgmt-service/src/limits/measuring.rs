@@ -1,17 +1,5 @@
 //! Bounds of what being measured and asked costs a peer: memory that is taken only when it is needed, looks at objects.
 
-use std::time::Duration;
-
-/// Length of the slots in which a process looks how long it waited for a processor: four looks a second, of some 0.1 ms
-/// each.
-pub const WAIT_SLOT: Duration = Duration::from_millis(250);
-
-/// A wait in a slot that is worth telling: half of what can make a peak.
-pub const WAIT_TOLD_MIN: Duration = Duration::from_millis(10);
-
-/// Slots that wait for a record to tell them, which has room for no more. Reached: the least wait is forgotten.
-pub const WAITS_TOLD_MAX: usize = 7;
-
 /// Places that a consumer's queue begins with, 36 KB. Reached: it takes eight times as many, up to its capacity, once.
 pub const QUEUE_PLACES_FIRST: usize = 256;
 

@@ -20,3 +20,13 @@ pub const WAIT_EDGE: Duration = Duration::from_millis(250);
 
 /// How far the clocks of two peers may be apart for what one says to explain what the other sees.
 pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(1);
+
+/// Length of the slots in which a process looks how long it waited for a processor: four looks a second, of some 0.1 ms
+/// each.
+pub const WAIT_SLOT: Duration = Duration::from_millis(250);
+
+/// A wait in a slot that is worth telling: half of what can make a peak.
+pub const WAIT_TOLD_MIN: Duration = Duration::from_millis(10);
+
+/// Slots that wait for a record to tell them, which has room for no more. Reached: the least wait is forgotten.
+pub const WAITS_TOLD_MAX: usize = 7;
