@@ -13,7 +13,7 @@ use super::levels::{Account, ServiceLevel, accounts, by_link, by_peer, whole_gro
 use crate::arm::{ArmRecord, rfc3339_ms};
 use crate::limits::REPORT_LINES_MAX;
 use crate::objectives::Standing;
-use crate::peaks::{Cause, Outage, Peak, explain, outages};
+use crate::peaks::{Cause, Child, Outage, Peak, explain, outages};
 use crate::store::{Level, StoredPeer, Used};
 use crate::summary::milliseconds;
 
@@ -97,7 +97,8 @@ impl Report {
                 "peer": peak.peer.to_string(), "dest": peak.dest.to_string(), "transaction": peak.transaction,
                 "since_at": rfc3339_ms(peak.since_ms), "until_at": rfc3339_ms(peak.until_ms), "count": peak.count,
                 "slowest_us": peak.slowest_us, "usual_us": peak.usual_us, "cause": peak.cause.as_str(),
-                "share": peak.share, "longer": peak.parts.to_json(),
+                "share": peak.share, "longer": peak.parts.to_json(), "slowest_corr": peak.slowest.to_string(),
+                "blocked_us": peak.blocked_us, "child": peak.child.as_ref().map(Child::to_json),
             })
         });
         json!({
@@ -154,8 +155,26 @@ impl Report {
                 })
                 .collect();
             writeln!(f, "      longer by, in ms each: {}", parts.join(", "))?;
+            self.write_slowest(f, peak)?;
         }
         more(f, self.peaks.len())
+    }
+
+    /// What the slowest exchange of a peak did meanwhile, if it says so.
+    fn write_slowest(&self, f: &mut fmt::Formatter<'_>, peak: &Peak) -> fmt::Result {
+        if let Some(child) = &peak.child {
+            let (took, who) = (milliseconds(child.response_us as f64), self.name(&child.peer));
+            // As peers name it.
+            let name: String =
+                child.transaction.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+            let corr = child.correlator;
+            writeln!(f, "      of {}: {took} ms in {name} {corr} at {who}", peak.slowest)?;
+        }
+        if peak.blocked_us > 0 {
+            let blocked = milliseconds(peak.blocked_us as f64);
+            writeln!(f, "      of {}: blocked for {blocked} ms", peak.slowest)?;
+        }
+        Ok(())
     }
 
     fn write_outages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
