@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use overlay::PeerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite_migration::Error as MigrationError;
 
 use super::details;
 use super::error::StoreError;
@@ -68,20 +69,23 @@ impl Store {
     /// Opens an existing store for reading, whoever writes it.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] when there is none.
+    /// [`StoreError::Missing`] when there is none, [`StoreError::Open`] when this user may not see that, or it is of another
+    /// version or no store at all.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing { path: path.to_owned() });
+        let here = || path.to_owned();
+        if !path.try_exists().map_err(|source| OpenError::Io { path: here(), source })? {
+            return Err(StoreError::Missing { path: here() });
         }
+        let unreadable = |source| OpenError::Database { path: here(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = Connection::open_with_flags(path, flags).map_err(unreadable)?;
         connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
+        let other = |reason: String| OpenError::Migration { path: here(), reason };
         match MIGRATIONS.pending_migrations(&connection) {
             Ok(0) => Ok(Self { connection, ids: Ids::default() }),
-            _ => {
-                let reason = "it is of another version; run `mgmt collect` once".to_owned();
-                Err(OpenError::Migration { path: path.to_owned(), reason }.into())
-            }
+            Ok(_) => Err(other("it is of another version; run `mgmt collect` once".to_owned()).into()),
+            Err(MigrationError::RusqliteError { err, .. }) => Err(unreadable(err).into()),
+            Err(error) => Err(other(error.to_string()).into()),
         }
     }
 

@@ -230,3 +230,19 @@ fn what_an_older_version_kept_under_ids_stands_under_the_pseudonym_once_its_agen
         3
     );
 }
+
+#[test]
+fn a_store_that_cannot_be_read_says_why_and_is_not_said_to_be_missing_or_of_another_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let why = |path: &Path| Store::read(path).unwrap_err().to_string();
+    let garbage = dir.path().join("garbage.db");
+    std::fs::write(&garbage, [b'x'; 4096]).unwrap();
+    assert!(why(&garbage).ends_with("garbage.db: file is not a database"), "{}", why(&garbage));
+    // Whether there is anything the system does not say here, as in a directory of somebody else.
+    let beyond = why(&garbage.join("records.db"));
+    assert!(beyond.contains("os error") && !beyond.contains("none yet"), "{beyond}");
+    let newer = dir.path().join("newer.db");
+    drop(Store::open(&newer).unwrap());
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(why(&newer).contains("of another version"), "{}", why(&newer));
+}
