@@ -55,7 +55,8 @@ fn an_objective_that_burns_is_shown_told_as_an_alarm_and_agrees_with_the_report(
         format!("[[objective]]\nname = \"{name}\"\n{what}\nwindows = [\"1m\", \"1h\"]\n")
     };
     let impossible = objective("quick", "latency_ms = 0.001\nshare = 0.9");
-    std::fs::write(&file, objective("there", "availability = 0.01") + &impossible).unwrap();
+    let mistyped = objective("nobody's", "availability = 0.9\ndest = \"nobdy\"");
+    std::fs::write(&file, objective("there", "availability = 0.01") + &impossible + &mistyped).unwrap();
     let slo = ["--slo", file.to_str().unwrap()];
     let served = couple.serve(&slo);
     let alarm = |state: &Value, kind: &str| {
@@ -72,6 +73,10 @@ fn an_objective_that_burns_is_shown_told_as_an_alarm_and_agrees_with_the_report(
     let report = report(&couple, &slo);
     let told: Value = serde_json::from_str(&report.stdout.concat()).unwrap();
     assert!(report.code == Some(1) && told["objectives"][1]["broken"] == json!(true), "{report:?}");
+    // What is about nobody is not kept either.
+    assert!(standings[2]["no_data"] == json!(true) && standings[1]["no_data"] == json!(false), "{standings}");
+    let text = couple.mgmt(&["report", slo[0], slo[1]]).run().stdout.join("\n");
+    assert!(text.contains("objective \"nobody's\" (90 %): no data;"), "{text}");
     assert_eq!(state["manager"], json!({"role": "open", "may_change": false}));
 
     // Figures say of how many agents they tell.
