@@ -87,3 +87,19 @@ fn an_objective_that_burns_is_shown_told_as_an_alarm_and_agrees_with_the_report(
     let exit = couple.mgmt(&["serve", slo[0], slo[1]]).run();
     assert!(exit.code == Some(2) && exit.stderr.contains("objectives.toml"), "{exit:?}");
 }
+
+#[test]
+fn somebody_without_buddies_reports_as_long_as_it_is_reached_and_then_no_more() {
+    let couple = Couple::start("200ms");
+    let lonely = couple.messenger("carol");
+    let served = couple.serve(&[]);
+    let agents = |reporting: u64| {
+        let wanted = json!({ "expected": 3, "reporting": reporting, "beyond": 0 });
+        move |state: &Value| state["agents"] == wanted
+    };
+    let state = served.state("three that report", agents(3));
+    let row = state["peers"].as_array().unwrap().iter().find(|peer| peer["name"] == "carol").unwrap().clone();
+    assert_eq!((&row["reporting"], &row["records"]), (&json!(true), &json!(0)));
+    drop(lonely);
+    served.state("one that does not", agents(2));
+}
