@@ -114,7 +114,10 @@ async fn perform(
         Command::Aggregate { level, interval, duration } => {
             aggregate::aggregate(&session, (level, interval), duration, &mut signals, output).await
         }
-        Command::Totals { json } => or_signal(aggregate::totals(&session, json, output), &mut signals).await,
+        Command::Totals { json, check } => tokio::select! {
+            done = aggregate::totals(&session, json, check, output) => done,
+            signal = signals.recv() => Ok(signal.exit_code()),
+        },
         Command::Serve { http, otlp, slo, silent_after, .. } => {
             let keeping = (retention, silent_after);
             serve::serve(&session, http, (otlp, slo.as_deref()), keeping, &mut signals, output).await

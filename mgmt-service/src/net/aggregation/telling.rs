@@ -6,10 +6,12 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use overlay::{Peer, Queries, Query, RefuseReason};
+use overlay::{Peer, Query, RefuseReason};
+use tokio::time::sleep;
 
 use crate::access::{Access, Verb};
 use crate::aggregate::{TOLD_HANDLER, Told, TreeAnswer, TreeQuestion};
+use crate::limits::AGENT_PUBLISH_RETRY;
 use crate::net::ManagementGroup;
 use crate::net::counters::ChildCounters;
 
@@ -31,33 +33,35 @@ impl Remembered {
 
 /// Who answers for one peer.
 pub(super) struct Teller {
-    queries: Option<Queries>,
+    peer: Peer,
     place: ManagementGroup,
     remembered: Remembered,
     counters: Arc<ChildCounters>,
 }
 
 impl Teller {
-    /// For `peer`, unless somebody answers there already: then that one does, and these reports can't be checked.
+    /// For `peer`.
     pub(super) fn new(
         peer: &Peer,
         place: &ManagementGroup,
         remembered: &Remembered,
         counters: &Arc<ChildCounters>,
     ) -> Self {
-        let queries = peer.register_handler(TOLD_HANDLER);
-        if let Err(error) = &queries {
-            tracing::warn!(reason = %error, "what this peer reports can't be checked");
-        }
-        let (remembered, counters) = (remembered.clone(), counters.clone());
-        Self { queries: queries.ok(), place: place.clone(), remembered, counters }
+        let (peer, place) = (peer.clone(), place.clone());
+        Self { peer, place, remembered: remembered.clone(), counters: counters.clone() }
     }
 
-    /// Answers until it is dropped.
-    pub(super) async fn run(mut self) {
-        while let Some(queries) = &mut self.queries
-            && let Some(query) = queries.recv().await
-        {
+    /// Answers until it is dropped. While another one answers at the same peer these reports can't be checked.
+    pub(super) async fn run(self) {
+        let mut queries = loop {
+            match self.peer.register_handler(TOLD_HANDLER) {
+                Ok(queries) => break queries,
+                // An earlier run may be about to end.
+                Err(error) => tracing::debug!(reason = %error, "what this peer reports can't be checked yet"),
+            }
+            sleep(AGENT_PUBLISH_RETRY).await;
+        };
+        while let Some(query) = queries.recv().await {
             match self.answer_to(&query) {
                 Ok(answer) => {
                     self.counters.checks_answered.add(1);
