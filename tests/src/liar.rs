@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mgmt_service::aggregate::{
-    Aggregator, Beat, Fate, Figure, FromChild, FromParent, Ledger, Newcomer, Offered, PartsAnswer, Report, Settled,
-    Stamp, TOLD_HANDLER, TREE_HANDLER, Told, TotalsAnswer, TreeAnswer, TreeQuestion, tree_pipe_id,
+    Aggregator, Beat, Fate, Figure, FromChild, FromParent, Ledger, Newcomer, Offered, PartsAnswer, Report,
+    Settled, Stamp, TOLD_HANDLER, TREE_HANDLER, Told, TotalsAnswer, TreeAnswer, TreeQuestion, tree_pipe_id,
 };
 use mgmt_service::net::ManagementGroup;
 use overlay::{Advertisement, AdvertisementKind, BidiPipe, Lifetime, Peer, PeerId, PipeSender, Query};

@@ -25,7 +25,7 @@ pub enum Finding {
     /// All along the path the same was said.
     Agrees,
     /// An aggregator and another, or itself, can't both be right.
-    Contradicts(Contradiction),
+    Contradicts(Box<Contradiction>),
     /// Nobody can tell, and this peer is why.
     NotCheckable(PeerId, NotCheckable),
 }
@@ -35,6 +35,8 @@ pub enum Finding {
 pub enum NotCheckable {
     /// It is gone, or does not answer in time.
     Unreachable,
+    /// It is no member of the group, or none any more.
+    NoMember,
     /// It answers no such question.
     Refuses,
     /// It does not remember the interval any more.
@@ -71,8 +73,6 @@ pub enum Lie {
     NeverSent,
     /// The child's report is in none of the aggregator's, though it said that it had handed it on.
     Dropped,
-    /// Who is said to be a child is no member of the group.
-    NoMember,
 }
 
 /// The figures of a report in three numbers.
@@ -91,7 +91,9 @@ pub struct Brief {
 pub struct Check {
     /// Which interval it began with.
     pub interval: u64,
-    /// Who was asked, in that order: down from a root, or up from a peer that measures.
+    /// Down from a root; else up from a peer that measures.
+    pub down: bool,
+    /// Who was asked, in that order.
     pub path: Vec<PeerId>,
     /// What came of it.
     pub finding: Finding,
@@ -127,7 +129,7 @@ impl Checks {
     /// Who contradicts whom, each check with its own.
     pub fn contradictions(&self) -> impl Iterator<Item = (&Check, &Contradiction)> {
         self.checks.iter().filter_map(|check| match &check.finding {
-            Finding::Contradicts(contradiction) => Some((check, contradiction)),
+            Finding::Contradicts(contradiction) => Some((check, contradiction.as_ref())),
             Finding::Agrees | Finding::NotCheckable(..) => None,
         })
     }
@@ -137,6 +139,23 @@ impl Checks {
     pub fn contradicted(&self) -> BTreeMap<PeerId, usize> {
         let mut by = BTreeMap::new();
         self.contradictions().for_each(|(_, found)| *by.entry(found.aggregator).or_default() += 1);
+        by
+    }
+
+    /// In how many checks each aggregator was found to have counted a child that can't be asked: nobody reaches it, or it is
+    /// no member. It may have gone since, or may never have been there.
+    #[must_use]
+    pub fn unverified(&self) -> BTreeMap<PeerId, usize> {
+        let mut by = BTreeMap::new();
+        for check in self.checks.iter().filter(|check| check.down) {
+            if let ([.., aggregator, child], Finding::NotCheckable(peer, why)) =
+                (&*check.path, &check.finding)
+                && child == peer
+                && [NotCheckable::Unreachable, NotCheckable::NoMember].contains(why)
+            {
+                *by.entry(*aggregator).or_default() += 1;
+            }
+        }
         by
     }
 
@@ -250,7 +269,7 @@ pub(crate) fn contradiction(
     lie: Lie,
     (counted, told): (Option<Brief>, Option<Brief>),
 ) -> Finding {
-    Finding::Contradicts(Contradiction { aggregator, child, lie, counted, told })
+    Finding::Contradicts(Box::new(Contradiction { aggregator, child, lie, counted, told }))
 }
 
 /// Whether figures are the same. Where some count as others, which ones do depends on the order of merging: then only the

@@ -18,9 +18,7 @@ mod tree;
 mod uplink;
 
 pub use beat::Beat;
-pub use check::{
-    Brief, Check, Checks, Contradiction, Finding, Lie, NotCheckable, counted, holding, sums_up,
-};
+pub use check::{Brief, Check, Checks, Contradiction, Finding, Lie, NotCheckable, counted, holding, sums_up};
 pub(crate) use check::{agree, contradiction};
 pub use figures::{Figure, Figures};
 pub use ledger::{Ledger, Page, Part};

@@ -104,8 +104,10 @@ impl Told {
 
     /// `parent` has the report of `interval`.
     pub fn taken(&mut self, parent: &PeerId, interval: u64) {
-        let of_it = |entry: &&mut Entry| entry.report.stamp.interval == interval && entry.fate == Heard::Nothing;
-        let entry = self.entries.iter_mut().rev().find(|entry| of_it(entry) && entry.to.last() == Some(parent));
+        let of_it =
+            |entry: &&mut Entry| entry.report.stamp.interval == interval && entry.fate == Heard::Nothing;
+        let entry =
+            self.entries.iter_mut().rev().find(|entry| of_it(entry) && entry.to.last() == Some(parent));
         entry.into_iter().for_each(|entry| entry.fate = Heard::Taken);
     }
 
@@ -205,7 +207,11 @@ mod tests {
         assert!(!told.answer(now, Which::Holding(3)).saying.unwrap().handed_on);
         let later = Report { marks: vec![3, 4], ..report(4) };
         told.made(now, &later);
-        assert_eq!(told.answer(now, Which::Holding(3)).saying.unwrap().report, later, "it counts with that one");
+        assert_eq!(
+            told.answer(now, Which::Holding(3)).saying.unwrap().report,
+            later,
+            "it counts with that one"
+        );
         assert_eq!(told.answer(now, Which::Holding(2)).saying.unwrap().report, report(2));
     }
 

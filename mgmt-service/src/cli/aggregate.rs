@@ -95,6 +95,11 @@ fn checked(checks: &Checks) -> String {
     for (check, found) in checks.contradictions() {
         text.push_str(&format!("  interval {}: {}\n", check.interval, found.sentence()));
     }
+    for (aggregator, times) in checks.unverified() {
+        text.push_str(&format!(
+            "UNVERIFIED in {times} of {all} checks: aggregator {aggregator} counted a child that can't be asked\n"
+        ));
+    }
     for (peer, why) in checks.not_checkable() {
         text.push_str(&format!("  not checkable: {peer} ({})\n", why.as_str()));
     }

@@ -7,13 +7,18 @@ use mgmt_service::aggregate::{
     Check, Checks, Finding, Lie as Found, NotCheckable, TOLD_HANDLER, TreeQuestion, Which,
 };
 use overlay::{PeerId, QueryError, RefuseReason};
-use tests::liar::{Lie, Liar};
+use tests::liar::{Liar, Lie};
 
 use crate::aggregation::{Agent, INTERVAL, Managed, until};
 use crate::world::PATIENCE;
 
 /// Checks until something is found as wanted; whoever is accused must be `liar`.
-async fn found(managed: &Managed, agents: &[Agent], liar: PeerId, wanted: impl Fn(&Checks) -> bool) -> Checks {
+async fn found(
+    managed: &Managed,
+    agents: &[Agent],
+    liar: PeerId,
+    wanted: impl Fn(&Checks) -> bool,
+) -> Checks {
     let start = Instant::now();
     loop {
         agents.iter().for_each(|agent| agent.measure(3));
@@ -49,7 +54,9 @@ async fn caught(lie: impl AsyncFnOnce(&Managed) -> Lie) -> (Checks, PeerId) {
         assert!(agents.len() < 30, "nobody chooses one of the two");
     }
     let evident = |checks: &Checks| {
-        let invented = |(peer, why): (&PeerId, _)| lie == Lie::Invents(*peer) && why == NotCheckable::Unreachable;
+        let invented = |(peer, why): (&PeerId, _)| {
+            lie == Lie::Invents(*peer) && [NotCheckable::Unreachable, NotCheckable::NoMember].contains(&why)
+        };
         !lies(checks).is_empty() || checks.not_checkable().any(invented)
     };
     (found(&managed, &agents, peer.id(), evident).await, peer.id())
@@ -77,15 +84,17 @@ async fn who_drops_a_child_is_contradicted_by_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_invents_a_child_that_is_no_member_is_contradicted() {
+async fn who_invents_a_child_that_is_no_member_is_shown_with_it() {
     let mut stranger = None;
-    let (checks, _) = caught(async |managed| {
+    let (checks, liar) = caught(async |managed| {
         let peer = stranger.insert(managed.town.edge().await);
         Lie::Invents(peer.id())
     })
     .await;
-    assert!(lies(&checks).iter().all(|lie| *lie == Found::NoMember), "{}", checks.to_json());
-    assert!(!lies(&checks).is_empty());
+    assert!(lies(&checks).is_empty() && checks.unverified().contains_key(&liar), "{}", checks.to_json());
+    let stranger = stranger.unwrap().id();
+    let shown = checks.not_checkable().any(|found| found == (&stranger, NotCheckable::NoMember));
+    assert!(shown, "{}", checks.to_json());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,9 +111,11 @@ async fn who_invents_reports_of_a_member_is_contradicted_by_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_invents_a_child_that_nobody_can_reach_is_said_to_be_not_checkable() {
-    let (checks, _) = caught(async |_| Lie::Invents(PeerId::random())).await;
-    assert_eq!(lies(&checks), []);
+async fn who_invents_a_child_that_nobody_can_reach_is_shown_with_it() {
+    let invented = PeerId::random();
+    let (checks, liar) = caught(async |_| Lie::Invents(invented)).await;
+    assert!(lies(&checks).is_empty() && checks.unverified().contains_key(&liar), "{}", checks.to_json());
+    assert!(checks.not_checkable().any(|found| found == (&invented, NotCheckable::Unreachable)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,9 +134,12 @@ async fn nobody_honest_is_accused_while_aggregators_die_and_children_come_and_go
         until("an agent attaches", || agent.parent().is_some()).await;
     }
     let nobody = PeerId::random();
+    // All the way up, and all the way down.
     let agree = |checks: &Checks| {
         let long = |check: &&Check| check.finding == Finding::Agrees && check.path.len() == 3;
-        checks.checks.iter().filter(long).count() >= 4
+        let down = |check: &&Check| check.path.first() == Some(&root.peer.id());
+        let (down, up): (Vec<_>, Vec<_>) = checks.checks.iter().filter(long).partition(down);
+        !down.is_empty() && !up.is_empty()
     };
     found(&managed, &agents, nobody, agree).await;
     // An aggregator dies; while its children move, and one of them ends, everybody is checked.

@@ -16,7 +16,6 @@ impl Lie {
             Self::Changed => "changed",
             Self::NeverSent => "never-sent",
             Self::Dropped => "dropped",
-            Self::NoMember => "no-member",
         }
     }
 }
@@ -27,6 +26,7 @@ impl NotCheckable {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::NoMember => "no-member",
             Self::Refuses => "refuses",
             Self::Forgotten => "forgotten",
             Self::TooEarly => "too-early",
@@ -41,14 +41,18 @@ impl Contradiction {
     pub fn sentence(&self) -> String {
         let Self { aggregator, counted, told, .. } = self;
         let child = self.child.map_or_else(String::new, |child| child.to_string());
-        let brief = |brief: &Option<Brief>| brief.map_or_else(|| "nothing".to_owned(), |brief| brief.to_string());
+        let brief =
+            |brief: &Option<Brief>| brief.map_or_else(|| "nothing".to_owned(), |brief| brief.to_string());
         let (counted, told) = (brief(counted), brief(told));
         match self.lie {
             Lie::Sum => format!("{aggregator} reported {counted}; its parts are {told}"),
             Lie::Changed => format!("{aggregator} counted {counted} for {child}; that one says {told}"),
-            Lie::NeverSent => format!("{aggregator} counted {counted} for {child}; that one sent it nothing so"),
-            Lie::Dropped => format!("{aggregator} lacks what {child} says that it took and handed on: {told}"),
-            Lie::NoMember => format!("{aggregator} counted {counted} for {child}, which is no member"),
+            Lie::NeverSent => {
+                format!("{aggregator} counted {counted} for {child}; that one sent it nothing so")
+            }
+            Lie::Dropped => {
+                format!("{aggregator} lacks what {child} says that it took and handed on: {told}")
+            }
         }
     }
 }
@@ -57,10 +61,8 @@ impl Checks {
     /// Everything as one JSON object.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let by_aggregator = self.contradicted();
-        let contradicted = by_aggregator
-            .iter()
-            .map(|(aggregator, times)| json!({"aggregator": aggregator.to_string(), "checks": times}));
+        let (by_aggregator, unverified) = (self.contradicted(), self.unverified());
+        let times = |(aggregator, times): (&PeerId, &usize)| json!({"aggregator": aggregator.to_string(), "checks": times});
         json!({
             "checks": self.checks.len(),
             "agree": self.agreeing(),
@@ -68,7 +70,8 @@ impl Checks {
             "not_checkable": self.not_checkable().count(),
             "questions": self.questions,
             "bytes": self.bytes,
-            "contradicted": contradicted.collect::<Vec<_>>(),
+            "contradicted": by_aggregator.iter().map(times).collect::<Vec<_>>(),
+            "unverified": unverified.iter().map(times).collect::<Vec<_>>(),
             "results": self.checks.iter().map(Check::to_json).collect::<Vec<_>>(),
         })
     }
@@ -77,7 +80,8 @@ impl Checks {
 impl Check {
     fn to_json(&self) -> Value {
         let path: Vec<String> = self.path.iter().map(PeerId::to_string).collect();
-        let mut json = json!({"interval": self.interval, "path": path});
+        let direction = if self.down { "down" } else { "up" };
+        let mut json = json!({"interval": self.interval, "direction": direction, "path": path});
         let more = match &self.finding {
             Finding::Agrees => json!({"result": "agrees"}),
             Finding::NotCheckable(peer, why) => {

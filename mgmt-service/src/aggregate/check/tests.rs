@@ -91,7 +91,8 @@ fn definitions_that_count_as_others_are_compared_together() {
     };
     parts.extend((0..4).map(child));
     let marks = parts.iter().map(|part| part.report.stamp.mark(&part.child)).collect();
-    let mut sum = Report { marks, reporting: 4, expected: 4, ..Report::of_one(Stamp { interval: 7, boot: 1 }) };
+    let mut sum =
+        Report { marks, reporting: 4, expected: 4, ..Report::of_one(Stamp { interval: 7, boot: 1 }) };
     parts.iter().for_each(|part| sum.figures.merge(&part.report.figures));
     parts.reverse();
     assert_eq!(sums_up(PeerId::random(), &sum, &parts), Ok(()));
@@ -123,9 +124,8 @@ fn a_report_that_was_dropped_is_missed_only_where_it_must_be_known() {
     let mut sum = report(7, 9);
     sum.marks = vec![own.report.stamp.mark(&child)];
     let since = Duration::from_secs(1);
-    let check = |told: &ToldAnswer| {
-        holding(aggregator, (child, &own, since), told).map(|found| found.report.clone())
-    };
+    let check =
+        |told: &ToldAnswer| holding(aggregator, (child, &own, since), told).map(|found| found.report.clone());
     assert_eq!(check(&said(60, Some(saying(sum.clone(), aggregator)))), Ok(sum));
     assert_eq!(lie(check(&said(60, None)).map(drop)), Lie::Dropped);
     let forgotten = Err(Finding::NotCheckable(aggregator, NotCheckable::Forgotten));
@@ -138,16 +138,22 @@ fn a_report_that_was_dropped_is_missed_only_where_it_must_be_known() {
 fn checks_are_shown_by_aggregator() {
     let [aggregator, child] = [PeerId::random(), PeerId::random()];
     let briefs = (Some(Brief::of(&report(7, 9))), None);
-    let found = contradiction(aggregator, Some(child), Lie::NoMember, briefs);
+    let found = contradiction(aggregator, Some(child), Lie::NeverSent, briefs);
     let gone = Finding::NotCheckable(child, NotCheckable::Unreachable);
-    let check = |finding| Check { interval: 7, path: vec![aggregator], finding };
+    let check = |finding| Check { interval: 7, down: true, path: vec![aggregator, child], finding };
     let checks = [found.clone(), found, gone, Finding::Agrees].map(check).to_vec();
     let checks = Checks { checks, questions: 5, bytes: 6 };
     let json = checks.to_json();
-    assert_eq!((&json["contradict"], &json["agree"], &json["not_checkable"]), (&2.into(), &1.into(), &1.into()));
-    assert_eq!(json["contradicted"][0]["checks"], 2);
+    assert_eq!(
+        (&json["contradict"], &json["agree"], &json["not_checkable"]),
+        (&2.into(), &1.into(), &1.into())
+    );
+    assert_eq!(
+        (&json["contradicted"][0]["checks"], &json["unverified"][0]["checks"]),
+        (&2.into(), &1.into())
+    );
     assert_eq!(json["results"][0]["counted"]["failed"], 9);
     assert_eq!(json["results"][2]["reason"], "unreachable");
     let (_, found) = checks.contradictions().next().unwrap();
-    assert!(found.sentence().ends_with("which is no member"), "{}", found.sentence());
+    assert!(found.sentence().contains(&format!("for {child}; that one")), "{}", found.sentence());
 }

@@ -151,10 +151,14 @@ mod tests {
             kept: false,
             ago: Duration::from_millis(9),
         };
-        let told = |parents| TreeAnswer::Told(ToldAnswer { reach: Duration::MAX, saying: Some(saying(parents)) });
+        let told =
+            |parents| TreeAnswer::Told(ToldAnswer { reach: Duration::MAX, saying: Some(saying(parents)) });
         let part = |level| Part { child: peer(), level, closed: 7, report: report.clone() };
         let parts = |level, count| {
-            TreeAnswer::Parts(PartsAnswer { at: 9, page: Page { parts: vec![part(level); count], more: true } })
+            TreeAnswer::Parts(PartsAnswer {
+                at: 9,
+                page: Page { parts: vec![part(level); count], more: true },
+            })
         };
         let reach = Duration::from_millis(5);
         for answer in [TreeAnswer::Told(ToldAnswer { reach, saying: None }), parts(4, PARTS_ANSWER_MAX)] {

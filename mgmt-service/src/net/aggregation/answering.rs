@@ -39,7 +39,9 @@ impl Station {
                 TreeAnswer::Settled(self.node.settle((&aggregator, boot), &query.from, &stamps))
             }
             TreeQuestion::Told(_) => return Err(RefuseReason::Malformed),
-            TreeQuestion::Totals { .. } | TreeQuestion::Parts { .. } if !access.may(Verb::Get) => return Err(RefuseReason::Policy),
+            TreeQuestion::Totals { .. } | TreeQuestion::Parts { .. } if !access.may(Verb::Get) => {
+                return Err(RefuseReason::Policy);
+            }
             TreeQuestion::Totals { after } => {
                 let above = match *self.above.borrow() {
                     Above::Parent(peer, _) => Some(peer),

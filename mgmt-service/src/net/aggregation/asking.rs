@@ -44,7 +44,8 @@ impl Manager {
         let aggregators = self.aggregators(deadline).await;
         let (mut totals, mut roots) = (Totals::default(), Vec::new());
         totals.aggregators = aggregators.len();
-        let asking = futures::stream::iter(aggregators).map(async |aggregator| (aggregator, self.totals_of(aggregator).await));
+        let asking = futures::stream::iter(aggregators)
+            .map(async |aggregator| (aggregator, self.totals_of(aggregator).await));
         let mut answers = asking.buffer_unordered(AT_ONCE);
         while let Some((peer, answer)) = answers.next().await {
             match answer {

@@ -13,8 +13,9 @@ use overlay::{PeerId, QueryError};
 
 use super::random;
 use crate::aggregate::{
-    Brief, Check, Checks, Finding, Lie, NotCheckable, Part, Report, Saying, Stamp, TOLD_HANDLER, TREE_HANDLER,
-    ToldAnswer, TreeAnswer, TreeQuestion, Which, agree, contradiction, counted, holding, sums_up,
+    Brief, Check, Checks, Finding, Lie, NotCheckable, Part, Report, Saying, Stamp, TOLD_HANDLER,
+    TREE_HANDLER, ToldAnswer, TreeAnswer, TreeQuestion, Which, agree, contradiction, counted, holding,
+    sums_up,
 };
 use crate::limits::{AGGREGATOR_LEVEL_MAX, CHECK_TIMEOUT, PARTS_PAGES_MAX};
 use crate::net::Manager;
@@ -44,22 +45,6 @@ struct Counted {
     at: (u64, Instant),
 }
 
-/// Why there is no answer.
-enum Unanswered {
-    /// It is no member of the group.
-    Stranger,
-    Because(NotCheckable),
-}
-
-impl Unanswered {
-    fn of(self, peer: PeerId) -> Finding {
-        match self {
-            Self::Stranger => Finding::NotCheckable(peer, NotCheckable::Refuses),
-            Self::Because(why) => Finding::NotCheckable(peer, why),
-        }
-    }
-}
-
 impl<'a> Checker<'a> {
     pub(super) fn new(manager: &'a Manager, roots: Vec<Root>, length: Duration) -> Self {
         let (questions, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -72,7 +57,11 @@ impl<'a> Checker<'a> {
         let checking = futures::stream::iter(0..wanted).map(async |number| {
             let draw = random().unwrap_or(0);
             let upward = number % 2 == 1 || this.roots.is_empty();
-            if upward && let Some(agent) = pick(agents, draw) { this.up(*agent).await } else { this.down(draw).await }
+            if upward && let Some(agent) = pick(agents, draw) {
+                this.up(*agent).await
+            } else {
+                this.down(draw).await
+            }
         });
         let mut checks: Vec<Check> =
             checking.buffer_unordered(AT_ONCE).filter_map(async |check| check).collect().await;
@@ -89,7 +78,7 @@ impl<'a> Checker<'a> {
         let mut path = vec![root.peer];
         let draw = draw / root.reports.len().max(1) as u64;
         let finding = self.descend(&mut path, report, draw).await.err().unwrap_or(Finding::Agrees);
-        Some(Check { interval: report.stamp.interval, path, finding })
+        Some(Check { interval: report.stamp.interval, down: true, path, finding })
     }
 
     async fn descend(&self, path: &mut Vec<PeerId>, report: &Report, draw: u64) -> Result<(), Finding> {
@@ -101,13 +90,7 @@ impl<'a> Checker<'a> {
             draw /= shown.parts.len() as u64;
             path.push(part.child);
             let told = self.told(part.child, Which::Stamped(part.report.stamp)).await;
-            let told = told.map_err(|error| match error {
-                Unanswered::Stranger => {
-                    let of_part = (Some(Brief::of(&part.report)), None);
-                    contradiction(aggregator, Some(part.child), Lie::NoMember, of_part)
-                }
-                Unanswered::Because(why) => Finding::NotCheckable(part.child, why),
-            })?;
+            let told = told.map_err(|why| Finding::NotCheckable(part.child, why))?;
             counted(aggregator, part, &told, self.age(&shown, part))?;
             if part.level == 0 {
                 return Ok(());
@@ -122,14 +105,14 @@ impl<'a> Checker<'a> {
     async fn up(&self, agent: PeerId) -> Option<Check> {
         let mut path = vec![agent];
         let (finding, interval) = match self.told(agent, Which::HandedOn).await {
-            Err(error) => (error.of(agent), 0),
+            Err(why) => (Finding::NotCheckable(agent, why), 0),
             Ok(ToldAnswer { saying: None, .. }) => (Finding::NotCheckable(agent, NotCheckable::TooEarly), 0),
             Ok(ToldAnswer { saying: Some(saying), .. }) => {
                 let interval = saying.report.stamp.interval;
                 (self.climb(&mut path, saying).await.err().unwrap_or(Finding::Agrees), interval)
             }
         };
-        Some(Check { interval, path, finding })
+        Some(Check { interval, down: false, path, finding })
     }
 
     async fn climb(&self, path: &mut Vec<PeerId>, saying: Saying) -> Result<(), Finding> {
@@ -145,7 +128,10 @@ impl<'a> Checker<'a> {
             let since = Instant::now();
             path.push(parent);
             let mark = saying.report.stamp.mark(&child);
-            let told = self.told(parent, Which::Holding(mark)).await.map_err(|error| error.of(parent))?;
+            let told = self
+                .told(parent, Which::Holding(mark))
+                .await
+                .map_err(|why| Finding::NotCheckable(parent, why))?;
             let own = holding(parent, (child, &saying, since.elapsed()), &told)?.clone();
             let shown = self.parts(parent, &own.report).await?;
             let of_it = |part: &&Part| part.child == child && part.report.stamp == saying.report.stamp;
@@ -182,7 +168,7 @@ impl<'a> Checker<'a> {
             Some(known) => known,
             None => {
                 let asked = self.pages(aggregator, said.stamp).await;
-                let shown = Arc::new(asked.map_err(|error| error.of(aggregator))?);
+                let shown = Arc::new(asked.map_err(|why| Finding::NotCheckable(aggregator, why))?);
                 self.shown().insert(key, shown.clone());
                 shown
             }
@@ -190,13 +176,13 @@ impl<'a> Checker<'a> {
         sums_up(aggregator, said, &shown.parts).map(|()| shown)
     }
 
-    async fn pages(&self, aggregator: PeerId, stamp: Stamp) -> Result<Counted, Unanswered> {
+    async fn pages(&self, aggregator: PeerId, stamp: Stamp) -> Result<Counted, NotCheckable> {
         let (mut parts, now) = (Vec::new(), Instant::now());
         for _ in 0..PARTS_PAGES_MAX {
             let from = u32::try_from(parts.len()).unwrap_or(u32::MAX);
             let question = TreeQuestion::Parts { stamp, from };
             let TreeAnswer::Parts(answer) = self.ask(aggregator, TREE_HANDLER, &question).await? else {
-                return Err(Unanswered::Because(NotCheckable::Refuses));
+                return Err(NotCheckable::Refuses);
             };
             let empty = answer.page.parts.is_empty();
             parts.extend(answer.page.parts);
@@ -204,13 +190,13 @@ impl<'a> Checker<'a> {
                 return Ok(Counted { parts, at: (answer.at, now) });
             }
         }
-        Err(Unanswered::Because(NotCheckable::TooMuch))
+        Err(NotCheckable::TooMuch)
     }
 
-    async fn told(&self, peer: PeerId, which: Which) -> Result<ToldAnswer, Unanswered> {
+    async fn told(&self, peer: PeerId, which: Which) -> Result<ToldAnswer, NotCheckable> {
         match self.ask(peer, TOLD_HANDLER, &TreeQuestion::Told(which)).await? {
             TreeAnswer::Told(told) => Ok(told),
-            _ => Err(Unanswered::Because(NotCheckable::Refuses)),
+            _ => Err(NotCheckable::Refuses),
         }
     }
 
@@ -219,8 +205,8 @@ impl<'a> Checker<'a> {
         peer: PeerId,
         handler: &str,
         question: &TreeQuestion,
-    ) -> Result<TreeAnswer, Unanswered> {
-        let refuses = Unanswered::Because(NotCheckable::Refuses);
+    ) -> Result<TreeAnswer, NotCheckable> {
+        let refuses = NotCheckable::Refuses;
         let Ok(question) = question.encode() else { return Err(refuses) };
         let group = self.manager.group();
         self.questions.fetch_add(1, Ordering::Relaxed);
@@ -228,17 +214,17 @@ impl<'a> Checker<'a> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(QueryError::Refused(_) | QueryError::NoHandler) if group.role_of(&peer).is_none() => {
-                return Err(Unanswered::Stranger);
+                return Err(NotCheckable::NoMember);
             }
             Err(QueryError::Refused(_) | QueryError::NoHandler | QueryError::Failed) => return Err(refuses),
             Err(error) => {
                 tracing::debug!(%peer, reason = %error, "not checkable");
-                return Err(Unanswered::Because(NotCheckable::Unreachable));
+                return Err(NotCheckable::Unreachable);
             }
         };
         self.bytes.fetch_add(answer.len() as u64, Ordering::Relaxed);
         if group.role_of(&peer).is_none() {
-            return Err(Unanswered::Stranger);
+            return Err(NotCheckable::NoMember);
         }
         TreeAnswer::decode(&answer).map_err(|_| refuses)
     }
