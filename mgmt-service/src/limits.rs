@@ -1,6 +1,5 @@
 //! Every bound of this crate: its unit, its reason, and what happens when it is reached.
 
-mod checking;
 mod flow;
 mod managing;
 mod measuring;
@@ -8,7 +7,6 @@ mod sampling;
 mod scale;
 mod web;
 
-pub use checking::*;
 pub use flow::*;
 pub use managing::*;
 pub use measuring::*;

@@ -58,9 +58,13 @@ pub(super) async fn totals(
     session: &Session,
     json: bool,
     check: u32,
+    signals: &mut Signals,
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
-    let (totals, checks) = session.manager.checked_totals(LOOKUP_TIMEOUT, check).await;
+    let (totals, checks) = tokio::select! {
+        totals = session.manager.checked_totals(LOOKUP_TIMEOUT, check) => totals,
+        signal = signals.recv() => return Ok(signal.exit_code()),
+    };
     if json {
         let mut shown = totals.to_json();
         shown.as_object_mut().map(|shown| shown.insert("check".to_owned(), checks.to_json()));
