@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use overlay::{PeerId, QueryError};
+use tokio::sync::OnceCell;
 
 use super::random;
 use crate::aggregate::{
@@ -33,10 +34,13 @@ pub(super) struct Checker<'a> {
     roots: Vec<Root>,
     /// How long an interval is.
     length: Duration,
-    shown: Mutex<HashMap<(PeerId, Stamp), Arc<Counted>>>,
+    shown: Mutex<Shown>,
     questions: AtomicU64,
     bytes: AtomicU64,
 }
+
+/// What aggregators said is in their reports, each asked once.
+type Shown = HashMap<(PeerId, Stamp), Arc<OnceCell<Result<Arc<Counted>, NotCheckable>>>>;
 
 /// What an aggregator said is in one of its reports.
 struct Counted {
@@ -163,16 +167,9 @@ impl<'a> Checker<'a> {
     /// What `aggregator` counted in its report `said`, which must be the sum of it.
     async fn parts(&self, aggregator: PeerId, said: &Report) -> Result<Arc<Counted>, Finding> {
         let key = (aggregator, said.stamp);
-        let known = self.shown().get(&key).cloned();
-        let shown = match known {
-            Some(known) => known,
-            None => {
-                let asked = self.pages(aggregator, said.stamp).await;
-                let shown = Arc::new(asked.map_err(|why| Finding::NotCheckable(aggregator, why))?);
-                self.shown().insert(key, shown.clone());
-                shown
-            }
-        };
+        let answer = self.shown().entry(key).or_default().clone();
+        let shown = answer.get_or_init(async || self.pages(aggregator, said.stamp).await.map(Arc::new)).await;
+        let shown = shown.clone().map_err(|why| Finding::NotCheckable(aggregator, why))?;
         sums_up(aggregator, said, &shown.parts).map(|()| shown)
     }
 
@@ -238,7 +235,7 @@ impl<'a> Checker<'a> {
     }
 
     // Nothing in here panics while it is locked.
-    fn shown(&self) -> std::sync::MutexGuard<'_, HashMap<(PeerId, Stamp), Arc<Counted>>> {
+    fn shown(&self) -> std::sync::MutexGuard<'_, Shown> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
