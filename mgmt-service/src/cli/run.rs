@@ -114,7 +114,9 @@ async fn perform(
         Command::Aggregate { level, interval, duration } => {
             aggregate::aggregate(&session, (level, interval), duration, &mut signals, output).await
         }
-        Command::Totals { json } => or_signal(aggregate::totals(&session, json, output), &mut signals).await,
+        Command::Totals { json, check } => {
+            aggregate::totals(&session, json, check, &mut signals, output).await
+        }
         Command::Serve { http, otlp, slo, silent_after, .. } => {
             let keeping = (retention, silent_after);
             serve::serve(&session, http, (otlp, slo.as_deref()), keeping, &mut signals, output).await

@@ -4,6 +4,7 @@
 //! One task accepts; each subscription is a task of its own, so that a slow manager holds up nobody.
 
 mod answering;
+mod contradictions;
 mod guard;
 mod links;
 mod looking;
@@ -63,6 +64,7 @@ struct Running {
     looking: JoinHandle<()>,
     recording: Option<JoinHandle<()>>,
     pacer: Arc<Pacer>,
+    guard: Arc<Guard>,
     /// Its part in the tree of aggregators, in a closed group.
     reporting: Option<Reporting>,
 }
@@ -189,11 +191,11 @@ impl ManagementAgent {
         let mut subscriptions =
             Subscriptions::new(place, application, (beans.clone(), monitors), shared, stopped.clone());
         subscriptions.resume();
-        let answerer = Answerer { guard, beans, counters };
+        let answerer = Answerer { guard: guard.clone(), beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
         Ok(Self {
-            running: Some(Running { stop, serving, publishing, looking, recording, pacer, reporting }),
+            running: Some(Running { stop, serving, publishing, looking, recording, pacer, guard, reporting }),
         })
     }
 

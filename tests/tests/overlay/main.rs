@@ -22,6 +22,7 @@ mod hostile_propagate;
 mod hostile_relay;
 mod hostile_resumes;
 mod hostile_services;
+mod lying_aggregators;
 mod management_roles;
 mod meeting;
 mod moved;
