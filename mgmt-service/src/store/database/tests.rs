@@ -185,7 +185,7 @@ fn a_record_stands_under_the_id_that_it_says_whoever_delivers_it() {
     let (agent, pseudonym) = (PeerId::random(), PeerId::random());
     let mut store = Store::open(&tempfile::tempdir().unwrap().path().join("records.db")).unwrap();
     let delivered = veiled(agent, pseudonym, 1, 0..3);
-    store.commit(&[delivered.clone()], 0).unwrap();
+    store.commit(std::slice::from_ref(&delivered), 0).unwrap();
     assert_eq!(stored(&store), delivered.batch.records);
     // What is kept of the delivery is the agent's: it is by its id that it is followed.
     assert_eq!(store.inboxes(0).unwrap()[0].0, agent);
