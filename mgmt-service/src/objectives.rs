@@ -206,7 +206,13 @@ impl Objective {
 }
 
 impl Standing {
-    /// `{name, target, broken, windows: [{window_s, count, good, burn}]}`.
+    /// Whether anything that it is about happened in one of its windows.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        self.windows.iter().any(|window| window.count > 0)
+    }
+
+    /// `{name, target, broken, has_data, windows: [{window_s, count, good, burn}]}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let windows: Vec<Value> = self
@@ -216,7 +222,10 @@ impl Standing {
                 json!({ "window_s": window.window.as_secs_f64(), "count": window.count, "good": window.good, "burn": window.burn })
             })
             .collect();
-        json!({ "name": self.name, "target": self.target, "broken": self.broken, "windows": windows })
+        json!({
+            "name": self.name, "target": self.target, "broken": self.broken, "has_data": self.has_data(),
+            "windows": windows,
+        })
     }
 }
 
@@ -275,7 +284,9 @@ mod tests {
         let quick = standing(text, &records(1000, 10_000));
         assert_eq!((quick.windows[0].count, quick.windows[0].good, quick.broken), (1000, 499, false));
         let other = standing(&text.replace("bob", "carol"), &records(1000, 10_000));
-        assert_eq!((other.windows[0].count, other.broken), (0, false));
+        assert_eq!((other.windows[0].count, other.broken, other.has_data()), (0, false, false));
+        let said = [quick, other].map(|standing| standing.to_json()["has_data"].clone());
+        assert_eq!(said, [json!(true), json!(false)]);
     }
 
     #[test]
