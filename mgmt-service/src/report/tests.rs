@@ -103,10 +103,10 @@ fn an_objective_that_nothing_is_about_is_not_said_to_be_kept() {
     let said = |dest: &str| {
         let standing = objective.standing(&records, 2000, |_| ["alice".into(), dest.into()]);
         let report = Report::new(&[], &records, &Default::default(), vec![standing], (0, 0));
-        (report.to_string(), report.to_json()["objectives"][0]["has_data"].clone())
+        (report.to_string(), report.to_json()["objectives"][0]["no_data"].clone())
     };
-    let (text, has_data) = said("bob");
-    assert!(text.contains("no data") && !text.contains("kept") && has_data == false, "{text}");
-    let (text, has_data) = said("nobdy");
-    assert!(text.contains("kept") && has_data == true, "{text}");
+    let (text, without) = said("bob");
+    assert!(text.contains("no data") && !text.contains("kept") && without == true, "{text}");
+    let (text, without) = said("nobdy");
+    assert!(text.contains("kept") && without == false, "{text}");
 }

@@ -223,10 +223,10 @@ impl Report {
 
     fn write_objectives(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for standing in &self.objectives {
-            let verdict = match (standing.broken, standing.has_data()) {
-                (true, _) => "BROKEN",
-                (false, true) => "kept",
-                (false, false) => "no data",
+            let verdict = match standing.broken {
+                true => "BROKEN",
+                false if standing.is_without_data() => "no data",
+                false => "kept",
             };
             write!(f, "objective {:?} ({} %): {verdict};", standing.name, standing.target * 100.0)?;
             for window in &standing.windows {
