@@ -90,8 +90,8 @@ async fn perform(
         }
         _ => RetentionArgs::default().over(own.retention),
     }?;
-    let entering = group::entering(&command);
-    if entering.is_some() {
+    let entering = group::entering(&command, settings.manage.as_ref());
+    if group::is_visited(&command) {
         group::listen_somewhere(&mut settings);
     }
     let session = tokio::select! {
@@ -125,7 +125,7 @@ async fn perform(
         Command::Invite { role, duration } => {
             group::invite(&session, role, duration, &mut signals, output).await
         }
-        Command::Revoke { peer } => or_signal(group::revoke(&session, peer, output), &mut signals).await,
+        Command::Revoke { peer } => or_signal(group::revoke(&session, &peer, output), &mut signals).await,
         Command::Set { peer, object, assignment, dry_run, version } => {
             let options = SetOptions { expected: version, dry_run };
             or_signal(manage::set(&session, &peer, &object, assignment, options, output), &mut signals).await

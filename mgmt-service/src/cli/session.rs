@@ -18,8 +18,8 @@ pub(super) enum Entering {
     Create,
     /// By this ticket.
     Ticket(String),
-    /// As what is kept, which must be there.
-    Kept,
+    /// As what is kept, which must be there; where it is not, a user is told this.
+    Kept(&'static str),
 }
 
 /// A manager that is there for others to answer.
@@ -150,11 +150,11 @@ async fn enter(
     let entered = match entering {
         Some(Entering::Create) => ManagementGroup::create(peer, dir).await.map(Some),
         Some(Entering::Ticket(ticket)) => ManagementGroup::enter(peer, dir, &ticket).await.map(Some),
-        Some(Entering::Kept) => match ManagementGroup::restore(peer, dir) {
+        Some(Entering::Kept(otherwise)) => match ManagementGroup::restore(peer, dir) {
             Ok(None) => {
-                return Err(CliError::refused(
-                    "this data directory holds no management group; run `mgmt init`",
-                ));
+                return Err(CliError::refused(format_args!(
+                    "this data directory holds no management group; {otherwise}"
+                )));
             }
             kept => kept,
         },

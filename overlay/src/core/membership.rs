@@ -236,6 +236,11 @@ impl Membership {
         Ok(papers)
     }
 
+    /// Whether `peer` came by a ticket that this peer answered and that is not forgotten yet.
+    pub(crate) fn has_let_in(&self, peer: &PeerId) -> bool {
+        self.spent.values().any(|(by, _)| by == peer)
+    }
+
     /// Papers of this peer's making.
     ///
     /// # Errors
