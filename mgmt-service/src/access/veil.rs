@@ -48,19 +48,20 @@ impl Veil {
         ObjectName::new(&self.text(name.domain()), keys).ok()
     }
 
-    /// The object with pseudonyms for each part of its name and each value that is an id; none if it can't be named so.
-    /// Ids inside longer texts stay: objects for readers have none.
+    /// The object with pseudonyms for each part of its name and each id in a value, also within a longer text;
+    /// none if it can't be named so.
     #[must_use]
     pub fn snapshot(&self, bean: BeanSnapshot) -> Option<BeanSnapshot> {
         let veiled = |value| match value {
             AttributeValue::Str(text) => AttributeValue::Str(self.text(&text)),
             other => other,
         };
-        let attributes = bean.attributes.into_iter().map(|(name, value)| (name, veiled(value))).collect();
+        let attributes =
+            bean.attributes.into_iter().map(|(name, value)| (self.text(&name), veiled(value))).collect();
         Some(BeanSnapshot { name: self.name(&bean.name)?, attributes, truncated: bean.truncated })
     }
 
-    /// A crossing with pseudonyms in the name of its object, and as its value. One whose object can't be named so loses the
+    /// A crossing with pseudonyms in the name of its object, and in its value. One whose object can't be named so loses the
     /// name.
     pub fn said(&self, said: &mut Said) {
         let veiled = said.object.parse().ok().and_then(|name: ObjectName| self.name(&name));
@@ -77,13 +78,32 @@ impl Veil {
         GroupId::from_bytes(*blake3::keyed_hash(&self.key, group.as_bytes()).as_bytes())
     }
 
+    /// The text with a pseudonym for each id in it: an id is a word of letters and digits.
     fn text(&self, text: &str) -> String {
-        if let Ok(group) = text.parse::<GroupId>() {
-            return self.group(&group).to_string();
+        if text.len() < ID_CHARS_MIN {
+            return text.to_owned();
         }
-        // An id has 46 or 52 characters; most values are told apart by their length.
-        let id = if text.len() > 40 { text.parse::<PeerId>().ok() } else { None };
-        id.map_or_else(|| text.to_owned(), |id| self.peer(&id).to_string())
+        let mut shown = String::with_capacity(text.len());
+        for piece in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+            let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            match self.word(word, shown.ends_with(GROUP)) {
+                Some(pseudonym) => shown.push_str(&pseudonym),
+                None => shown.push_str(word),
+            }
+            shown.extend(piece.get(word.len()..));
+        }
+        shown
+    }
+
+    /// The pseudonym that stands for a word; none when it is no id.
+    fn word(&self, word: &str, of_group: bool) -> Option<String> {
+        if word.len() < ID_CHARS_MIN {
+            return None;
+        }
+        if of_group && let Ok(group) = format!("{GROUP}{word}").parse::<GroupId>() {
+            return self.group(&group).to_string().strip_prefix(GROUP).map(str::to_owned);
+        }
+        word.parse::<PeerId>().ok().map(|peer| self.peer(&peer).to_string())
     }
 }
 
@@ -96,6 +116,12 @@ impl fmt::Debug for Veil {
 /// Multihash code of SHA2-256 and the length of its digest.
 const SHA2_256: u8 = 0x12;
 const HASH_BYTES: u8 = 32;
+
+/// No id of a peer has fewer characters (46, 52 or 53, by its kind), nor has that of a group.
+const ID_CHARS_MIN: usize = 41;
+
+/// What the text of a group's id begins with, before its digits.
+const GROUP: &str = "urn:jxta:group-";
 
 #[cfg(test)]
 mod tests {
@@ -146,5 +172,26 @@ mod tests {
             (said.object, said.value),
             (record_name(&veiled).unwrap().to_string(), veiled.dest.to_string())
         );
+    }
+
+    #[test]
+    fn an_id_within_a_longer_text_is_veiled_as_it_is_alone() {
+        let (veil, peer, group) = (Veil::new([1; 32]), PeerId::random(), GroupId::from_bytes([7; 32]));
+        let signing = overlay::Keypair::generate_ed25519().public().to_peer_id();
+        let text = |peers: [&PeerId; 2], group: &GroupId| {
+            let [one, two] = peers;
+            format!(
+                "at high monitor 1 juxta:type=link,peer={one} connections 1; \"{group}\" \u{fc}{two}, {}",
+                GroupId::net()
+            )
+        };
+        let object = text([&peer, &signing], &group);
+        let attributes =
+            vec![(signing.to_string(), object.into()), ("none".to_owned(), "x".repeat(60).into())];
+        let name = "juxta:type=monitor,number=1".parse().unwrap();
+        let shown = veil.snapshot(BeanSnapshot { name, attributes, truncated: false }).unwrap();
+        let veiled = text([&veil.peer(&peer), &veil.peer(&signing)], &veil.group(&group));
+        assert_eq!(shown.attributes[0], (veil.peer(&signing).to_string(), veiled.into()));
+        assert_eq!(shown.attributes[1].1, "x".repeat(60).into());
     }
 }

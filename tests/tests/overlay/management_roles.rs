@@ -217,6 +217,31 @@ async fn reader_aggregator_agent_and_strangers_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_does_not_see_whom_a_monitor_is_about() {
+    let managed = Managed::new().await;
+    let (operator, reader) =
+        (managed.member(ManagementRole::Operator).await, managed.member(ManagementRole::Reader).await);
+    let watched = format!("juxta:type=link,peer={}", operator.peer.id());
+    let monitors: ObjectName = "juxta:type=monitors".parse().unwrap();
+    let arguments = vec![watched.as_str().into(), "connections".into(), 0.0.into(), 0.5.into()];
+    let looking = async {
+        // The link is an object once the agent has looked for it.
+        while operator.manager.invoke(managed.id(), &monitors, "add-gauge", arguments.clone()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        while !operator.get(managed.id(), "juxta:type=notifications").await.unwrap().contains(&watched) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.unwrap();
+    for pattern in ["juxta:type=monitor,*", "juxta:type=notifications", "*:*"] {
+        let shown = reader.get(managed.id(), pattern).await.unwrap();
+        assert!(shown.contains("juxta:type=link,peer="), "{shown}");
+        assert!(!shown.contains(&operator.peer.id().to_string()), "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_is_for_one_peer_and_stolen_papers_are_of_no_use_to_another() {
     let managed = Managed::new().await;
     let ticket = managed.boss.invite(ManagementRole::Operator).unwrap();
