@@ -30,6 +30,10 @@ impl AuditFile {
     pub fn open(dir: &Path, at: String) -> Result<Self, AuditError> {
         let path = dir.join(FILE);
         let failed = |source| AuditError::Io { path: path.clone(), source };
+        if !path.try_exists().map_err(failed)? {
+            // It may have been killed before the next file got its name; mostly there is none.
+            let _ = fs::rename(next_to(&path), &path);
+        }
         cut_half_line(&path).map_err(failed)?;
         let verified = match File::open(&path) {
             Ok(file) => verify_audit(BufReader::new(file), None).map_err(|error| error.to_string()).map(Some),
@@ -58,15 +62,8 @@ impl AuditFile {
     /// # Errors
     /// [`AuditError`]; what it was about must then not be done.
     pub fn append(&mut self, entry: &AuditEntry) -> Result<(), AuditError> {
-        let failed = |source| AuditError::Io { path: self.path.clone(), source };
         if self.bytes >= AUDIT_FILE_BYTES_MAX {
-            rotate(&self.path).map_err(failed)?;
-            (self.file, self.bytes) = append_to(&self.path).map_err(failed)?;
-            self.write(&AuditEntry::new(
-                entry.at.clone(),
-                AuditEvent::Start,
-                "goes on after the file before",
-            ))?;
+            self.go_on(entry.at.clone())?;
         }
         self.write(entry)
     }
@@ -75,6 +72,23 @@ impl AuditFile {
     #[must_use]
     pub fn head(&self) -> String {
         self.chain.head.to_hex().to_string()
+    }
+
+    /// Begins the next file, which gets its place once it is there: on failure the one that is full keeps it, and no older
+    /// one is given up.
+    fn go_on(&mut self, at: String) -> Result<(), AuditError> {
+        let failed = |source| AuditError::Io { path: self.path.clone(), source };
+        let place = next_to(&self.path);
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let (file, bytes) = append_to(&place).map_err(failed)?;
+        let mut next = Self { path: self.path.clone(), file, bytes, chain: self.chain.clone() };
+        next.write(&AuditEntry::new(at, AuditEvent::Start, "goes on after the file before"))?;
+        rotate(&self.path).and_then(|()| fs::rename(&place, &self.path)).map_err(failed)?;
+        *self = next;
+        Ok(())
     }
 
     fn write(&mut self, entry: &AuditEntry) -> Result<(), AuditError> {
@@ -171,8 +185,16 @@ fn append_to(path: &Path) -> io::Result<(File, u64)> {
     Ok((file, bytes))
 }
 
-/// Moves each file one number on; the last is given up.
+/// Where a next file is made ready.
+fn next_to(path: &Path) -> PathBuf {
+    path.with_extension("log.next")
+}
+
+/// Moves each file one number on; the last is given up. When there is none to move they keep their places.
 fn rotate(path: &Path) -> io::Result<()> {
+    if !path.try_exists()? {
+        return Ok(());
+    }
     let numbered = |number: usize| path.with_extension(format!("log.{number}"));
     for number in (1..AUDIT_FILES_KEPT.saturating_sub(1)).rev() {
         match fs::rename(numbered(number), numbered(number + 1)) {

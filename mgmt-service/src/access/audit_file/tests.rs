@@ -108,6 +108,55 @@ fn a_long_value_makes_no_long_line() {
     assert_eq!(lines(&dir.path().join(FILE)), 2);
 }
 
+#[test]
+fn a_log_goes_on_once_its_directory_is_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let (dir, away) = (parent.path().join("data"), parent.path().join("away"));
+    fs::create_dir(&dir).unwrap();
+    let mut log = AuditFile::open(&dir, "t".into()).unwrap();
+    log.bytes = AUDIT_FILE_BYTES_MAX;
+    fs::rename(&dir, &away).unwrap();
+    assert!(log.append(&set(1)).is_err());
+    fs::create_dir(&dir).unwrap();
+    log.append(&set(2)).unwrap();
+    log.append(&set(3)).unwrap();
+    assert_eq!(lines(&dir.join(FILE)), 3);
+}
+
+#[test]
+fn a_next_file_that_cannot_be_made_costs_no_older_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE);
+    let mut log = AuditFile::open(dir.path(), "t".into()).unwrap();
+    for _ in 0..AUDIT_FILES_KEPT {
+        log.append(&set(1)).unwrap();
+        log.bytes = AUDIT_FILE_BYTES_MAX;
+    }
+    log.append(&set(1)).unwrap();
+    let kept = || {
+        let files = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.is_file()).map(|file| lines(&file)).sum::<u64>()
+    };
+    let before = kept();
+    let in_its_way = path.with_extension("log.next");
+    fs::create_dir(&in_its_way).unwrap();
+    log.bytes = AUDIT_FILE_BYTES_MAX;
+    for _ in 0..AUDIT_FILES_KEPT * 2 {
+        assert!(log.append(&set(2)).is_err());
+    }
+    assert_eq!(kept(), before);
+    fs::remove_dir(&in_its_way).unwrap();
+    log.append(&set(2)).unwrap();
+    let head = log.head();
+    assert!(verify_audit_files(&path, Some(&head)).is_ok());
+    // As if it had been killed before the next one got its name.
+    fs::rename(&path, &in_its_way).unwrap();
+    drop(log);
+    let log = AuditFile::open(dir.path(), "t".into()).unwrap();
+    let whole = verify_audit_files(&path, Some(&log.head())).unwrap();
+    assert!(whole.first > 1 && verify_audit_files(&path, Some(&head)).is_ok());
+}
+
 #[cfg(unix)]
 #[test]
 fn nobody_else_reads_the_log() {
