@@ -28,7 +28,7 @@ pub enum AuditEvent {
     Deny,
     /// What an aggregator counted is not what its children say that they have reported.
     Contradict,
-    /// So many denials of the last period have no line of their own.
+    /// So many denials, subscriptions or vain attempts of the last period have no line of their own.
     Denied,
 }
 

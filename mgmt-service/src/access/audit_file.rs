@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::audit::{AuditEntry, AuditEvent, Chain, VerifiedAudit, check, empty, verify_audit};
 use crate::error::{AuditError, AuditVerifyError};
-use crate::limits::{AUDIT_FILE_BYTES_MAX, AUDIT_FILES_KEPT, AUDIT_LINE_BYTES_MAX, AUDIT_TEXT_BYTES_MAX};
+use crate::jmx::AttributeValue;
+use crate::limits::{AUDIT_FILE_BYTES_MAX, AUDIT_FILES_KEPT, AUDIT_TEXT_BYTES_MAX};
 
 /// An audit log open for appending.
 #[derive(Debug)]
@@ -93,10 +94,7 @@ impl AuditFile {
 
     fn write(&mut self, entry: &AuditEntry) -> Result<(), AuditError> {
         let failed = |source| AuditError::Io { path: self.path.clone(), source };
-        let (mut line, mut head) = self.chain.line(entry);
-        if line.len() > AUDIT_LINE_BYTES_MAX {
-            (line, head) = self.chain.line(&shortened(entry));
-        }
+        let (line, head) = self.chain.line(&shortened(entry));
         if let Err(error) = self.file.write_all(line.as_bytes()) {
             // A disk that is full may have taken half of it.
             let _ = self.file.set_len(self.bytes);
@@ -157,22 +155,31 @@ fn older(path: &Path) -> PathBuf {
     }
 }
 
-/// The entry with its long texts cut.
+/// The entry with each long text told by its beginning, its length and its hash: nobody fills the log with long ones, and who
+/// has the text can show that it was this one.
 fn shortened(entry: &AuditEntry) -> AuditEntry {
-    use crate::jmx::AttributeValue;
-    let cut = |text: &str| text.chars().take(AUDIT_TEXT_BYTES_MAX / 8).collect::<String>();
     let value = |value: &AttributeValue| match value {
         AttributeValue::Str(text) => AttributeValue::Str(cut(text)),
         other => other.clone(),
     };
+    let cut = |text: &String| cut(text);
     AuditEntry {
-        object: entry.object.as_deref().map(cut),
-        target: entry.target.as_deref().map(cut),
+        object: entry.object.as_ref().map(cut),
+        target: entry.target.as_ref().map(cut),
         before: entry.before.as_ref().map(value),
         after: entry.after.as_ref().map(value),
         result: cut(&entry.result),
         ..entry.clone()
     }
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= AUDIT_TEXT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let shown = text.get(..text.floor_char_boundary(AUDIT_TEXT_BYTES_MAX)).unwrap_or_default();
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    format!("{shown}\u{2026} ({} bytes, BLAKE3 {})", text.len(), hash.get(..HASH_CHARS).unwrap_or_default())
 }
 
 fn append_to(path: &Path) -> io::Result<(File, u64)> {
@@ -221,6 +228,9 @@ fn cut_half_line(path: &Path) -> io::Result<()> {
 }
 
 const FILE: &str = "audit.log";
+
+/// Hexadecimal digits that are shown of the hash of a long text: 128 bits.
+const HASH_CHARS: usize = 32;
 
 #[cfg(test)]
 mod tests;

@@ -63,11 +63,15 @@ pub const VEIL_KEY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a ticket can be used; the overlay allows up to seven days.
 pub const TICKET_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-/// Denials of one period that have a line of their own in the audit log; the others are one line together.
+/// Denials of one peer within a period that have a line of their own in the audit log; its others are one line together. The
+/// same holds for subscriptions, and for sets that change nothing.
 pub const DENIALS_NOTED: u32 = 20;
 
-/// The period.
-pub const DENIALS_PERIOD: Duration = Duration::from_secs(60);
+/// The period. With it one peer writes 1,500 such lines a day at most, less than a megabyte: the files last for a month.
+pub const DENIALS_PERIOD: Duration = Duration::from_secs(3600);
+
+/// Peers whose denials of one period are told apart; those of further ones are counted together, as are those of strangers.
+pub const ATTEMPTS_PEERS_MAX: usize = 64;
 
 /// Bytes at which a file of the audit log is full and the next begins: about 10,000 lines.
 pub const AUDIT_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -75,8 +79,9 @@ pub const AUDIT_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Files of the audit log, the one that is written included; the oldest is removed.
 pub const AUDIT_FILES_KEPT: usize = 5;
 
-/// Bytes of one line of the audit log; the texts of a longer one are cut to an eighth of [`AUDIT_TEXT_BYTES_MAX`] characters.
+/// Bytes of one line of the audit log that a reader of it takes; lines are far shorter, see [`AUDIT_TEXT_BYTES_MAX`].
 pub const AUDIT_LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// What the texts of a line that would be too long are measured by, so that five of them, escaped, fit.
-pub const AUDIT_TEXT_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a text in a line of the audit log; of a longer one these, its length and the beginning of its BLAKE3 hash. Five of
+/// them, escaped, are a line.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 256;

@@ -100,12 +100,22 @@ fn what_stood_before_the_oldest_file_that_is_kept_is_not_missed() {
 }
 
 #[test]
-fn a_long_value_makes_no_long_line() {
+fn a_long_value_is_shown_by_its_beginning_its_length_and_its_hash() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = AuditFile::open(dir.path(), "t".into()).unwrap();
-    let long = AuditEntry { after: Some("\u{1}".repeat(60_000).into()), ..set(1) };
-    log.append(&long).unwrap();
-    assert_eq!(lines(&dir.path().join(FILE)), 2);
+    let long = "\u{fc}".repeat(8 * 1024);
+    let entry = AuditEntry { before: Some("x".into()), after: Some(long.as_str().into()), ..set(1) };
+    log.append(&entry).unwrap();
+    let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
+    let line = text.lines().last().unwrap();
+    assert!(line.len() < 600, "{}", line.len());
+    let hash = blake3::hash(long.as_bytes()).to_hex();
+    for said in ["\"before\":\"x\"", "\u{fc}\u{fc}", "16384 bytes", &hash[..32]] {
+        assert!(line.contains(said), "{said} is not in {line}");
+    }
+    // What escapes to six bytes each is bounded as well.
+    log.append(&AuditEntry { after: Some("\u{1}".repeat(60_000).into()), ..set(2) }).unwrap();
+    assert_eq!(lines(&dir.path().join(FILE)), 3);
 }
 
 #[test]

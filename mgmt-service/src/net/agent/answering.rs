@@ -13,7 +13,7 @@ use overlay::{Query, RefuseReason};
 use super::super::counters::AgentCounters;
 use super::guard::{Asker, Guard, entry};
 use crate::access::{AuditEntry, AuditEvent, Verb};
-use crate::error::{FailureCode, InvokeError, SetError};
+use crate::error::{FailureCode, InvokeError};
 use crate::jmx::{AttributeValue, BeanServer, DynamicBean, ObjectName, SetOptions};
 use crate::limits::{INVOKE_TIMEOUT, VEILED_SCAN_MAX};
 use crate::protocol::{Described, GetRequest, ManageAnswer, ManageRequest};
@@ -94,8 +94,8 @@ impl Answerer {
         self.guard.check(asker, Verb::Set, &format!("{named} {attribute}"))?;
         let line = entry(AuditEvent::Set, asker, &named, attribute);
         let answer = match self.beans.get(object) {
-            Some(bean) => self.set_noted(&*bean, line, attribute, value, options),
-            None => self.failed(line, no_object()),
+            Some(bean) => self.set_noted(asker, (&*bean, attribute), line, value, options),
+            None => self.vain(asker, line, no_object()),
         };
         self.counters.sets.add(u64::from(matches!(answer, ManageAnswer::Changed(_)) && !options.dry_run));
         answer.encode().map_err(|_| RefuseReason::Full)
@@ -104,33 +104,36 @@ impl Answerer {
     /// Judges first, so that what will be done can be written down before it is.
     fn set_noted(
         &self,
-        bean: &dyn DynamicBean,
+        asker: Asker,
+        (bean, attribute): (&dyn DynamicBean, &str),
         line: AuditEntry,
-        attribute: &str,
         value: AttributeValue,
         options: SetOptions,
     ) -> ManageAnswer {
-        let failed = |error: SetError, line| {
-            let before = bean.attribute(attribute);
-            self.failed(AuditEntry { before, ..line }, error.into())
-        };
         let judged = match bean.set(attribute, value.clone(), SetOptions { dry_run: true, ..options }) {
             Ok(judged) => judged,
-            Err(error) => return failed(error, AuditEntry { after: Some(value), ..line }),
+            Err(error) => {
+                let line = AuditEntry { before: bean.attribute(attribute), after: Some(value), ..line };
+                return self.vain(asker, line, error.into());
+            }
         };
-        let result = if options.dry_run { "dry-run" } else { "done" };
         let (before, after) = (judged.before.clone(), Some(judged.after.clone()));
-        let line = AuditEntry { before, after, result: result.to_owned(), ..line };
+        let line = AuditEntry { before, after, ..line };
+        if options.dry_run {
+            self.guard.note_vain(asker, AuditEntry { result: "dry-run".to_owned(), ..line });
+            return ManageAnswer::Changed(judged);
+        }
         if self.guard.note(&line).is_err() {
             return not_audited();
         }
-        if options.dry_run {
-            return ManageAnswer::Changed(judged);
-        }
         match bean.set(attribute, value, options) {
             Ok(change) => ManageAnswer::Changed(change),
-            // A line more says that what the one before announces was not done.
-            Err(error) => failed(error, line),
+            Err(error) => {
+                // A line more says that what the one before announces was not done; it is not left out.
+                let (before, result) = (bean.attribute(attribute), error.to_string());
+                let _ = self.guard.note(&AuditEntry { before, result, ..line });
+                error.into()
+            }
         }
     }
 
@@ -152,7 +155,7 @@ impl Answerer {
         let line = entry(AuditEvent::Invoke, asker, &named, &operation);
         let line = AuditEntry { after: Some(texts.join(" ").into()), result: "begun".to_owned(), ..line };
         let begun = match self.beans.get(object) {
-            None => Err(self.failed(line.clone(), no_object())),
+            None => Err(self.vain(asker, line.clone(), no_object())),
             Some(_) if self.guard.note(&line).is_err() => Err(not_audited()),
             Some(bean) => Ok(bean.invoke(&operation, arguments)),
         };
@@ -177,12 +180,11 @@ impl Answerer {
     }
 
     /// Writes down why nothing was done, and says so.
-    fn failed(&self, line: AuditEntry, answer: ManageAnswer) -> ManageAnswer {
-        let ManageAnswer::Failed { reason, .. } = &answer else { return answer };
-        match self.guard.note(&AuditEntry { result: reason.clone(), ..line }) {
-            Ok(()) => answer,
-            Err(_) => not_audited(),
+    fn vain(&self, asker: Asker, line: AuditEntry, answer: ManageAnswer) -> ManageAnswer {
+        if let ManageAnswer::Failed { reason, .. } = &answer {
+            self.guard.note_vain(asker, AuditEntry { result: reason.clone(), ..line });
         }
+        answer
     }
 }
 

@@ -1,7 +1,8 @@
 //! Who may what at one agent, and what is written down of it.
 //!
-//! In: who asks, in which group, for what. Out: yes or no; lines of the audit log. Denials and subscriptions are written one
-//! by one up to a bound and summed up beyond, so that nobody can fill the disk or push other lines out by asking.
+//! In: who asks, in which group, for what. Out: yes or no; lines of the audit log. Denials, subscriptions and what changed
+//! nothing are written one by one up to a bound for each peer and summed up beyond, so that nobody can fill the disk or push other
+//! lines out by asking.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -10,7 +11,7 @@ use overlay::{GroupId, Peer, PeerGroup, PeerId, RefuseReason};
 
 use super::super::counters::AgentCounters;
 use super::super::membership::ManagementGroup;
-use crate::access::{Access, AuditEntry, AuditEvent, AuditFile, Denials, Noted, Veil, Verb};
+use crate::access::{Access, Attempts, AuditEntry, AuditEvent, AuditFile, Noted, Veil, Verb};
 use crate::error::AuditError;
 
 /// What one agent's tasks share to decide.
@@ -27,8 +28,10 @@ pub(super) struct Guard {
 struct Audit {
     /// None where there is no place for it; then nobody may set or invoke either, since the agent is open.
     file: Option<AuditFile>,
-    denials: Denials,
-    subscriptions: Denials,
+    denials: Attempts,
+    subscriptions: Attempts,
+    /// What changed nothing: dry runs, and what was asked for and was not possible.
+    vain: Attempts,
 }
 
 /// Who asks, as the guard sees them.
@@ -46,8 +49,9 @@ impl Guard {
         counters: Arc<AgentCounters>,
     ) -> Self {
         let group = place.as_ref().map_or_else(|| peer.net_group(), |place| place.group().clone());
-        let audit = Audit { file, denials: Denials::default(), subscriptions: Denials::default() };
-        Self { group, place, audit: Mutex::new(audit), counters }
+        let (denials, subscriptions, vain) = (Attempts::default(), Attempts::default(), Attempts::default());
+        let audit = Mutex::new(Audit { file, denials, subscriptions, vain });
+        Self { group, place, audit, counters }
     }
 
     /// The group that the agent serves.
@@ -78,7 +82,7 @@ impl Guard {
         let reason = if outside { "not in the group" } else { "the role may not" };
         let mut entry = entry(AuditEvent::Deny, asker, object, verb.as_str());
         entry.result = reason.to_owned();
-        self.note_some(entry, |audit| &mut audit.denials);
+        self.note_some(asker, entry, DENIALS, |audit| &mut audit.denials);
         Err(if outside { RefuseReason::NotMember } else { RefuseReason::Policy })
     }
 
@@ -116,18 +120,26 @@ impl Guard {
     /// Writes down that somebody subscribed.
     pub(super) fn note_subscription(&self, asker: Asker, pattern: &str) {
         let entry = entry(AuditEvent::Subscribe, asker, pattern, "records");
-        self.note_some(entry, |audit| &mut audit.subscriptions);
+        self.note_some(asker, entry, SUBSCRIPTIONS, |audit| &mut audit.subscriptions);
     }
 
-    /// Writes the sum of what had no line of its own in a period that is over; `last` does so whatever the time.
+    /// Writes down what changed nothing.
+    pub(super) fn note_vain(&self, asker: Asker, entry: AuditEntry) {
+        self.note_some(asker, entry, VAIN, |audit| &mut audit.vain);
+    }
+
+    /// Writes the sums of what had no line of its own in a period that is over; `last` does so whatever the time.
     pub(super) fn sum_up(&self, last: bool) {
         let now = Instant::now();
         let mut audit = self.audit();
-        let Audit { denials, subscriptions, .. } = &mut *audit;
-        let sums = [denials, subscriptions].map(|some| if last { some.take() } else { some.take_due(now) });
+        let Audit { denials, subscriptions, vain, .. } = &mut *audit;
+        let kinds = [(denials, DENIALS), (subscriptions, SUBSCRIPTIONS), (vain, VAIN)];
+        let sums = kinds.map(|(some, kind)| (some.take(now, last), kind));
         drop(audit);
-        for left_out in sums.into_iter().flatten() {
-            let _ = self.note(&summed(left_out));
+        for (left_out, kind) in sums {
+            for (peer, count) in left_out {
+                let _ = self.note(&summed(peer, count, kind));
+            }
         }
     }
 
@@ -136,11 +148,18 @@ impl Guard {
         self.audit().file.as_ref().map(AuditFile::head).unwrap_or_default()
     }
 
-    fn note_some(&self, entry: AuditEntry, which: impl Fn(&mut Audit) -> &mut Denials) {
-        let noted = which(&mut self.audit()).deny(Instant::now());
+    fn note_some(
+        &self,
+        asker: Asker,
+        entry: AuditEntry,
+        kind: &str,
+        which: impl Fn(&mut Audit) -> &mut Attempts,
+    ) {
+        let known = (asker.access != Access::Nobody).then_some(asker.peer);
+        let (peer, noted) = which(&mut self.audit()).note(Instant::now(), known);
         let Noted::Line { left_out } = noted else { return };
         if left_out > 0 {
-            let _ = self.note(&summed(left_out));
+            let _ = self.note(&summed(peer, left_out, kind));
         }
         // What is only said, and changes nothing, is said even if it can't be written down; that is counted.
         let _ = self.note(&entry);
@@ -168,7 +187,14 @@ pub(super) fn at() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
 
-fn summed(left_out: u64) -> AuditEntry {
+/// A line about so many things of one kind, of one peer or of those who are not told apart.
+fn summed(peer: Option<PeerId>, left_out: u64, kind: &str) -> AuditEntry {
     let entry = AuditEntry::new(at(), AuditEvent::Denied, "as the lines before");
-    AuditEntry { count: Some(left_out), ..entry }
+    let subject = peer.map(|peer| peer.to_string());
+    AuditEntry { subject, target: Some(kind.to_owned()), count: Some(left_out), ..entry }
 }
+
+/// What is summed up, as a line of the log says it.
+const DENIALS: &str = "denials";
+const SUBSCRIPTIONS: &str = "subscriptions";
+const VAIN: &str = "sets and invocations that changed nothing";
