@@ -17,6 +17,17 @@ pub struct Beat {
     length: Duration,
 }
 
+/// How a beat stands to the wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// At most one interval off.
+    Little,
+    /// Behind; this one is not.
+    Behind(Beat),
+    /// Ahead: the clock was set back.
+    Ahead,
+}
+
 impl Beat {
     /// By a wall clock that shows `unix` at `now`; `length` is cut to the bounds.
     #[must_use]
@@ -42,6 +53,19 @@ impl Beat {
         let possible =
             own.length == length && elapsed <= length && u128::from(own.number.abs_diff(number)) <= tolerated;
         possible.then(|| Self { number, began: now.checked_sub(elapsed).unwrap_or(now), length })
+    }
+
+    /// How it stands at `now` to the wall clock, which shows `unix`.
+    #[must_use]
+    pub fn drift(&self, now: Instant, unix: Duration) -> Drift {
+        let clock = Self::of_clock(now, unix, self.length);
+        let (own, shown) = (self.at(now).0, clock.number);
+        match shown.checked_sub(own) {
+            Some(0 | 1) => Drift::Little,
+            Some(_) => Drift::Behind(clock),
+            None if own - shown == 1 => Drift::Little,
+            None => Drift::Ahead,
+        }
     }
 
     /// The number of the interval at `now`, and how much of it has passed.
@@ -99,5 +123,24 @@ mod tests {
         assert!(follow(unix.as_secs() / 60, minute * 2, minute).is_none());
         assert!(follow(unix.as_secs() * 1_000, Duration::ZERO, Duration::from_millis(1)).is_none());
         assert!(follow(0, Duration::ZERO, Duration::MAX).is_none());
+    }
+
+    #[test]
+    fn a_root_that_began_before_its_clock_was_set_is_followed_once_it_was() {
+        let (began, minute) = (Instant::now(), Duration::from_secs(60));
+        let root = Beat::of_clock(began, Duration::from_secs(1_000), minute);
+        let (now, unix) = (began + minute * 3, Duration::from_secs(1_700_000_000));
+        let follows = |root: &Beat| Beat::of_parent(now, unix, root.at(now), minute).is_some();
+        assert!(!follows(&root));
+        let Drift::Behind(root) = root.drift(now, unix) else { panic!("{root:?}") };
+        assert!(follows(&root));
+        assert_eq!(root.at(now).0, unix.as_secs() / 60);
+        // It goes on by the monotonic clock, and never back.
+        for (shown, drift) in
+            [(0, Drift::Little), (60, Drift::Little), (-60, Drift::Little), (-180, Drift::Ahead)]
+        {
+            let unix = Duration::from_secs(unix.as_secs().saturating_add_signed(shown));
+            assert_eq!(root.drift(now, unix), drift, "{shown}");
+        }
     }
 }

@@ -17,7 +17,7 @@ mod totals;
 mod tree;
 mod uplink;
 
-pub use beat::Beat;
+pub use beat::{Beat, Drift};
 pub use check::{Brief, Check, Checks, Contradiction, Finding, Lie, NotCheckable, counted, holding, sums_up};
 pub(crate) use check::{agree, contradiction};
 pub use figures::{Figure, Figures};

@@ -7,6 +7,7 @@ mod answering;
 mod asking;
 mod checking;
 mod climbing;
+mod clock;
 mod link;
 mod reporting;
 mod seeking;

@@ -149,6 +149,10 @@ counters! {
         settled,
         /// Questions refused.
         questions_refused,
+        /// How often a root was behind its wall clock, and followed it.
+        clock_followed,
+        /// Intervals of a root that ended more than one ahead of its wall clock, which was set back.
+        clock_behind,
         /// Intervals that were forgotten at the root to make room.
         totals_forgotten,
         /// Tries to publish the advertisement that failed.

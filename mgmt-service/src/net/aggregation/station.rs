@@ -248,6 +248,7 @@ impl Station {
         self.count_children();
         // That there is nobody any more has to be said as well, or those above would wait for them.
         self.unsent.push_back(sum);
+        self.keep_to_clock();
     }
 
     fn count_children(&self) {
@@ -265,7 +266,7 @@ impl Station {
         self.tell_all(&told);
     }
 
-    fn attached(&self) -> FromParent {
+    pub(super) fn attached(&self) -> FromParent {
         let above = match *self.above.borrow() {
             Above::Parent(peer, _) => Some(peer),
             Above::Unknown | Above::Nobody => None,
@@ -350,7 +351,7 @@ impl Station {
         }
     }
 
-    fn tell_all(&mut self, message: &FromParent) {
+    pub(super) fn tell_all(&mut self, message: &FromParent) {
         let deaf = self.links.iter().filter(|(_, link)| !send(&link.out, message));
         let deaf: Vec<PeerId> = deaf.map(|(child, _)| *child).collect();
         deaf.iter().for_each(|child| self.end(child));
