@@ -236,6 +236,11 @@ impl Membership {
         Ok(papers)
     }
 
+    /// Who has used a ticket of this peer's making, if somebody has.
+    pub(crate) fn spent_by(&self, ticket: &TicketProof) -> Option<PeerId> {
+        self.spent.get(&ticket.id()?).map(|(by, _)| *by)
+    }
+
     /// Papers of this peer's making.
     ///
     /// # Errors
