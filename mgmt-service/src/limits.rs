@@ -3,6 +3,7 @@
 mod flow;
 mod managing;
 mod measuring;
+mod peaks;
 mod sampling;
 mod scale;
 mod web;
@@ -10,6 +11,7 @@ mod web;
 pub use flow::*;
 pub use managing::*;
 pub use measuring::*;
+pub use peaks::*;
 pub use sampling::*;
 pub use scale::*;
 pub use web::*;
@@ -367,21 +369,6 @@ pub const USAGE_GAP_MAX: Duration = Duration::from_secs(180);
 
 /// Records that one report looks at one by one, the newest; older ones are in its sums alone.
 pub const REPORT_RECORDS_MAX: usize = 2_000_000;
-
-/// How much slower than usual a transaction must be to be a peak: what a person does not notice is none.
-pub const PEAK_EXCESS_MIN: Duration = Duration::from_millis(20);
-
-/// How many robust standard deviations above the usual a peak begins.
-pub const PEAK_SIGMAS: f64 = 8.0;
-
-/// Transactions of a pair below which nothing is usual.
-pub const PEAK_RECORDS_MIN: usize = 8;
-
-/// Usual transactions within one peak: fewer between two slow ones don't end it.
-pub const PEAK_GAP_MAX: usize = 2;
-
-/// How far the clocks of two peers may be apart for what one says to explain what the other sees.
-pub const CLOCK_SKEW_MAX: Duration = Duration::from_secs(1);
 
 /// How much farther than the group's median a peer or link must be to be told.
 pub const DISTANT_EXCESS_MIN: Duration = Duration::from_millis(5);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use libp2p::PeerId;
 
 use crate::id::{Genesis, GroupId};
+use crate::meters::GroupMeters;
 use crate::net::Handle;
 
 pub use advertisements::{Discovery, Published};
@@ -66,6 +67,13 @@ impl PeerGroup {
     /// The group's id.
     pub fn id(&self) -> GroupId {
         self.id
+    }
+
+    /// What the group's pipes and queries have carried at this peer since its start, also before this view was made. A
+    /// group that was left and is joined again counts on, unless another needed the room
+    /// ([`GROUPS_MAX`](crate::limits::GROUPS_MAX)). Cost: a lock held for a look-up, and 80 relaxed loads.
+    pub fn meters(&self) -> GroupMeters {
+        self.handle.shared.traffics.meters(&self.id)
     }
 
     /// The id of the peer whose view this is.

@@ -85,7 +85,7 @@ pub use crate::group::{
 };
 pub use crate::id::{AdvertisementId, Genesis, GroupId, PipeId, Policy};
 pub use crate::limits::Limits;
-pub use crate::meters::{LinkMeters, Meters};
+pub use crate::meters::{GroupMeters, LinkMeters, Meters};
 pub use crate::net::{Answers, Queries, Query, ReachSteps, Substream};
 pub use crate::peer::{Peer, PeerBuilder};
 pub use crate::pipe::{

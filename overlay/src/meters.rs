@@ -1,8 +1,13 @@
 //! Counters and gauges of the overlay (JXTA's monitoring service): always on, relaxed atomics, read by name.
 
+mod group;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+pub use group::GroupMeters;
+pub(crate) use group::{Frames, GroupTraffic, Tally, Traffic};
 
 /// Declares the meters once: field, and what it counts.
 macro_rules! meters {
@@ -244,6 +249,11 @@ impl Link {
     /// Of a new connection, counted in `all` too.
     pub(crate) fn new(all: Arc<Meters>, relayed: bool) -> Self {
         Self { all, relayed, ..Self::default() }
+    }
+
+    /// Whether a relay carries it.
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.relayed
     }
 
     /// Bytes were read from a substream.

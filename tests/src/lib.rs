@@ -14,6 +14,7 @@ mod faults;
 pub mod footprint;
 mod home;
 mod http;
+pub mod liar;
 mod process;
 mod random;
 mod scale;

@@ -19,6 +19,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
 use mgmt_service::arm::{Application, Transaction};
+use mgmt_service::net::ProcessorWaits;
 use overlay::{BidiPipe, Peer, PeerGroup, PeerId, PipeListener};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -110,6 +111,7 @@ pub(super) struct Actor {
     disk: Disk,
     application: Application,
     transaction: Transaction,
+    waits: Arc<ProcessorWaits>,
     counters: Counters,
     sender: mpsc::WeakSender<Inbound>,
     inputs: mpsc::Receiver<Inbound>,
@@ -141,6 +143,7 @@ impl Actor {
             disk: parts.disk,
             application: parts.application,
             transaction: parts.transaction,
+            waits: Arc::new(ProcessorWaits::watch()),
             counters: parts.counters,
             sender: parts.inputs.0,
             inputs: parts.inputs.1,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use mgmt_service::arm::{Application, TransactionDefinition};
+use mgmt_service::arm::{Application, TransactionDefinition, Waits};
 use mgmt_service::jmx::ManagedBean;
 use overlay::{Genesis, Multiaddr, Peer, PeerId, PipeId};
 use thiserror::Error;
@@ -87,7 +87,10 @@ impl Messenger {
         let listener = group.bind(buddy_pipe(&group, &peer.id()))?;
         let boot_key = PipeId::random().map_err(MeetError::Random)?;
         let application = Application::identified(peer.id(), *boot_key.as_bytes(), "im", "");
-        let transaction = application.define(TransactionDefinition::new(PING, settings.ping_timeout))?;
+        let transaction = application.define(TransactionDefinition {
+            values: vec![Waits::definition()],
+            ..TransactionDefinition::new(PING, settings.ping_timeout)
+        })?;
         let counters = Counters::default();
         let ping_period = AtomicU64::new(u64::try_from(settings.ping_period.as_millis()).unwrap_or(u64::MAX));
         let cursor = kept.settings.get(CURSOR_KEY).and_then(|text| text.parse().ok()).unwrap_or(1);

@@ -2,10 +2,11 @@
 //! read (paper §4.3).
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mgmt_service::arm::{Correlator, DestStatus, Outcome, Path, Split, Status as ArmStatus, Transaction};
+use mgmt_service::net::ProcessorWaits;
 use overlay::{Peer, PeerId, Reached};
 
 use crate::limits::PINGS_OUTSTANDING_MAX;
@@ -21,6 +22,8 @@ pub(super) struct Pinger {
     peer: PeerId,
     transaction: Transaction,
     counters: Counters,
+    /// What the next record tells of this process.
+    waits: Arc<ProcessorWaits>,
     /// Held for a few instructions by the two halves of one task.
     outstanding: Mutex<VecDeque<Outstanding>>,
     /// Since when the pipe is there, and what this side had done by then to open one.
@@ -32,6 +35,7 @@ pub(super) struct Pinger {
 struct Outstanding {
     correlator: u64,
     started: Instant,
+    wall_ms: u64,
     measured: bool,
     split: Split,
 }
@@ -40,12 +44,12 @@ impl Pinger {
     pub(super) fn new(
         own: Peer,
         peer: PeerId,
-        transaction: Transaction,
+        (transaction, waits): (Transaction, Arc<ProcessorWaits>),
         counters: Counters,
         up: Instant,
         opened: Option<Reached>,
     ) -> Self {
-        Self { own, peer, transaction, counters, outstanding: Mutex::default(), up, opened }
+        Self { own, peer, transaction, counters, waits, outstanding: Mutex::default(), up, opened }
     }
 
     /// Starts the clock; the correlator for the PING that is written next and was to be written when it was `due`.
@@ -63,7 +67,7 @@ impl Pinger {
         if outstanding.len() >= PINGS_OUTSTANDING_MAX {
             outstanding.pop_front();
         }
-        outstanding.push_back(Outstanding { correlator, started: now, measured, split });
+        outstanding.push_back(Outstanding { correlator, started: now, wall_ms, measured, split });
         correlator
     }
 
@@ -84,7 +88,10 @@ impl Pinger {
         };
         // One that is not outstanding here is still told to ARM, which counts it as late or forged.
         if ping.is_none_or(|ping| ping.measured) {
-            self.transaction.stop(now, Correlator(pong.correlator), self.peer, outcome);
+            let waits = ping.filter(|ping| ping.measured).and_then(|ping| self.waits.tell(ping.wall_ms));
+            let values = waits.as_ref().map(|_| [waits.clone()]);
+            let values = values.as_ref().map_or(&[][..], |values| &values[..]);
+            self.transaction.stop_with(now, Correlator(pong.correlator), self.peer, outcome, values);
         }
         ping.map(|ping| now.saturating_duration_since(ping.started))
     }

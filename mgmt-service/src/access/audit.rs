@@ -26,6 +26,8 @@ pub enum AuditEvent {
     Subscribe,
     /// Somebody asked for what they may not have.
     Deny,
+    /// What an aggregator counted is not what its children say that they have reported.
+    Contradict,
     /// So many denials of the last period have no line of their own.
     Denied,
 }

@@ -1,4 +1,4 @@
-//! Pseudonyms of peers, for who may not see ids: a keyed hash, the same at every agent of one management group.
+//! Pseudonyms of peers and groups, for who may not see ids: a keyed hash, the same at every agent of one management group.
 //!
 //! In: ids. Out: ids that nobody has. What it protects: who has neither the key nor an agent of its own can't tell from
 //! records and objects which peer is meant, nor test a guess, since patterns are matched against pseudonyms too. What it
@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use overlay::PeerId;
+use overlay::{GroupId, PeerId};
 
 use crate::arm::ArmRecord;
 use crate::jmx::{AttributeValue, ObjectName};
@@ -68,7 +68,19 @@ impl Veil {
         said.value = self.text(&said.value);
     }
 
+    /// The pseudonym of a group: an id that no group has. That every peer is in the net group is no secret.
+    #[must_use]
+    pub fn group(&self, group: &GroupId) -> GroupId {
+        if *group == GroupId::net() {
+            return *group;
+        }
+        GroupId::from_bytes(*blake3::keyed_hash(&self.key, group.as_bytes()).as_bytes())
+    }
+
     fn text(&self, text: &str) -> String {
+        if let Ok(group) = text.parse::<GroupId>() {
+            return self.group(&group).to_string();
+        }
         // An id has 46 or 52 characters; most values are told apart by their length.
         let id = if text.len() > 40 { text.parse::<PeerId>().ok() } else { None };
         id.map_or_else(|| text.to_owned(), |id| self.peer(&id).to_string())
@@ -99,6 +111,18 @@ mod tests {
         assert_ne!(one.peer(&peer), one.peer(&PeerId::random()));
         assert!(one.peer(&peer).to_string().starts_with("Qm"));
         assert_eq!(format!("{one:?}"), "Veil(..)");
+    }
+
+    #[test]
+    fn a_membership_shows_a_reader_no_group_but_the_one_that_all_are_in() {
+        let (veil, group) = (Veil::new([1; 32]), GroupId::from_bytes([7; 32]));
+        let name = |group: &GroupId| {
+            ObjectName::new("juxta", [("type", "membership"), ("group", &group.to_string())]).unwrap()
+        };
+        assert_eq!(veil.name(&name(&group)), Some(name(&veil.group(&group))));
+        assert_ne!(veil.group(&group), group);
+        assert_ne!(veil.group(&group), Veil::new([2; 32]).group(&group));
+        assert_eq!(veil.name(&name(&GroupId::net())), Some(name(&GroupId::net())));
     }
 
     #[test]

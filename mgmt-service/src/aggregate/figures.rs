@@ -109,6 +109,11 @@ impl Figures {
         self.by_name.get(name)
     }
 
+    /// Whether some count as others.
+    pub(super) fn has_others(&self) -> bool {
+        self.by_name.contains_key(OTHER)
+    }
+
     /// Whether there is nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

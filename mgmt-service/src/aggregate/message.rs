@@ -8,8 +8,11 @@ use std::time::Duration;
 use overlay::wire::{Ext, WireError, decode, encode_kind, split_kind};
 use overlay::{GroupId, PeerId, PipeId};
 
+pub use checking::PartsAnswer;
+
 use super::node::{Newcomer, Settled};
 use super::report::{Report, Stamp};
+use super::told::{ToldAnswer, Which};
 use super::uplink::Fate;
 use crate::limits::{
     REPORT_BYTES_MAX, REPORT_DECODE_BYTES_MAX, REPORTS_KEPT, TOTALS_ANSWER_BYTES_MAX, TOTALS_KEPT,
@@ -17,6 +20,9 @@ use crate::limits::{
 
 /// Name of the resolver handler at which aggregators answer.
 pub const TREE_HANDLER: &str = "juxta.management.tree";
+
+/// Name of the resolver handler at which whoever reports says what it has reported.
+pub const TOLD_HANDLER: &str = "juxta.management.told";
 
 /// The pipe on which the aggregator `peer` in `group` takes children.
 #[must_use]
@@ -77,6 +83,15 @@ pub enum TreeQuestion {
         /// 0 for all.
         after: u64,
     },
+    /// By a manager, of whoever reports: a report that it has made.
+    Told(Which),
+    /// By a manager, of an aggregator: what it counted in one of its own reports.
+    Parts {
+        /// In which.
+        stamp: Stamp,
+        /// Without the first so many.
+        from: u32,
+    },
 }
 
 /// What a manager is told by an aggregator.
@@ -99,6 +114,10 @@ pub enum TreeAnswer {
     Settled(Settled),
     /// To a manager.
     Totals(TotalsAnswer),
+    /// To a manager, of a report of its own.
+    Told(ToldAnswer),
+    /// To a manager, of the reports of others.
+    Parts(PartsAnswer),
 }
 
 impl FromChild {
@@ -199,6 +218,8 @@ impl TreeQuestion {
                 encode_kind(VERSION, SETTLE, &body, MESSAGE_MAX)
             }
             Self::Totals { after } => encode_kind(VERSION, TOTALS, &(after, Ext::new()), MESSAGE_MAX),
+            Self::Told(which) => checking::encode_which(*which),
+            Self::Parts { stamp, from } => checking::encode_parts_of(*stamp, *from),
         }
     }
 
@@ -221,6 +242,10 @@ impl TreeQuestion {
             TOTALS => {
                 let (after, _ext): (u64, Ext) = decode(body, DECODE_MAX)?;
                 Ok(Self::Totals { after })
+            }
+            checking::TOLD => checking::decode_which(body).map(Self::Told),
+            checking::PARTS => {
+                checking::decode_parts_of(body).map(|(stamp, from)| Self::Parts { stamp, from })
             }
             got => Err(WireError::UnknownKind { got }),
         }
@@ -251,6 +276,8 @@ impl TreeAnswer {
                 let body = (millis(*length), above.map(PeerId::to_bytes), encoded, more, Ext::new());
                 encode_kind(VERSION, TOTALS, &body, ANSWER_MAX)
             }
+            Self::Told(answer) => checking::encode_told(answer),
+            Self::Parts(answer) => checking::encode_parts(answer),
         }
     }
 
@@ -276,6 +303,8 @@ impl TreeAnswer {
                 let length = Duration::from_millis(length);
                 Ok(Self::Totals(TotalsAnswer { length, above, reports, more }))
             }
+            checking::TOLD => checking::decode_told(body).map(Self::Told),
+            checking::PARTS => checking::decode_parts(body).map(Self::Parts),
             got => Err(WireError::UnknownKind { got }),
         }
     }
@@ -325,5 +354,6 @@ const ANSWER_MAX: usize = TOTALS_ANSWER_BYTES_MAX + TOTALS_KEPT * 8 + 256;
 /// What bounds the memory of a decode.
 const DECODE_MAX: usize = REPORT_DECODE_BYTES_MAX;
 
+mod checking;
 #[cfg(test)]
 mod tests;

@@ -145,6 +145,11 @@ impl Aggregator {
     /// Hands on `interval`: everything of it that is in, and how much is not. Later reports of it, and of those before,
     /// are late; what came for those before and was never handed on is in it as well.
     pub fn close(&mut self, interval: u64) -> Report {
+        self.close_with(interval, |_, _, _| {})
+    }
+
+    /// As [`close`](Self::close); `counted` hears of each report that is in it: whose, at which level, and the report.
+    pub fn close_with(&mut self, interval: u64, mut counted: impl FnMut(PeerId, u8, &Report)) -> Report {
         let mut sum = Report {
             stamp: Stamp { interval, boot: self.boot },
             expected: 0,
@@ -164,6 +169,7 @@ impl Aggregator {
             for (stamp, report) in due {
                 sum.marks.push(stamp.mark(id));
                 sum.figures.merge(&report.figures);
+                counted(*id, child.level, &report);
             }
         }
         self.children.retain(|_, child| !child.left || !child.reports.is_empty());
@@ -216,7 +222,7 @@ impl Aggregator {
 }
 
 /// As many peers as can be below a child of `level`, at most; a peer that measures is one, whatever it says.
-fn possible(level: u8, expected: u64) -> u64 {
+pub(super) fn possible(level: u8, expected: u64) -> u64 {
     let most = (AGGREGATOR_CHILDREN_MAX as u64).saturating_pow(u32::from(level));
     if level == 0 { 1 } else { expected.min(most) }
 }

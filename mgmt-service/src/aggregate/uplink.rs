@@ -75,6 +75,11 @@ impl Uplink {
         self.held.insert(report.stamp.interval, Held { report, state: State::Fresh });
     }
 
+    /// The report that was pushed last, with what was put into it.
+    pub fn newest(&self) -> Option<&Report> {
+        self.held.last_key_value().map(|(_, held)| &held.report)
+    }
+
     /// The next report to send; it counts as sent.
     pub fn next_to_send(&mut self) -> Option<&Report> {
         let held = self.held.values_mut().find(|held| held.state == State::Fresh)?;

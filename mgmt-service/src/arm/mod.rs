@@ -42,6 +42,7 @@ mod split;
 mod trace;
 mod transaction;
 mod values;
+mod waits;
 
 pub use application::{Application, DefinitionSketch};
 pub use bind::{Bound, bound, current};
@@ -59,3 +60,4 @@ pub use split::Split;
 pub use trace::{Parent, TraceId, Traceparent};
 pub use transaction::{Outcome, Stopped, Transaction};
 pub use values::{MetricValue, TypedValue, ValueDefinition, ValueKind};
+pub use waits::{Wait, Waits};

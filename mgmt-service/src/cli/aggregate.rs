@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mgmt_service::aggregate::{Figures, Totals};
+use mgmt_service::aggregate::{Checks, Figures, Totals};
 use mgmt_service::cli_common::{CliError, ExitCode, Signals};
 use mgmt_service::error::AggregateError;
 use mgmt_service::net::AggregatorNode;
@@ -52,16 +52,62 @@ pub(super) async fn aggregate(
     Ok(code)
 }
 
-/// Shows the figures of the last interval, and of all that the roots still keep.
-pub(super) async fn totals(session: &Session, json: bool, mut output: Output) -> Result<(), CliError> {
-    let totals = session.manager.totals(LOOKUP_TIMEOUT).await;
+/// Shows the figures of the last interval, and of all that the roots still keep; an aggregator that is contradicted in one
+/// of `check` checks is a failure.
+pub(super) async fn totals(
+    session: &Session,
+    json: bool,
+    check: u32,
+    signals: &mut Signals,
+    mut output: Output,
+) -> Result<ExitCode, CliError> {
+    let (totals, checks) = tokio::select! {
+        totals = session.manager.checked_totals(LOOKUP_TIMEOUT, check) => totals,
+        signal = signals.recv() => return Ok(signal.exit_code()),
+    };
     if json {
-        return output.line(&totals.to_json().to_string());
+        let mut shown = totals.to_json();
+        shown.as_object_mut().map(|shown| shown.insert("check".to_owned(), checks.to_json()));
+        output.line(&shown.to_string())?;
+    } else if totals.aggregators == 0 {
+        output.line("no aggregators; start one with `mgmt aggregate`")?;
+    } else {
+        output.text(&text(&totals))?;
+        output.text(&checked(&checks))?;
     }
-    if totals.aggregators == 0 {
-        return output.line("no aggregators; start one with `mgmt aggregate`");
+    session.note(&checks)?;
+    let contradicted = checks.contradictions().next().is_some();
+    Ok(if contradicted { ExitCode::Failed } else { ExitCode::Done })
+}
+
+/// What the checks found; nothing when there were none.
+fn checked(checks: &Checks) -> String {
+    if checks.checks.is_empty() {
+        return String::new();
     }
-    output.text(&text(&totals))
+    let (all, agreeing) = (checks.checks.len(), checks.agreeing());
+    let mut text = format!(
+        "{all} spot checks: {agreeing} agree, {} contradict, {} not checkable ({} questions, {:.1} kB)\n",
+        checks.contradictions().count(),
+        checks.not_checkable().count(),
+        checks.questions,
+        checks.bytes as f64 / 1e3
+    );
+    for (aggregator, times) in checks.contradicted() {
+        text.push_str(&format!("CONTRADICTED in {times} of {all} checks: aggregator {aggregator}\n"));
+    }
+    for (check, found) in checks.contradictions() {
+        text.push_str(&format!("  interval {}: {}\n", check.interval, found.sentence()));
+    }
+    for (aggregator, times) in checks.unverified() {
+        text.push_str(&format!(
+            "UNVERIFIED in {times} of {all} checks: aggregator {aggregator} counted a child that can't be asked\n"
+        ));
+    }
+    for (peer, why) in checks.not_checkable() {
+        text.push_str(&format!("  not checkable: {peer} ({})\n", why.as_str()));
+    }
+    text
 }
 
 fn text(totals: &Totals) -> String {

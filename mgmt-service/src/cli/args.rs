@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use mgmt_service::access::ManagementRole;
 use mgmt_service::cli_common::{CommonArgs, parse_duration};
 use mgmt_service::jmx::{ObjectName, ObjectNamePattern};
-use mgmt_service::limits::AGGREGATOR_LEVEL_MAX;
+use mgmt_service::limits::{AGGREGATOR_LEVEL_MAX, CHECKS, CHECKS_MAX};
 use mgmt_service::net::OtlpUrl;
 use overlay::PeerId;
 
@@ -196,8 +196,13 @@ agents gather a minute, and keep what it misses"
         duration: Option<Duration>,
     },
     /// Figures of all peers that report to aggregators: how many, how fast, and of how many peers
-    #[command(after_help = "Examples:\n  mgmt totals\n  mgmt totals --json")]
+    #[command(
+        after_help = "Examples:\n  mgmt totals\n  mgmt totals --json\n  mgmt totals --check 64\nExits with 1 when a check finds that an aggregator is contradicted."
+    )]
     Totals {
+        /// Spot checks: so often a peer is asked what it has reported, and each aggregator above it what it counted
+        #[arg(long, value_name = "K", default_value_t = CHECKS, value_parser = clap::value_parser!(u32).range(0..=i64::from(CHECKS_MAX)))]
+        check: u32,
         /// One JSON object instead of text
         #[arg(long)]
         json: bool,

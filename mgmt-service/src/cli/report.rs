@@ -9,7 +9,7 @@ use mgmt_service::arm::ArmRecord;
 use mgmt_service::cli_common::{CliError, ExitCode};
 use mgmt_service::limits::{OBJECTIVES_BYTES_MAX, REPORT_RECORDS_MAX};
 use mgmt_service::objectives::{self, Objective, Standing};
-use mgmt_service::report::Report;
+use mgmt_service::report::{GroupAccounts, Report};
 use mgmt_service::store::{Selection, Store, StoreError, StoredPeer};
 use overlay::PeerId;
 
@@ -54,7 +54,8 @@ fn build(
         objectives.iter().map(|objective| objective.standing(&records, now_ms, names)).collect();
     records.retain(|record| record.at_ms >= span.since_ms);
     let report = Report::new(&store.levels(span)?, &records, &peers, standings, store.losses()?);
-    Ok(report.with_usage(store.usage(span)?))
+    let groups = GroupAccounts { used: store.group_usage(span)?, left_out: store.groups_left_out()? };
+    Ok(report.with_usage(store.usage(span)?, groups))
 }
 
 /// The newest records of a span, as many as one report looks at.

@@ -156,7 +156,7 @@ pub(super) async fn perform_in(
         Command::Aggregate { level, interval, duration } => {
             aggregate::aggregate(session, (level, interval), duration, signals, output).await
         }
-        Command::Totals { json } => or_signal(aggregate::totals(session, json, output), signals).await,
+        Command::Totals { json, check } => aggregate::totals(session, json, check, signals, output).await,
         Command::Serve { http, otlp, slo, silent_after, .. } => {
             let keeping = (retention, silent_after);
             serve::serve(session, http, (otlp, slo.as_deref()), keeping, signals, output).await

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use mgmt_service::aggregate::Checks;
 use mgmt_service::cli_common::{CliError, DataDir, ManagePolicy, Settings, unmanageable, within_polite_end};
 use mgmt_service::error::{AgentError, DataDirError, GetError};
 use mgmt_service::jmx::BeanServer;
@@ -117,6 +118,12 @@ impl Session {
                 "{count} agents are called {text:?}; name the one you mean by its id, see `mgmt agents`"
             ))),
         }
+    }
+
+    /// Writes down who was contradicted, where this manager's agent keeps its audit log.
+    pub(super) fn note(&self, checks: &Checks) -> Result<(), CliError> {
+        let noted = self.agent.note_contradictions(checks, self.data_dir.path());
+        noted.map_err(|error| CliError::failed(format_args!("failed to {error}")))
     }
 
     /// Ends politely.

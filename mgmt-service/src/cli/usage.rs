@@ -1,5 +1,6 @@
 //! What agents use, read beside a collection: often at first, then once a minute.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -7,8 +8,8 @@ use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
 use mgmt_service::limits::{USAGE_INTERVAL, USAGE_LAST_MAX};
 use mgmt_service::net::{AgentInfo, Manager};
 use mgmt_service::protocol::BeanSnapshot;
-use mgmt_service::store::{StoreUsage, Usage, UsageSample};
-use overlay::PeerId;
+use mgmt_service::store::{GroupSample, GroupUsage, StoreUsage, Usage, UsageSample};
+use overlay::{GroupId, PeerId};
 use tokio::sync::watch;
 
 use super::collect::now_ms;
@@ -70,21 +71,36 @@ impl Sampling {
 
 /// What a peer's counters say; none when it does not answer.
 async fn read(manager: &Manager, peer: PeerId) -> Option<UsageSample> {
-    let [overlay, messenger]: [ObjectNamePattern; 2] = [OVERLAY.parse().ok()?, MESSENGER.parse().ok()?];
+    let patterns = [OVERLAY, MESSENGER, MEMBERSHIPS].map(str::parse::<ObjectNamePattern>);
+    let [Ok(overlay), Ok(messenger), Ok(memberships)] = patterns else { return None };
     let overlay = manager.get(peer, &overlay, &names(&OVERLAY_COUNTERS)).await.ok()?;
     let messenger = manager.get(peer, &messenger, &names(&MESSENGER_COUNTERS)).await.ok()?;
-    let of = |beans: &[BeanSnapshot], name: &str| {
-        let mut values = beans.iter().flat_map(|bean| &bean.attributes);
-        match values.find(|(known, _)| known == name) {
-            Some((_, AttributeValue::Int(value))) => value.unsigned_abs(),
-            // A peer without a messenger, or of another version.
-            _ => 0,
-        }
-    };
+    let counted = [&[SINCE], GroupUsage::NAMES.as_slice()].concat();
+    let memberships = manager.get(peer, &memberships, &names(&counted)).await.ok()?;
+    let groups: BTreeMap<GroupId, GroupSample> = memberships.iter().filter_map(in_group).collect();
     let [bytes_in, bytes_out, relayed_in, relayed_out] = OVERLAY_COUNTERS.map(|name| of(&overlay, name));
     let [messages_out, messages_in] = MESSENGER_COUNTERS.map(|name| of(&messenger, name));
     let counters = Usage { messages_out, messages_in, bytes_in, bytes_out, relayed_in, relayed_out };
-    Some(UsageSample { at_ms: now_ms(), counters })
+    // Every peer is in the net group from its start.
+    let since_ms = groups.get(&GroupId::net()).map_or(0, |net| net.since_ms);
+    Some(UsageSample { at_ms: now_ms(), since_ms, counters, groups })
+}
+
+/// What a membership's object says.
+fn in_group(bean: &BeanSnapshot) -> Option<(GroupId, GroupSample)> {
+    let bean_alone = std::slice::from_ref(bean);
+    let counters = GroupUsage(GroupUsage::NAMES.map(|name| of(bean_alone, name)));
+    let group = bean.name.key("group")?.parse().ok()?;
+    Some((group, GroupSample { since_ms: of(bean_alone, SINCE), counters }))
+}
+
+/// The counter of that name; 0 at a peer without a messenger, or of another version.
+fn of(beans: &[BeanSnapshot], name: &str) -> u64 {
+    let mut values = beans.iter().flat_map(|bean| &bean.attributes);
+    match values.find(|(known, _)| known == name) {
+        Some((_, AttributeValue::Int(value))) => value.unsigned_abs(),
+        _ => 0,
+    }
 }
 
 fn names(counters: &[&str]) -> Vec<String> {
@@ -93,6 +109,8 @@ fn names(counters: &[&str]) -> Vec<String> {
 
 const OVERLAY: &str = "juxta:type=overlay";
 const OVERLAY_COUNTERS: [&str; 4] = ["bytes_in", "bytes_out", "bytes_relayed_in", "bytes_relayed_out"];
+const MEMBERSHIPS: &str = "juxta:type=membership,*";
+const SINCE: &str = "since_ms";
 const MESSENGER: &str = "juxta:type=messenger";
 const MESSENGER_COUNTERS: [&str; 2] = ["messages_delivered", "messages_received"];
 

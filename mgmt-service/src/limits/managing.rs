@@ -39,6 +39,16 @@ pub const VEILED_SCAN_MAX: usize = 8192;
 /// Links that an agent shows as objects; further ones are not shown.
 pub const LINK_BEANS_MAX: usize = 1024;
 
+/// How long a collection's sink waits for a batch before it commits what came beside batches.
+pub const SINK_IDLE: Duration = Duration::from_secs(1);
+
+/// Groups that an agent shows as objects; further ones are not shown, and so not accounted for.
+pub const MEMBERSHIP_BEANS_MAX: usize = 256;
+
+/// Groups of one peer that a store accounts for, as long as hours are kept; samples of further ones are not kept, which is
+/// counted as `groups_left_out`.
+pub const USAGE_GROUPS_MAX: u64 = 256;
+
 /// Bytes of the file that keeps a place in the management group; a longer one is damaged. The overlay's part has at most
 /// 512 KiB.
 pub const MEMBERSHIP_FILE_BYTES_MAX: usize = 520 * 1024;

@@ -4,8 +4,11 @@
 //! One task accepts; each subscription is a task of its own, so that a slow manager holds up nobody.
 
 mod answering;
+mod contradictions;
 mod guard;
 mod links;
+mod looking;
+mod memberships;
 mod monitors;
 mod notices;
 mod pacer;
@@ -19,14 +22,15 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use overlay::{Advertisement, AdvertisementKind, Events, Lifetime, Peer, PeerGroup, PipeListener, Queries};
+use overlay::{Advertisement, AdvertisementKind, Lifetime, Peer, PeerGroup, PipeListener, Queries};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
 
 use self::answering::Answerer;
 use self::guard::{Guard, at};
 use self::links::Links;
+use self::looking::look;
+use self::memberships::Memberships;
 use self::monitors::Monitors;
 use self::pacer::Pacer;
 use self::subscriptions::{Subscriptions, read_subscribe};
@@ -39,7 +43,7 @@ use crate::cli_common::ManagePolicy;
 use crate::error::AgentError;
 use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
 use crate::limits::{
-    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, MONITOR_PERIOD, RECORD_BEANS_KEPT,
+    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, RECORD_BEANS_KEPT,
     RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
 };
 use crate::protocol::{HANDLER, pipe_id};
@@ -60,6 +64,7 @@ struct Running {
     looking: JoinHandle<()>,
     recording: Option<JoinHandle<()>>,
     pacer: Arc<Pacer>,
+    guard: Arc<Guard>,
     /// Its part in the tree of aggregators, in a closed group.
     reporting: Option<Reporting>,
 }
@@ -169,8 +174,8 @@ impl ManagementAgent {
         registrations.extend(reporting.as_ref().map(|reporting| reporting.register(&beans)).transpose()?);
         let (monitors, registered) = Monitors::new(&beans)?;
         registrations.extend(registered);
-        let looking =
-            tokio::spawn(look(monitors.clone(), Links::new(peer, &beans), peer.events(), guard.clone()));
+        let shown = (Links::new(peer, &beans), Memberships::new(peer, &beans));
+        let looking = tokio::spawn(look(monitors.clone(), shown, peer.events(), guard.clone()));
         let recording = match &application {
             Some(application) => {
                 let consumer = application.subscribe(RECORD_BEANS_WAITING_MAX, Overflow::DropOldest)?;
@@ -186,11 +191,11 @@ impl ManagementAgent {
         let mut subscriptions =
             Subscriptions::new(place, application, (beans.clone(), monitors), shared, stopped.clone());
         subscriptions.resume();
-        let answerer = Answerer { guard, beans, counters };
+        let answerer = Answerer { guard: guard.clone(), beans, counters };
         let agent = Serving { queries, listener, answerer, subscriptions, _registrations: registrations };
         let serving = tokio::spawn(agent.run(stopped));
         Ok(Self {
-            running: Some(Running { stop, serving, publishing, looking, recording, pacer, reporting }),
+            running: Some(Running { stop, serving, publishing, looking, recording, pacer, guard, reporting }),
         })
     }
 
@@ -324,24 +329,6 @@ fn register_audit(guard: &Arc<Guard>, beans: &BeanServer) -> Result<Registration
         move || guard.audit_head(),
     );
     Ok(beans.register(ObjectName::new(DOMAIN, [("type", "audit")])?, Arc::new(bean))?)
-}
-
-/// Looks at monitored attributes, follows links and sums up the audit log, until it is aborted.
-async fn look(monitors: Arc<Monitors>, mut links: Links, mut events: Events, guard: Arc<Guard>) {
-    let mut ticks = interval(MONITOR_PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => links.hear(&event),
-                None => return,
-            },
-            _ = ticks.tick() => {
-                monitors.look();
-                guard.sum_up(false);
-            }
-        }
-    }
 }
 
 /// What managers find an agent by.

@@ -5,12 +5,14 @@
 
 mod answering;
 mod asking;
+mod checking;
 mod climbing;
 mod link;
 mod reporting;
 mod seeking;
 mod shown;
 mod station;
+mod telling;
 
 pub(super) use reporting::Reporting;
 pub use station::AggregatorNode;

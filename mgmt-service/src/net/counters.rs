@@ -113,6 +113,10 @@ counters! {
         reports_in_doubt,
         /// The last interval that is handed on.
         handed_on,
+        /// Questions of managers that check what it has reported.
+        checks_answered,
+        /// Such questions of who may not ask, or that could not be read.
+        checks_refused,
     }
 }
 
@@ -135,6 +139,8 @@ counters! {
         reports_late,
         /// Reports refused: too many, of another run, of the future.
         reports_refused,
+        /// Questions of managers that check what it has counted.
+        parts_shown,
         /// Who wanted to attach and was not let in: no room, no lower level, or without the role.
         children_refused,
         /// Children whose pipe was ended because they said too much or what can't be read.

@@ -12,6 +12,7 @@ mod http;
 mod manager;
 mod membership;
 mod otlp;
+mod waits;
 
 pub use agent::ManagementAgent;
 pub use aggregation::AggregatorNode;
@@ -22,6 +23,7 @@ pub use http::{HttpError, HttpServer, Looks, ServeError, Site, WebServer};
 pub use manager::{AgentInfo, Manager};
 pub use membership::ManagementGroup;
 pub use otlp::{OtlpPush, OtlpUrl, OtlpUrlError};
+pub use waits::ProcessorWaits;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ mod world;
 use std::io;
 use std::time::Duration;
 
-use overlay::{BidiPipe, Keypair, Peer, QueryError};
+use overlay::{BidiPipe, GroupId, Keypair, Peer, QueryError};
 use tokio::time::timeout;
 
 use self::world::{Collected, Measured, PATIENCE, World, agents_found, until};
@@ -202,11 +202,16 @@ async fn objects_are_read_by_pattern_from_afar() {
     until(|| anne.beans.query(&pattern("juxta:type=link,*")).len() == 2).await;
 
     let own = manager.get(anne.peer.id(), &pattern("juxta:*"), &[]).await.unwrap();
-    let kinds: Vec<_> = own.iter().map(|bean| bean.name.key("type").unwrap()).collect();
+    let mut kinds: Vec<_> = own.iter().map(|bean| bean.name.key("type").unwrap()).collect();
     assert_eq!(kinds[..5], ["agent", "overlay", "arm", "application", "audit"]);
     assert_eq!(kinds[5..8], ["agent-settings", "monitors", "notifications"]);
-    // One with the rendezvous, one with who asks.
-    assert_eq!(kinds[8..], ["link", "link"]);
+    // One with the rendezvous, one with who asks; the group that all are in.
+    kinds[8..].sort_unstable();
+    assert_eq!(kinds[8..], ["link", "link", "membership"]);
+    let membership = own.iter().find(|bean| bean.name.key("type") == Some("membership")).unwrap();
+    assert_eq!(membership.name.key("group"), Some(GroupId::net().to_string().as_str()));
+    assert_eq!(value(membership, "role"), Some("none".into()));
+    assert!(matches!(value(membership, "queries_in"), Some(AttributeValue::Int(1..))), "{membership:?}");
     assert_eq!(value(&own[2], "records"), Some(AttributeValue::Int(many as i64)));
     assert!(value(&own[1], "sessions").is_some());
 

@@ -20,12 +20,24 @@ pub enum Cause {
     Network,
     /// The receiver took long to answer.
     RemoteHold,
+    /// The asker's process wanted to run and its machine had no time for it: nothing of the exchange.
+    AskerStall,
+    /// The same of the receiver's.
+    ReceiverStall,
 }
 
 impl Cause {
-    /// All causes, in the order of the exchange.
-    pub const ALL: [Self; 6] =
-        [Self::LocalQueue, Self::Lookup, Self::Dial, Self::Path, Self::Network, Self::RemoteHold];
+    /// All causes: those of the exchange in its order, then those of the machines.
+    pub const ALL: [Self; 8] = [
+        Self::LocalQueue,
+        Self::Lookup,
+        Self::Dial,
+        Self::Path,
+        Self::Network,
+        Self::RemoteHold,
+        Self::AskerStall,
+        Self::ReceiverStall,
+    ];
 
     /// The word in reports; it never changes.
     #[must_use]
@@ -37,6 +49,8 @@ impl Cause {
             Self::Path => "path",
             Self::Network => "network",
             Self::RemoteHold => "remote-hold",
+            Self::AskerStall => "asker-stall",
+            Self::ReceiverStall => "receiver-stall",
         }
     }
 
@@ -50,6 +64,8 @@ impl Cause {
             Self::Path => "it went through a relay",
             Self::Network => "the network between was slow",
             Self::RemoteHold => "the receiver was busy or stopped",
+            Self::AskerStall => "the asker's machine had no processor for it",
+            Self::ReceiverStall => "the receiver's machine had no processor for it",
         }
     }
 }
@@ -99,10 +115,11 @@ impl Parts {
     /// `{local_queue_us, lookup_us, …}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let [queue, lookup, dial, path, network, hold] = self.0;
+        let [queue, lookup, dial, path, network, hold, asker, receiver] = self.0;
         json!({
             "local_queue_us": queue, "lookup_us": lookup, "dial_us": dial,
             "path_us": path, "network_us": network, "remote_hold_us": hold,
+            "asker_stall_us": asker, "receiver_stall_us": receiver,
         })
     }
 }

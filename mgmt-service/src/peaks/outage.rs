@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::cause::Cause;
 use super::run::{by_pair, runs};
 use super::stalls::Stalls;
+use super::waits::Waited;
 use crate::arm::{ArmRecord, Reason, Status, rfc3339_ms};
 
 /// A stretch of failed exchanges of one pair.
@@ -78,7 +79,7 @@ impl Outage {
             Cause::Dial => "the receiver could not be connected to",
             Cause::Network | Cause::Path => "the link was down",
             Cause::RemoteHold => "the receiver stood still",
-            Cause::LocalQueue => Cause::LocalQueue.sentence(),
+            Cause::LocalQueue | Cause::AskerStall | Cause::ReceiverStall => self.cause.sentence(),
         }
     }
 
@@ -109,7 +110,7 @@ impl Evidence {
         let mut asked: BTreeMap<PeerId, Vec<u64>> = BTreeMap::new();
         records.iter().for_each(|record| asked.entry(record.peer).or_default().push(record.at_ms));
         asked.values_mut().for_each(|times| times.sort_unstable());
-        Self { stalls: Stalls::of(records), asked }
+        Self { stalls: Stalls::of(records, &Waited::of(records)), asked }
     }
 
     fn cause(&self, run: &[&ArmRecord], outage: &Outage) -> Cause {

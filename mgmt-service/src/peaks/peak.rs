@@ -3,15 +3,18 @@
 //! In: records of all peers, in any order. Out: peaks in the order of their starts; none in quiet. Every slow exchange is
 //! split into the parts that records carry; what lies between question and answer and is not the receiver's hold went to
 //! a process that stood still (its own records tell, because its own questions left late), to a relay, or to the network.
+//! What a machine without a processor to spare took is told by records that follow: until then an exchange is no peak.
 //! Costs a sort.
 
 use overlay::PeerId;
 
 use super::cause::{Cause, Parts};
+use super::child::{Child, Children, cause_of};
 use super::robust::{median, spread};
 use super::run::{by_pair, runs};
 use super::stalls::Stalls;
-use crate::arm::{ArmRecord, Path, Status};
+use super::waits::Waited;
+use crate::arm::{ArmRecord, Correlator, Path, Status};
 use crate::limits::{PEAK_EXCESS_MIN, PEAK_RECORDS_MIN, PEAK_SIGMAS};
 
 /// A stretch of slow exchanges of one pair.
@@ -40,17 +43,33 @@ pub struct Peak {
     pub cause: Cause,
     /// Its share of what was longer, over all of them (0 to 1).
     pub share: f64,
+    /// Which exchange was the slowest.
+    pub slowest: Correlator,
+    /// For how long that one waited for something else meanwhile, as its asker says.
+    pub blocked_us: u64,
+    /// The longest part of that one that was measured as a transaction of its own.
+    pub child: Option<Child>,
 }
 
 /// The peaks among `records`, with their causes.
 #[must_use]
 pub fn explain(records: &[ArmRecord]) -> Vec<Peak> {
-    let stalls = Stalls::of(records);
+    let waited = Waited::of(records);
+    let children = Children::of(records);
+    let evidence = Evidence { stalls: Stalls::of(records, &waited), waited, children };
     let answered = records.iter().filter(|record| record.status == Status::Good);
     let mut peaks: Vec<Peak> =
-        by_pair(answered).into_iter().flat_map(|pair| peaks_of(&pair, &stalls)).collect();
+        by_pair(answered).into_iter().flat_map(|pair| peaks_of(&pair, &evidence)).collect();
     peaks.sort_by_key(|peak| peak.since_ms);
     peaks
+}
+
+/// What records say of other records.
+struct Evidence<'a> {
+    /// When whose process stood still: by itself, and because its machine had no time for it.
+    stalls: Stalls,
+    waited: Waited,
+    children: Children<'a>,
 }
 
 /// What is usual for a pair: the first quartiles, so that a peak may last for more than half of the time.
@@ -111,20 +130,25 @@ fn span_of(record: &ArmRecord) -> (u64, u64) {
     (record.at_ms, record.at_ms.saturating_add(record.response_us.unwrap_or(0) / 1000))
 }
 
-fn peaks_of(pair: &[&ArmRecord], stalls: &Stalls) -> Vec<Peak> {
+fn peaks_of(pair: &[&ArmRecord], evidence: &Evidence<'_>) -> Vec<Peak> {
     let Some(usual) = Usual::of(pair) else { return Vec::new() };
-    runs(pair, |record| total_us(record) > usual.slow_us)
-        .filter_map(|run| Peak::of(&run, &usual, stalls))
+    let waited = &evidence.waited;
+    let is_told = |record: &ArmRecord| {
+        [record.peer, record.dest].iter().all(|who| waited.has_told(who, span_of(record).1))
+    };
+    runs(pair, |record| total_us(record) > usual.slow_us && is_told(record))
+        .filter_map(|run| Peak::of(&run, &usual, evidence))
         .collect()
 }
 
 impl Peak {
     /// What a run of slow exchanges comes to; none of an empty one.
-    fn of(run: &[&ArmRecord], usual: &Usual, stalls: &Stalls) -> Option<Self> {
+    fn of(run: &[&ArmRecord], usual: &Usual, evidence: &Evidence<'_>) -> Option<Self> {
         let first = run.first()?;
+        let slowest = run.iter().max_by_key(|record| total_us(record))?;
         let (mut parts, mut weights) = (Parts::default(), [0.0; Cause::ALL.len()]);
         for record in run {
-            let longer = parts_of(record, usual, stalls);
+            let longer = parts_of(record, usual, evidence);
             for (weight, cause) in weights.iter_mut().zip(Cause::ALL) {
                 *weight += (longer.of(cause) as f64).powi(2);
             }
@@ -140,30 +164,68 @@ impl Peak {
             since_ms: first.at_ms.saturating_sub(first.split.before_us() / 1000),
             until_ms: run.iter().map(|record| span_of(record).1).max().unwrap_or(first.at_ms),
             count: run.iter().map(|record| record.weight()).sum(),
-            slowest_us: run.iter().map(|record| total_us(record)).max().unwrap_or(0),
+            slowest_us: total_us(slowest),
             usual_us: usual.total_us,
             parts,
             cause,
             share: parts.of(cause) as f64 / parts.total().max(1) as f64,
+            slowest: slowest.correlator,
+            blocked_us: slowest.details.blocked_us,
+            child: evidence.children.longest(slowest).map(|child| Child {
+                peer: child.peer,
+                transaction: child.transaction.to_string(),
+                correlator: child.correlator,
+                response_us: child.response_us.unwrap_or(0),
+            }),
         })
     }
 }
 
-/// By how much which part of a slow exchange was longer than usual.
-fn parts_of(record: &ArmRecord, usual: &Usual, stalls: &Stalls) -> Parts {
-    let mut parts = Parts::default();
-    let split = &record.split;
-    parts.add(Cause::LocalQueue, split.queue_us.unwrap_or(0).saturating_sub(usual.queue_us));
-    parts.add(Cause::Lookup, split.lookup_us.unwrap_or(0));
-    parts.add(Cause::Dial, split.dial_us.unwrap_or(0));
-    parts.add(Cause::RemoteHold, record.hold_us.unwrap_or(0).saturating_sub(usual.hold_us));
+/// By how much which part of a slow exchange was longer than usual, without what the machines of both ends took of it.
+fn parts_of(record: &ArmRecord, usual: &Usual, evidence: &Evidence<'_>) -> Parts {
+    let (mut parts, split, span) = (Parts::default(), &record.split, span_of(record));
+    let mut queue = split.queue_us.unwrap_or(0).saturating_sub(usual.queue_us);
     let mut left = transit_us(record).saturating_sub(usual.transit_us);
-    for (who, cause) in [(record.peer, Cause::LocalQueue), (record.dest, Cause::RemoteHold)] {
-        let stood_still = stalls.during(&who, record.peer, span_of(record)).saturating_mul(1000).min(left);
-        parts.add(cause, stood_still);
-        left -= stood_still;
+    let mut hold = record.hold_us.unwrap_or(0).saturating_sub(usual.hold_us);
+    let (mut lookup, mut dial) = (split.lookup_us.unwrap_or(0), split.dial_us.unwrap_or(0));
+    // What the exchange did or waited for meanwhile, by its own records, is no time on the way.
+    if let Some(child) = evidence.children.longest(record) {
+        let cause = cause_of(child, record);
+        let took = child.response_us.unwrap_or(0);
+        let taken = if cause == Cause::RemoteHold {
+            taken(took, [&mut hold, &mut left])
+        } else {
+            taken(took, [&mut left])
+        };
+        parts.add(cause, taken);
     }
-    let way = if record.path == Path::Relayed && !usual.relayed { Cause::Path } else { Cause::Network };
-    parts.add(way, left);
+    let blocked = record.details.blocked_us.saturating_sub(parts.total());
+    parts.add(Cause::LocalQueue, taken(blocked, [&mut left]));
+    let due = record.at_ms.saturating_sub(split.before_us() / 1000);
+    let asker = evidence.waited.at_edges(&record.peer, (due, span.1));
+    parts.add(Cause::AskerStall, taken(asker, [&mut queue, &mut left, &mut dial, &mut lookup]));
+    let receiver = evidence.waited.at_once(&record.dest, span);
+    parts.add(Cause::ReceiverStall, taken(receiver, [&mut left, &mut hold, &mut dial]));
+    for (who, cause) in [(record.peer, Cause::LocalQueue), (record.dest, Cause::RemoteHold)] {
+        let stood_still = evidence.stalls.during(&who, record.peer, span).saturating_mul(1000);
+        parts.add(cause, taken(stood_still, [&mut left]));
+    }
+    // A relay that is not usual is to be found and dialed, too.
+    let new_way = record.path == Path::Relayed && !usual.relayed;
+    let [finding, dialing, way] =
+        if new_way { [Cause::Path; 3] } else { [Cause::Lookup, Cause::Dial, Cause::Network] };
+    let own = [Cause::LocalQueue, finding, dialing, way, Cause::RemoteHold];
+    own.into_iter().zip([queue, lookup, dial, left, hold]).for_each(|(cause, us)| parts.add(cause, us));
     parts
+}
+
+/// Takes up to `budget` from parts, one after the other; how much that was.
+fn taken<const N: usize>(budget: u64, from: [&mut u64; N]) -> u64 {
+    let mut rest = budget;
+    for part in from {
+        let take = rest.min(*part);
+        *part -= take;
+        rest -= take;
+    }
+    budget - rest
 }

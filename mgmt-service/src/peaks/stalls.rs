@@ -1,9 +1,10 @@
-//! When processes stood still, as their own late questions tell.
+//! When processes stood still by themselves, as their own late questions tell that no lack of processors explains.
 
 use std::collections::BTreeMap;
 
 use overlay::PeerId;
 
+use super::waits::Waited;
 use crate::arm::ArmRecord;
 use crate::limits::{CLOCK_SKEW_MAX, PEAK_EXCESS_MIN};
 
@@ -11,11 +12,15 @@ use crate::limits::{CLOCK_SKEW_MAX, PEAK_EXCESS_MIN};
 pub(super) struct Stalls(BTreeMap<PeerId, Vec<(u64, u64)>>);
 
 impl Stalls {
-    pub(super) fn of(records: &[ArmRecord]) -> Self {
+    pub(super) fn of(records: &[ArmRecord], waited: &Waited) -> Self {
         let mut stalls: BTreeMap<PeerId, Vec<(u64, u64)>> = BTreeMap::new();
         let least = u64::try_from(PEAK_EXCESS_MIN.as_millis()).unwrap_or(u64::MAX);
         for record in records {
-            let late_ms = record.split.queue_us.unwrap_or(0) / 1000;
+            let mut late_ms = record.split.queue_us.unwrap_or(0) / 1000;
+            if late_ms >= least {
+                let span = (record.at_ms.saturating_sub(late_ms), record.at_ms);
+                late_ms = late_ms.saturating_sub(waited.at_edges(&record.peer, span) / 1000);
+            }
             if late_ms >= least {
                 let stall = (record.at_ms.saturating_sub(late_ms), record.at_ms);
                 stalls.entry(record.peer).or_default().push(stall);

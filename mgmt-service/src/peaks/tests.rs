@@ -4,6 +4,7 @@ use overlay::PeerId;
 use proptest::prelude::*;
 
 mod failures;
+mod still;
 
 use super::*;
 use crate::arm::{ArmRecord, Path, Split, Status};
@@ -141,6 +142,28 @@ fn a_peak_may_last_for_more_than_half_of_the_time() {
     }
     let peak = world.only_peak();
     assert_eq!((peak.cause, peak.count, peak.since_ms), (Cause::Network, 400, 1_200_000), "{peak:?}");
+}
+
+#[test]
+fn setting_up_a_relay_that_is_not_usual_is_told_by_the_path() {
+    for relayed in [true, false] {
+        let mut world = World::quiet();
+        if !relayed {
+            // Where a relay is usual, a slow dial of it is a slow dial.
+            world.records.iter_mut().for_each(|record| record.path = Path::Relayed);
+        }
+        world.inject(|record| {
+            record.path = Path::Relayed;
+            if record.at_ms == 1_300_000 {
+                record.split.lookup_us = Some(700_000);
+                record.split.dial_us = Some(900_000);
+            } else {
+                slower(record, 60_000);
+            }
+        });
+        let cause = if relayed { Cause::Path } else { Cause::Dial };
+        assert_eq!(world.only_peak().cause, cause);
+    }
 }
 
 #[test]

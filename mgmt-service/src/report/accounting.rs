@@ -8,11 +8,12 @@ use std::fmt;
 use overlay::PeerId;
 use serde_json::{Value, json};
 
+use super::group_accounts::GroupAccounts;
 use crate::limits::REPORT_LINES_MAX;
 use crate::store::Used;
 
-/// `{group: {messages_out, …}, peers: [{peer, messages_out, …}]}`.
-pub(super) fn to_json(used: &BTreeMap<PeerId, Used>) -> Value {
+/// `{group: {messages_out, …}, peers: [{peer, messages_out, …}], groups: […]}`.
+pub(super) fn to_json(used: &BTreeMap<PeerId, Used>, groups: &GroupAccounts) -> Value {
     let of_peer = |(peer, used): (&PeerId, &Used)| {
         let mut object = one_to_json(used);
         if let Some(object) = object.as_object_mut() {
@@ -20,7 +21,8 @@ pub(super) fn to_json(used: &BTreeMap<PeerId, Used>) -> Value {
         }
         object
     };
-    json!({ "group": one_to_json(&total(used)), "peers": used.iter().map(of_peer).collect::<Vec<_>>() })
+    let peers: Vec<Value> = used.iter().map(of_peer).collect();
+    json!({ "group": one_to_json(&total(used)), "peers": peers, "groups": groups.to_json() })
 }
 
 /// The table; `name` says how a peer is called.

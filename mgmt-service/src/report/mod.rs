@@ -3,10 +3,12 @@
 
 mod accounting;
 mod distant;
+mod group_accounts;
 mod levels;
 mod whole;
 
 pub use distant::{Distant, Subject, distant};
+pub use group_accounts::GroupAccounts;
 pub use levels::{Account, ServiceLevel, accounts, by_link, by_peer, whole_group};
 pub use whole::Report;
 

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::accounting;
 use super::distant::{Distant, Subject, distant};
+use super::group_accounts::GroupAccounts;
 use super::levels::{Account, ServiceLevel, accounts, by_link, by_peer, whole_group};
 use crate::arm::{ArmRecord, rfc3339_ms};
 use crate::limits::REPORT_LINES_MAX;
 use crate::objectives::Standing;
-use crate::peaks::{Cause, Outage, Peak, explain, outages};
+use crate::peaks::{Cause, Child, Outage, Peak, explain, outages};
 use crate::store::{Level, StoredPeer, Used};
 use crate::summary::milliseconds;
 
@@ -28,6 +29,7 @@ pub struct Report {
     outages: Vec<Outage>,
     objectives: Vec<Standing>,
     used: BTreeMap<PeerId, Used>,
+    used_in_groups: GroupAccounts,
     /// Records that agents lost, and rows that the store gave up.
     losses: (u64, u64),
 }
@@ -58,14 +60,15 @@ impl Report {
             outages: outages(records),
             objectives,
             used: BTreeMap::new(),
+            used_in_groups: GroupAccounts::default(),
             losses,
         }
     }
 
-    /// With what peers used.
+    /// With what peers used, and in which groups.
     #[must_use]
-    pub fn with_usage(mut self, used: BTreeMap<PeerId, Used>) -> Self {
-        self.used = used;
+    pub fn with_usage(mut self, used: BTreeMap<PeerId, Used>, in_groups: GroupAccounts) -> Self {
+        (self.used, self.used_in_groups) = (used, in_groups);
         self
     }
 
@@ -94,7 +97,8 @@ impl Report {
                 "peer": peak.peer.to_string(), "dest": peak.dest.to_string(), "transaction": peak.transaction,
                 "since_at": rfc3339_ms(peak.since_ms), "until_at": rfc3339_ms(peak.until_ms), "count": peak.count,
                 "slowest_us": peak.slowest_us, "usual_us": peak.usual_us, "cause": peak.cause.as_str(),
-                "share": peak.share, "longer": peak.parts.to_json(),
+                "share": peak.share, "longer": peak.parts.to_json(), "slowest_corr": peak.slowest.to_string(),
+                "blocked_us": peak.blocked_us, "child": peak.child.as_ref().map(Child::to_json),
             })
         });
         json!({
@@ -108,7 +112,8 @@ impl Report {
             "names": names,
             "lost_by_agents": self.losses.0,
             "discarded": self.losses.1,
-            "accounting": accounting::to_json(&self.used),
+            "accounting": accounting::to_json(&self.used, &self.used_in_groups),
+            "groups_left_out": self.used_in_groups.left_out,
             "not_measured": NOT_MEASURED,
         })
     }
@@ -150,8 +155,26 @@ impl Report {
                 })
                 .collect();
             writeln!(f, "      longer by, in ms each: {}", parts.join(", "))?;
+            self.write_slowest(f, peak)?;
         }
         more(f, self.peaks.len())
+    }
+
+    /// What the slowest exchange of a peak did meanwhile, if it says so.
+    fn write_slowest(&self, f: &mut fmt::Formatter<'_>, peak: &Peak) -> fmt::Result {
+        if let Some(child) = &peak.child {
+            let (took, who) = (milliseconds(child.response_us as f64), self.name(&child.peer));
+            // As peers name it.
+            let name: String =
+                child.transaction.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+            let corr = child.correlator;
+            writeln!(f, "      of {}: {took} ms in {name} {corr} at {who}", peak.slowest)?;
+        }
+        if peak.blocked_us > 0 {
+            let blocked = milliseconds(peak.blocked_us as f64);
+            writeln!(f, "      of {}: blocked for {blocked} ms", peak.slowest)?;
+        }
+        Ok(())
     }
 
     fn write_outages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -237,6 +260,7 @@ impl fmt::Display for Report {
                 self.name(peer)
             )?;
         }
+        self.used_in_groups.write(f, |peer| self.name(peer))?;
         writeln!(f, "  not included: {NOT_MEASURED}")?;
         match self.losses {
             (0, 0) => Ok(()),
@@ -272,8 +296,9 @@ fn more(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
 const HEADER: &str = "   count  available  mean ms       σ      p50      p90      p99  failed";
 
 /// What the accounting leaves out.
-const NOT_MEASURED: &str =
-    "what peers used while nobody collected and they were restarted; bytes of single groups";
+const NOT_MEASURED: &str = "what peers used while nobody collected and they were restarted; by group: framing, \
+    multiplexing, encryption and what keeps links up, and the last minute in a group that was left; who used a relay, \
+    at the relay: its peers' own figures say it";
 
 /// Characters of a name that are shown.
 const NAME_CHARS: usize = 12;

@@ -8,6 +8,7 @@
 mod database;
 mod details;
 mod error;
+mod group_usage;
 mod keep;
 mod query;
 mod schema;
@@ -18,6 +19,7 @@ mod usage;
 
 pub use database::{Committed, Delivered, Store};
 pub use error::StoreError;
+pub use group_usage::{COUNTS, GroupSample, GroupUsage, GroupUsed};
 pub use keep::{KeptRound, Retention};
 pub use query::{Level, Selection, StoredPeer};
 pub use series::{Fineness, Moment};

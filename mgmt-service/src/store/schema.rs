@@ -90,6 +90,7 @@ const STEPS: &[M<'static>] = &[
         JOIN kind ON kind.id = record.kind;",
     ),
     M::up(super::details::COLUMN),
+    M::up(super::group_usage::TABLES),
 ];
 
 /// The steps as the migration crate takes them.

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use overlay::PeerId;
+use overlay::{GroupId, PeerId};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::database::{Store, peer_of};
 use super::error::StoreError;
+use super::group_usage::{self, GroupSample};
 use super::keep::HOUR_MS;
 use super::query::Selection;
 use crate::limits::USAGE_GAP_MAX;
@@ -42,12 +43,16 @@ pub struct Used {
 }
 
 /// Counters of a peer at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageSample {
     /// When they were read, in ms since 1970.
     pub at_ms: u64,
+    /// Since when they count, in ms since 1970 by the peer's clock; 0 when it doesn't say.
+    pub since_ms: u64,
     /// What they said.
     pub counters: Usage,
+    /// What those of its groups said.
+    pub groups: BTreeMap<GroupId, GroupSample>,
 }
 
 impl Usage {
@@ -87,8 +92,9 @@ impl Used {
 
     /// What was used from one sample to the next of the same peer.
     fn between(before: &UsageSample, now: &UsageSample) -> Self {
-        let restarted =
-            now.counters.values().iter().zip(before.counters.values()).any(|(now, before)| *now < before);
+        let mut pairs = now.counters.values().into_iter().zip(before.counters.values());
+        let is_said = before.since_ms > 0 && now.since_ms > 0 && before.since_ms != now.since_ms;
+        let restarted = is_said || pairs.any(|(now, before)| now < before);
         if restarted {
             return Self { usage: now.counters, online_ms: 0 };
         }
@@ -109,13 +115,20 @@ impl Store {
         let transaction = self.connection.transaction()?;
         for (peer, sample) in samples {
             let peer = peer.to_string();
-            if let Some(before) = last_of(&transaction, &peer)? {
-                add(&transaction, &peer, sample.at_ms, &Used::between(&before, sample))?;
+            let before = last_of(&transaction, &peer)?;
+            let used = before.as_ref().map(|before| Used::between(before, sample));
+            if let Some(used) = &used {
+                add(&transaction, &peer, sample.at_ms, used)?;
             }
+            let known = before.is_some_and(|before| before.since_ms > 0);
+            let online_ms = used.map_or(0, |used| used.online_ms);
+            group_usage::keep(&transaction, (&peer, sample.at_ms), &sample.groups, (known, online_ms))?;
             let [a, b, c, d, e, f] = sample.counters.values().map(signed);
             transaction
-                .prepare_cached("INSERT OR REPLACE INTO usage_last VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
-                .execute(params![peer, signed(sample.at_ms), a, b, c, d, e, f])?;
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO usage_last VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                )?
+                .execute(params![peer, signed(sample.at_ms), a, b, c, d, e, f, signed(sample.since_ms)])?;
         }
         Ok(transaction.commit()?)
     }
@@ -145,6 +158,8 @@ impl Store {
     pub(super) fn expire_usage(&self, before_ms: i64) -> Result<(), StoreError> {
         self.connection.execute("DELETE FROM usage WHERE at_ms < ?1", [before_ms])?;
         self.connection.execute("DELETE FROM usage_last WHERE at_ms < ?1", [before_ms])?;
+        self.connection.execute("DELETE FROM group_usage WHERE at_ms < ?1", [before_ms])?;
+        self.connection.execute("DELETE FROM group_usage_last WHERE at_ms < ?1", [before_ms])?;
         Ok(())
     }
 }
@@ -152,14 +167,15 @@ impl Store {
 fn last_of(transaction: &Transaction<'_>, peer: &str) -> Result<Option<UsageSample>, StoreError> {
     let kept = transaction
         .prepare_cached(
-            "SELECT at_ms, messages_out, messages_in, bytes_in, bytes_out, relayed_in, relayed_out
+            "SELECT at_ms, messages_out, messages_in, bytes_in, bytes_out, relayed_in, relayed_out, since_ms
              FROM usage_last WHERE peer = ?1",
         )?
         .query_row([peer], |row| {
             let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
             let counters =
                 Usage::of([number(1)?, number(2)?, number(3)?, number(4)?, number(5)?, number(6)?]);
-            Ok(UsageSample { at_ms: number(0)?, counters })
+            let groups = BTreeMap::new();
+            Ok(UsageSample { at_ms: number(0)?, since_ms: number(7)?, counters, groups })
         })
         .optional()?;
     Ok(kept)
@@ -208,7 +224,9 @@ pub(super) const TABLES: &str = "
 
 #[cfg(test)]
 mod tests {
+    use super::super::group_usage::{COUNTS, GroupUsage};
     use super::*;
+    use crate::limits::USAGE_GROUPS_MAX;
 
     #[test]
     fn what_is_used_adds_up_over_restarts_of_peer_and_manager() {
@@ -217,7 +235,7 @@ mod tests {
         let hour = HOUR_MS.unsigned_abs();
         let sample = |at_ms, messages, bytes| {
             let counters = Usage { messages_out: messages, bytes_out: bytes, ..Usage::default() };
-            BTreeMap::from([(peer, UsageSample { at_ms, counters })])
+            BTreeMap::from([(peer, UsageSample { at_ms, since_ms: 0, counters, groups: BTreeMap::new() })])
         };
         let keep = |samples| Store::open(&file).unwrap().keep_usage(&samples).unwrap();
         keep(sample(hour, 100, 9_000));
@@ -231,4 +249,56 @@ mod tests {
         assert_eq!(used(0).online_ms, 60_000, "of the time after the long gap nothing is known");
         assert_eq!(used(2 * hour).usage, Usage { messages_out: 3, bytes_out: 100, ..Usage::default() });
     }
+
+    #[test]
+    fn groups_add_up_apart_and_neither_a_restart_nor_a_new_group_doubles_or_loses() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+        let (peer, hour) = (PeerId::random(), HOUR_MS.unsigned_abs());
+        let [red, blue] = [[1; 32], [2; 32]].map(GroupId::from_bytes);
+        let group = |since_ms, messages| {
+            let mut counters = GroupUsage::default();
+            counters.0[0] = messages;
+            GroupSample { since_ms, counters }
+        };
+        let mut keep = |minute: u64, since_ms, bytes_out, groups: &[(GroupId, GroupSample)]| {
+            let counters = Usage { bytes_out, ..Usage::default() };
+            let groups = groups.iter().copied().collect();
+            let sample = UsageSample { at_ms: hour + minute * 60_000, since_ms, counters, groups };
+            store.keep_usage(&BTreeMap::from([(peer, sample)])).unwrap();
+        };
+        // What was before is not accounted for.
+        keep(0, 5, 1000, &[(red, group(5, 100))]);
+        keep(1, 5, 1010, &[(red, group(5, 103)), (blue, group(70, 7))]);
+        // It left blue and came back.
+        keep(2, 5, 1020, &[(red, group(5, 103))]);
+        // It started anew, and has used more already than before.
+        keep(3, 9, 2000, &[(red, group(9, 200)), (blue, group(9, 1))]);
+        keep(4, 9, 2001, &[(red, group(9, 201)), (blue, group(9, 1))]);
+        let span = Selection { since_ms: 0, until_ms: u64::MAX };
+        let used = store.group_usage(span).unwrap();
+        let of = |group| (used[group][&peer].usage.0[0], used[group][&peer].online_ms);
+        assert_eq!((of(&red), of(&blue)), ((3 + 200 + 1, 180_000), (7 + 1, 60_000)));
+        assert_eq!(store.usage(span).unwrap()[&peer].usage.bytes_out, 10 + 10 + 2000 + 1);
+    }
+
+    #[test]
+    fn a_peer_with_endless_groups_fills_no_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+        let group = |n: u64| {
+            let id = GroupId::from_bytes(*blake3::hash(&n.to_le_bytes()).as_bytes());
+            (id, GroupSample { since_ms: 1, counters: GroupUsage([n; COUNTS]) })
+        };
+        for (at_ms, groups) in [(1, 0..1), (2, 1..USAGE_GROUPS_MAX + 10)] {
+            let groups = groups.map(group).collect();
+            let sample = UsageSample { at_ms, since_ms: 1, counters: Usage::default(), groups };
+            store.keep_usage(&BTreeMap::from([(PeerId::from_bytes(&PEER).unwrap(), sample)])).unwrap();
+        }
+        let used = store.group_usage(Selection { since_ms: 0, until_ms: u64::MAX }).unwrap();
+        assert_eq!((used.len() as u64, store.groups_left_out().unwrap()), (USAGE_GROUPS_MAX - 1, 10));
+    }
+
+    /// An identity multihash.
+    const PEER: [u8; 3] = [0, 1, 7];
 }

@@ -10,7 +10,8 @@ use super::PeerGroup;
 use crate::error::{BindError, ConnectError};
 use crate::id::PipeId;
 use crate::limits::OPEN_TIMEOUT;
-use crate::net::{Binding, FrameStream, Substream, connect_error, open_pipe, open_resumable, within};
+use crate::meters::Frames;
+use crate::net::{Binding, FrameStream, Substream, connect_error, count, open_pipe, open_resumable, within};
 use crate::pipe::{
     BidiPipe, InputPipe, OutputPipe, PipeListener, PipeStream, ResumableListener, ResumablePipe,
     StreamListener,
@@ -110,7 +111,9 @@ impl PeerGroup {
             let group = group.clone();
             async move { group.open(to, pipe, PipeKind::Resumable, Some(hello), OPEN_TIMEOUT).await }.boxed()
         };
-        open_resumable(&self.handle, to, within, Box::new(reopen)).await.map(ResumablePipe::new)
+        let traffic = self.handle.shared.traffics.of(&self.id);
+        let opening = open_resumable(&self.handle, to, (within, Box::new(reopen)), traffic);
+        opening.await.map(ResumablePipe::new)
     }
 
     async fn open(
@@ -131,18 +134,26 @@ impl PeerGroup {
                     // The other side may have forgotten, having left and come back.
                     Err(ConnectError::NoSuchPipe) if proven_before => {
                         self.handle.prove_again(to, &session, self.id).await.map_err(connect_error)?;
-                        open(first).await?
+                        open(first.clone()).await?
                     }
                     opened => opened?,
                 }
             } else {
-                open(first).await?
+                open(first.clone()).await?
             };
             if self.is_closed() {
                 let guard = self.handle.shared.admit_pipe(&to, &self.id);
                 frames.io.guard(guard.map_err(|()| ConnectError::Refused)?);
             }
             self.handle.shared.meters.pipes_out.add(1);
+            let traffic = self.handle.shared.traffics.of(&self.id);
+            if kind == PipeKind::Resumable {
+                // The pipe counts what it carries; its links may do so again.
+                count(&mut frames, traffic, Frames::Links);
+            } else {
+                first.iter().for_each(|first| traffic.sent(first.len()));
+                count(&mut frames, traffic, Frames::Messages);
+            }
             Ok(frames)
         };
         within(deadline, opening).await

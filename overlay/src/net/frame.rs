@@ -13,6 +13,7 @@ use futures::io::{AsyncRead, AsyncWrite};
 
 use crate::error::{RecvError, SendError};
 use crate::limits::PIPE_BUFFER_BYTES;
+use crate::meters::{Frames, Tally};
 use crate::wire::{WireError, frame_len, put_frame_len};
 
 /// What has been read and is not a whole frame yet.
@@ -27,13 +28,23 @@ pub(crate) struct ReadFrames {
     frame_bytes_max: usize,
     /// The farewell has come.
     ended: bool,
+    /// Where its frames are counted.
+    tally: Option<Tally>,
 }
 
 impl ReadFrames {
     /// Frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time, and few while few come.
     pub(crate) fn new(frame_bytes_max: usize, read_bytes_max: usize) -> Self {
         let read_bytes = READ_BYTES_FIRST.min(read_bytes_max);
-        Self { buffer: BytesMut::new(), filled: 0, read_bytes, read_bytes_max, frame_bytes_max, ended: false }
+        Self {
+            buffer: BytesMut::new(),
+            filled: 0,
+            read_bytes,
+            read_bytes_max,
+            frame_bytes_max,
+            ended: false,
+            tally: None,
+        }
     }
 
     /// From now on frames of at most `frame_bytes_max`, read at most `read_bytes_max` at a time.
@@ -50,6 +61,9 @@ impl ReadFrames {
     ) -> Poll<Result<Option<Bytes>, RecvError>> {
         loop {
             if let Some(frame) = self.take_frame()? {
+                if let Some(tally) = &self.tally {
+                    tally.received(frame.len());
+                }
                 return Poll::Ready(Ok(Some(frame)));
             }
             if self.ended {
@@ -108,6 +122,8 @@ pub(crate) struct WriteFrames {
     body: Bytes,
     /// The farewell was put; nothing may follow.
     ended: bool,
+    /// Where its frames are counted.
+    tally: Option<Tally>,
 }
 
 impl WriteFrames {
@@ -135,6 +151,9 @@ impl WriteFrames {
         }
         if self.ended {
             return Err(self.closed());
+        }
+        if let Some(tally) = &self.tally {
+            tally.sent(frame.len());
         }
         self.join_body();
         put_frame_len(frame.len(), &mut self.buffer);
@@ -224,6 +243,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
     /// Frames of at most `frame_bytes_max` over `io`.
     pub(crate) fn new(io: S, frame_bytes_max: usize, read_bytes: usize) -> Self {
         Self { io, reads: ReadFrames::new(frame_bytes_max, read_bytes), writes: WriteFrames::default() }
+    }
+
+    /// From now on frames are counted.
+    pub(crate) fn count(&mut self, tally: Tally) {
+        (self.reads.tally, self.writes.tally) = (Some(tally.clone()), Some(tally));
+    }
+
+    /// What are counted are pieces of a byte stream.
+    pub(crate) fn count_pieces(&mut self) {
+        let tallies = self.reads.tally.iter_mut().chain(&mut self.writes.tally);
+        tallies.for_each(|tally| tally.frames = Frames::Pieces);
     }
 
     /// The next frame, `None` behind the farewell. Cancel-safe.

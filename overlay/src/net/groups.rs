@@ -94,6 +94,11 @@ impl Groups {
         self.look(group, |known| !known.has_revoked(publisher)).unwrap_or(false)
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<GroupId> {
+        self.table.read().keys().copied().collect()
+    }
+
     /// The closed groups.
     pub(super) fn closed(&self) -> Vec<GroupId> {
         let table = self.table.read();
@@ -107,6 +112,7 @@ impl Shared {
         let mut table = self.groups.table.write();
         if table.len() < GROUPS_MAX {
             table.entry(group).or_insert(Group::Open);
+            self.traffics.make_room(|group| !table.contains_key(group));
         }
     }
 
@@ -126,6 +132,7 @@ impl Shared {
             _ => {
                 let closed = Closed { membership, pipes: HashMap::new() };
                 table.insert(id, Group::Closed(Box::new(closed)));
+                self.traffics.make_room(|group| !table.contains_key(group));
                 true
             }
         }

@@ -27,6 +27,7 @@ mod shared;
 mod spawn;
 mod subscription;
 mod substream;
+mod traffic;
 mod transport;
 mod waiting;
 
@@ -45,3 +46,4 @@ pub(crate) use resumable::{ResumableEnd, open as open_resumable};
 pub(crate) use spawn::{PeerConfig, spawn};
 pub(crate) use subscription::Watching;
 pub use substream::Substream;
+pub(crate) use traffic::count;

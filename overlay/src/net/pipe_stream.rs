@@ -13,9 +13,11 @@ use super::frame::FrameStream;
 use super::resumable;
 use super::shared::Shared;
 use super::substream::{Inbound, OpenError, OpenRequest, PIPE, Substream};
+use super::traffic::count;
 use crate::core::Offence;
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES};
+use crate::meters::Frames;
 use crate::protocol::pipe::{Acceptance, Header, PipeKind};
 
 /// Opens a pipe at a connected peer. `first` rides with the header, so that it costs no round trip of its own.
@@ -94,6 +96,7 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
     }
     shared.meters.pipes_in.add(1);
     frames.reads.grow(PIPE_MESSAGE_BYTES_MAX, PIPE_READ_BYTES);
+    count(&mut frames, shared.traffics.of(&header.group), Frames::Messages);
     permit.send(Accepted { peer: inbound.peer, frames });
 }
 

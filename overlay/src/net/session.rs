@@ -73,7 +73,7 @@ pub(crate) async fn run(
     let (parts, later) = mpsc::channel(SESSION_PARTS_QUEUE + SESSION_QUERIES_MAX);
     let (duties, due) = Duty::queue();
     let relayed = shared.paths.is_relayed(&peer, connection);
-    let handle = SessionHandle::new(out, parts, duties, relayed, frames.io.link());
+    let handle = SessionHandle::new(out, parts, duties, (relayed, frames.io.link()), shared.traffics.clone());
     let Some(first) = shared.sessions.add(peer, handle.clone()) else {
         shared.meters.sessions_refused.add(1);
         return true;
@@ -299,9 +299,14 @@ impl Session {
             self.offended(&meters.queries_busy, Offence::Overdrawn);
             return self.handle.answer(number, Outcome::Busy, Bytes::new(), meters);
         };
-        let answering = Answering::new(number, self.handle.clone(), asked);
+        let may_ask =
+            query.handler.len() <= HANDLER_NAME_BYTES_MAX && self.shared.lets_in(&self.peer, &query.group);
+        let traffic = may_ask.then(|| self.shared.traffics.of(&query.group));
+        let (bytes, relayed) = (query.body.len(), self.handle.is_relayed());
+        traffic.iter().for_each(|traffic| traffic.query_in(true, bytes, relayed));
+        let answering = Answering::new(number, self.handle.clone(), asked, traffic);
         let slot = ReplySlot::remote(answering, meters.clone());
-        if query.handler.len() > HANDLER_NAME_BYTES_MAX || !self.shared.lets_in(&self.peer, &query.group) {
+        if !may_ask {
             self.offended(&meters.queries_refused, Offence::Refused);
             return slot.answer(Outcome::Refused(RefuseReason::NotMember), Bytes::new());
         }

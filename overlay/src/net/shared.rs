@@ -18,7 +18,9 @@ use super::resolver::Handlers;
 use super::resumable::Resumables;
 use super::session::SessionHandle;
 use super::subscription::Subscriptions;
+use super::traffic::GroupTraffics;
 use crate::core::{Conduct, NotDirect, Offence, Path, PeerEvent};
+use crate::id::GroupId;
 use crate::limits::{EVENT_QUEUE, SESSIONS_PER_PEER_MAX};
 use crate::meters::Meters;
 
@@ -28,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) keypair: Keypair,
     pub(crate) id: PeerId,
     pub(crate) meters: Arc<Meters>,
+    /// What is counted of each group.
+    pub(crate) traffics: GroupTraffics,
     pub(crate) sessions: Sessions,
     pub(crate) paths: Paths,
     /// Peers that mDNS told of; those with a session are asked as rendezvous are.
@@ -66,10 +70,14 @@ pub(crate) struct Leases {
 impl Shared {
     pub(crate) fn new(keypair: Keypair, propagate_direct: usize) -> Self {
         let id = keypair.public().to_peer_id();
+        let traffics = GroupTraffics::default();
+        // That of the group that it is in from its start counts since then.
+        drop(traffics.of(&GroupId::net()));
         Self {
             keypair,
             id,
             meters: Arc::default(),
+            traffics,
             sessions: Sessions::default(),
             paths: Paths::default(),
             neighbours: Table::default(),

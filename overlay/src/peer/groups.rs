@@ -3,14 +3,31 @@
 use std::sync::Arc;
 
 use super::Peer;
+use crate::credential::Role;
 use crate::error::JoinError;
 use crate::group::{GroupPolicy, PeerGroup};
-use crate::id::{Genesis, Policy};
+use crate::id::{Genesis, GroupId, Policy};
+use crate::meters::GroupMeters;
 
 impl Peer {
     /// The group that every peer is in.
     pub fn net_group(&self) -> PeerGroup {
         PeerGroup::new(self.handle.clone(), Arc::new(Genesis::net()))
+    }
+
+    /// The groups that this peer is in, in no order; at most [`GROUPS_MAX`](crate::limits::GROUPS_MAX).
+    pub fn groups(&self) -> Vec<GroupId> {
+        self.handle.shared.groups.all()
+    }
+
+    /// What the pipes and queries of `group` have carried here, as [`PeerGroup::meters`] says.
+    pub fn group_meters(&self, group: &GroupId) -> GroupMeters {
+        self.handle.shared.traffics.meters(group)
+    }
+
+    /// This peer's role in a closed group; `None` in an open one, and when its credential has ended.
+    pub fn group_role(&self, group: &GroupId) -> Option<Role> {
+        self.handle.shared.own_role(group)
     }
 
     /// Joins an open group. Of a closed one this is a view without membership, which refuses everything, unless this

@@ -33,6 +33,7 @@ pub struct PipeStream {
 impl PipeStream {
     pub(crate) fn new(remote: PeerId, mut frames: FrameStream<Substream>) -> Self {
         frames.reads.grow(PIPE_BUFFER_BYTES, PIPE_BUFFER_BYTES);
+        frames.count_pieces();
         Self { remote, frames, unread: Bytes::new() }
     }
 

@@ -227,7 +227,10 @@ impl PropagateReceiver {
         loop {
             if let Some(delivery) = self.ready.pop_front() {
                 return Poll::Ready(Some(match delivery {
-                    Delivery::Message { from, body } => Propagated::Message(Message { from, body }),
+                    Delivery::Message { from, body } => {
+                        self.kept.hub.counts_received(body.len());
+                        Propagated::Message(Message { from, body })
+                    }
                     Delivery::Lagging { from, behind } => Propagated::Lagging { from, behind },
                     Delivery::Missed { from, count } => Propagated::Missed { from, count },
                 }));

@@ -16,12 +16,18 @@ use mgmt_service::protocol::{
 use overlay::fuzzing::{Decoder, survives};
 use overlay::{Keypair, PeerId};
 
+use super::tree;
+
 /// The decoders.
 pub(super) const DECODERS: &[Decoder] = &[
     Decoder::new("mgmt.get", get, get_samples),
     Decoder::new("mgmt.get-answer", get_answer, get_answer_samples),
     Decoder::new("mgmt.from-manager", from_manager, from_manager_samples),
     Decoder::new("mgmt.from-agent", from_agent, from_agent_samples),
+    Decoder::new("mgmt.tree-question", tree::question, tree::question_samples),
+    Decoder::new("mgmt.tree-answer", tree::answer, tree::answer_samples),
+    Decoder::new("mgmt.tree-child", tree::from_child, tree::from_child_samples),
+    Decoder::new("mgmt.tree-parent", tree::from_parent, tree::from_parent_samples),
     Decoder::new("mgmt.object-name", text::<ObjectName>, object_name_samples),
     Decoder::new("mgmt.object-pattern", pattern, pattern_samples),
     Decoder::new("mgmt.correlator", text::<Correlator>, || vec![b"0123456789abcdef".to_vec()]),
@@ -170,6 +176,6 @@ fn text<T: FromStr + Display + PartialEq + Debug>(bytes: &[u8]) -> bool {
     decode(bytes).is_some_and(|value| survives(&value, Ok::<_, ()>(value.to_string()), decode))
 }
 
-fn peer(number: u8) -> PeerId {
+pub(super) fn peer(number: u8) -> PeerId {
     Keypair::ed25519_from_bytes([number; 32]).unwrap().public().to_peer_id()
 }

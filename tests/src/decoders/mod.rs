@@ -5,6 +5,7 @@ mod im;
 mod list;
 mod management;
 mod rendezvous;
+mod tree;
 
 pub use list::{all, corpus, named};
 pub use overlay::fuzzing::Decoder;

@@ -1,8 +1,9 @@
-//! Promise: `mgmt report` accounts for the messages, bytes and relayed bytes of each peer and of all.
+//! Promise: `mgmt report` accounts for the messages, bytes and relayed bytes of each peer and of all, and of each group.
 
 use mgmt_service::store::{Selection, Store};
+use overlay::{Genesis, GroupId};
 use serde_json::{Value, json};
-use tests::{Home, Meeting, Messenger, Program, Signal, befriend, loopback};
+use tests::{Home, Meeting, Messenger, Process, Program, Signal, befriend, loopback};
 
 use crate::store::until;
 
@@ -59,4 +60,103 @@ fn messages_and_bytes_of_buddies_behind_a_relay_are_accounted() {
     assert_eq!(accounting["group"]["messages_in"], 3);
     let text = report(&[]);
     assert!(text.contains("relayed out") && text.contains("  bob"), "{text}");
+    // The messenger talks in the group that all peers are in; that it came through a relay is known there as well.
+    let net = of_group(&told, GroupId::net());
+    for one in net["peers"].as_array().unwrap() {
+        assert!(one["relayed_bytes_in"].as_u64().unwrap() > 0, "{net}");
+        assert!(one["queries_in"].as_u64().unwrap() > 0, "{net}");
+    }
+    assert!(text.contains("accounting by group") && text.contains("group net"), "{text}");
+}
+
+/// What is told of one group.
+fn of_group(told: &Value, group: GroupId) -> Value {
+    let groups = told["accounting"]["groups"].as_array().unwrap();
+    let found = groups.iter().find(|one| one["group"] == group.to_string());
+    found.cloned().unwrap_or_else(|| panic!("{group} in {told:#}"))
+}
+
+/// A manageable peer that talks in two groups.
+struct Talker {
+    process: Process,
+    peer_id: String,
+    address: String,
+}
+
+impl Talker {
+    fn start(home: &Home, name: &str, rendezvous: &str) -> Self {
+        let program = Program::new("group_talker", home).args(["--rendezvous", rendezvous]);
+        let process = program.data_dir(&home.join(name)).start();
+        let ready = process.event("ready", |event| event["event"] == "ready");
+        let of = |key: &str| ready[key].as_str().unwrap().to_owned();
+        Self { peer_id: of("peer_id"), address: of("address"), process }
+    }
+
+    fn send(&mut self, group: &str, to: &Self, count: u64, bytes: u64) {
+        self.process.write_line(&format!("{group} {} {} {count} {bytes}", to.peer_id, to.address));
+        self.process.event("sent", |event| event["event"] == "sent");
+    }
+}
+
+#[test]
+fn two_groups_are_accounted_for_to_the_byte_over_restarts_of_a_peer_and_of_the_manager() {
+    let home = Home::new();
+    let meeting = Meeting::start(&home, "rendezvous");
+    let mut anne = Talker::start(&home, "anne", &meeting.address);
+    let bert = Talker::start(&home, "bert", &meeting.address);
+    let manager = home.join("manager");
+    let collect = || -> Process {
+        let program = Program::new("mgmt", &home).args(["collect", "--rendezvous", &meeting.address]);
+        program.args(loopback()).data_dir(&manager).start()
+    };
+    let end = |collecting: Process| {
+        collecting.signal(Signal::Interrupt);
+        assert_eq!(collecting.finish().code, Some(130));
+    };
+    let collecting = collect();
+    let store = until("a store", || Store::read(&manager.join("records.db")).ok());
+    let ever = Selection { since_ms: 0, until_ms: u64::MAX };
+    let used = || store.usage(ever).unwrap();
+    // What is sent before the manager has looked at both is not its business.
+    until("both are looked at", || (used().len() == 2).then_some(()));
+    anne.send("red", &bert, 3, 100);
+    anne.send("blue", &bert, 2, 50_000);
+    end(collecting);
+    // While nobody looks, one sends more and the other starts anew, and then gets more than it ever had.
+    anne.send("red", &bert, 1, 7);
+    let Talker { mut process, .. } = bert;
+    process.close_stdin();
+    assert_eq!(process.finish().code, Some(0));
+    let bert = Talker::start(&home, "bert", &meeting.address);
+    anne.send("red", &bert, 9, 1000);
+    let collecting = collect();
+    let [red, blue] = ["red", "blue"].map(|label| Genesis::open(label).id());
+    let in_red = || store.group_usage(ever).unwrap().get(&red).cloned().unwrap_or_default();
+    let bert_id = bert.peer_id.parse().unwrap();
+    until("bert again", || in_red().get(&bert_id).filter(|used| used.usage.0[1] >= 9).map(|_| ()));
+    anne.send("blue", &bert, 1, 3);
+    end(collecting);
+
+    let report = |arguments: &[&str]| {
+        let exit = Program::new("mgmt", &home).args(["report"]).args(arguments).data_dir(&manager).run();
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        exit.stdout.join("\n")
+    };
+    let told: Value = serde_json::from_str(&report(&["--json"])).unwrap();
+    // Of bert's first life the message that nobody looked at is gone, with its counters.
+    let (annes, berts) = ((1 + 12, 7 + 300 + 9000), (12, 300 + 9000));
+    for (group, annes, berts) in [(red, annes, berts), (blue, (3, 100_003), (3, 100_003))] {
+        let account = of_group(&told, group);
+        let of = |peer: &str| {
+            let peers = account["peers"].as_array().unwrap();
+            let one = peers.iter().find(|one| one["peer"] == peer).unwrap();
+            ["messages_out", "bytes_out", "messages_in", "bytes_in"].map(|key| one[key].as_u64().unwrap())
+        };
+        assert_eq!(of(&anne.peer_id), [annes.0, annes.1, 0, 0], "{account:#}");
+        assert_eq!(of(&bert.peer_id), [0, 0, berts.0, berts.1], "{account:#}");
+        assert_eq!([&account["messages_out"], &account["bytes_in"]], [annes.0, berts.1]);
+    }
+    let text = report(&[]);
+    let short = format!("group …{}", &red.to_string()[red.to_string().len() - 8..]);
+    assert!(text.contains(&short) && text.contains("group net"), "{text}");
 }

@@ -9,6 +9,7 @@ use mgmt_service::jmx::{AttributeValue, BeanServer};
 use mgmt_service::net::{ManagementAgent, ManagementGroup};
 use overlay::{Peer, PeerId};
 use serde_json::Value;
+use tests::liar::{Liar, Lie};
 use tests::{Home, Meeting, PATIENCE, Process, Program, Signal, loopback};
 
 /// A management group whose creator is in this process, and programs that enter it.
@@ -162,6 +163,7 @@ impl Grove {
             let totals = self.circle.totals();
             let count = totals["total"][0]["count"].as_u64().unwrap_or(0);
             assert!(count <= all && start.elapsed() < PATIENCE, "{count} of {all}: {totals}");
+            assert_eq!(totals["check"]["contradict"], 0, "{totals}");
             whole = if count == all { whole + 1 } else { 0 };
         }
     }
@@ -198,6 +200,43 @@ async fn a_killed_aggregator_costs_and_doubles_nothing() {
     assert!(shown.stdout.join(" ").contains('4'), "{shown:?}");
     let text = grove.circle.mgmt("reader", &["totals"]).run().stdout.join("\n");
     assert!(text.contains("presence.ping") && text.contains("peers reporting"), "{text}");
+    assert!(text.contains("8 spot checks: ") && !text.contains("CONTRADICTED"), "{text}");
+    let unchecked = grove.circle.mgmt("reader", &["totals", "--check", "0"]).run().stdout.join("\n");
+    assert!(!unchecked.contains("spot checks"), "{unchecked}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn an_aggregator_that_lies_is_shown_written_down_and_a_failure() {
+    let circle = Circle::new().await;
+    circle.joined("reader", ManagementRole::Reader);
+    let (peer, dir) = (edge(&circle.meeting).await, circle.home.join("liar"));
+    std::fs::create_dir(&dir).unwrap();
+    let ticket = circle.boss.invite(ManagementRole::Aggregator).unwrap();
+    let place = ManagementGroup::join(&peer, &dir, &ticket).await.unwrap();
+    let _liar = Liar::spawn(&peer, &place, Duration::from_millis(500), Lie::Inflates).await;
+    let victim = circle.agent("vera").await;
+    let (liar, start) = (peer.id().to_string(), Instant::now());
+    let exit = loop {
+        victim.ping.unreachable(Instant::now(), 0, PeerId::random());
+        let exit = circle.mgmt("reader", &["totals"]).run();
+        if exit.code == Some(1) {
+            break exit;
+        }
+        assert!(exit.code == Some(0) && start.elapsed() < PATIENCE, "{exit:?}");
+    };
+    let text = exit.stdout.join("\n");
+    assert!(text.contains(&format!("aggregator {liar}")) && text.contains("CONTRADICTED in "), "{text}");
+    let exit = circle.mgmt("reader", &["totals", "--json", "--check", "16"]).run();
+    let totals: Value = serde_json::from_str(&exit.stdout.join("\n")).unwrap();
+    assert_eq!(
+        (exit.code, &totals["check"]["contradicted"][0]["aggregator"]),
+        (Some(1), &liar.clone().into())
+    );
+    let log = circle.home.join("reader").join("audit.log");
+    let lines = std::fs::read_to_string(&log).unwrap();
+    assert!(lines.lines().any(|line| line.contains("\"contradict\"") && line.contains(&liar)), "{lines}");
+    let verified = circle.mgmt("reader", &["audit", "verify", log.to_str().unwrap()]).run();
+    assert_eq!(verified.code, Some(0), "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]

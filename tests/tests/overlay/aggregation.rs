@@ -45,7 +45,7 @@ impl Managed {
     pub(crate) async fn aggregator(&self, level: u8) -> Station {
         let (peer, place, home) = self.member(ManagementRole::Aggregator).await;
         let node = AggregatorNode::spawn(&peer, &place, level, INTERVAL).await.unwrap();
-        Station { node, peer, _place: place, _home: home }
+        Station { node, peer, place, _home: home }
     }
 
     pub(crate) async fn agent(&self) -> Agent {
@@ -57,7 +57,7 @@ impl Managed {
         let measuring = Some(application);
         let agent =
             ManagementAgent::start(&peer, "plant", measuring, beans.clone(), &policy, home.path()).await;
-        Agent { _peer: peer, ping, beans, agent: agent.unwrap(), _home: home }
+        Agent { peer, ping, beans, agent: agent.unwrap(), _home: home }
     }
 
     /// What the roots say, once it is as wanted.
@@ -77,16 +77,34 @@ impl Managed {
 pub(crate) struct Station {
     pub(crate) node: AggregatorNode,
     pub(crate) peer: Peer,
-    _place: ManagementGroup,
+    place: ManagementGroup,
     _home: TempDir,
+}
+
+impl Station {
+    /// As another run of an aggregator of level 1 at the same peer.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { node, peer, place, _home } = self;
+        drop(node);
+        let start = Instant::now();
+        let node = loop {
+            match AggregatorNode::spawn(&peer, &place, 1, INTERVAL).await {
+                Ok(node) => break node,
+                // The one before ends when its tasks are dropped.
+                Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+            }
+            tokio::task::yield_now().await;
+        };
+        Self { node, peer, place, _home }
+    }
 }
 
 /// A peer that measures.
 pub(crate) struct Agent {
-    _peer: Peer,
+    pub(crate) peer: Peer,
     ping: Transaction,
     beans: BeanServer,
-    agent: ManagementAgent,
+    pub(crate) agent: ManagementAgent,
     _home: TempDir,
 }
 

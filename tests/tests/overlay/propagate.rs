@@ -14,7 +14,7 @@ pub(crate) async fn crowd(count: usize, name: &str) -> Vec<(Peer, PropagatePipe)
 }
 
 /// The same, each sending to at most so many itself.
-async fn crowd_of(count: usize, name: &str, direct: usize) -> Vec<(Peer, PropagatePipe)> {
+pub(crate) async fn crowd_of(count: usize, name: &str, direct: usize) -> Vec<(Peer, PropagatePipe)> {
     let mut crowd: Vec<(Peer, PropagatePipe)> = Vec::new();
     for _ in 0..count {
         let listen = "/ip4/127.0.0.1/tcp/0".parse().unwrap();

@@ -58,7 +58,7 @@ impl Actor {
             pinger: Arc::new(Pinger::new(
                 self.peer.clone(),
                 peer,
-                self.transaction.clone(),
+                (self.transaction.clone(), Arc::clone(&self.waits)),
                 self.counters.clone(),
                 Instant::now(),
                 // Also when the other side was faster: this is what was waited for here.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn peer() -> PeerId {
+pub(super) fn peer() -> PeerId {
     PeerId::from_bytes(&[vec![0, 36, 8, 1, 18, 32], vec![7; 32]].concat()).unwrap()
 }
 

@@ -2,13 +2,15 @@
 //!
 //! In: questions. Out: answers, or a refusal for who is not in the group or may not read.
 
+use std::time::Instant;
+
 use overlay::wire::WireError;
 use overlay::{Query, RefuseReason};
 
 use super::climbing::Above;
 use super::station::Station;
 use crate::access::{Access, Verb};
-use crate::aggregate::{TotalsAnswer, TreeAnswer, TreeQuestion};
+use crate::aggregate::{PartsAnswer, Report, TotalsAnswer, TreeAnswer, TreeQuestion};
 
 impl Station {
     pub(super) fn answer(&mut self, query: Query) {
@@ -36,7 +38,10 @@ impl Station {
                 self.counters.settled.add(1);
                 TreeAnswer::Settled(self.node.settle((&aggregator, boot), &query.from, &stamps))
             }
-            TreeQuestion::Totals { .. } if !access.may(Verb::Get) => return Err(RefuseReason::Policy),
+            TreeQuestion::Told(_) => return Err(RefuseReason::Malformed),
+            TreeQuestion::Totals { .. } | TreeQuestion::Parts { .. } if !access.may(Verb::Get) => {
+                return Err(RefuseReason::Policy);
+            }
             TreeQuestion::Totals { after } => {
                 let above = match *self.above.borrow() {
                     Above::Parent(peer, _) => Some(peer),
@@ -45,6 +50,13 @@ impl Station {
                 let reports = self.kept.iter().filter(|report| report.stamp.interval > after).cloned();
                 let (reports, length) = (reports.collect(), self.beat.length());
                 TreeAnswer::Totals(TotalsAnswer { length, above, reports, more: false })
+            }
+            TreeQuestion::Parts { stamp, from } => {
+                self.counters.parts_shown.add(1);
+                let marks = |report: &Report| report.marks.clone();
+                let marks = self.remembered.with(|told, _| told.report(stamp).map(marks)).unwrap_or_default();
+                let page = self.ledger.page(&marks, usize::try_from(from).unwrap_or(usize::MAX));
+                TreeAnswer::Parts(PartsAnswer { at: self.beat.at(Instant::now()).0, page })
             }
         };
         answer.encode().map_err(|_| RefuseReason::Full)

@@ -9,9 +9,10 @@ use futures::StreamExt;
 use overlay::{AdvertisementKind, DiscoveryQuery, PeerId};
 
 use super::SERVICE;
-use crate::aggregate::{TREE_HANDLER, Totals, TotalsAnswer, TreeAnswer, TreeQuestion};
+use super::checking::{Checker, Root};
+use crate::aggregate::{Checks, TREE_HANDLER, Totals, TotalsAnswer, TreeAnswer, TreeQuestion};
 use crate::error::GetError;
-use crate::limits::{AGGREGATORS_MAX, GET_TIMEOUT, TOTALS_KEPT};
+use crate::limits::{AGGREGATORS_MAX, CHECKS_MAX, GET_TIMEOUT, LEDGER_INTERVALS_KEPT, TOTALS_KEPT};
 use crate::net::Manager;
 
 impl Manager {
@@ -21,18 +22,43 @@ impl Manager {
     /// # Cancel safety
     /// Safe.
     pub async fn totals(&self, deadline: Duration) -> Totals {
+        self.gather(deadline).await.0
+    }
+
+    /// As [`totals`](Self::totals), and `checks` spot checks, at most `CHECKS_MAX`, of whether aggregators counted what
+    /// their children say that they have reported; a check asks some peers on its way, each within `CHECK_TIMEOUT`. There
+    /// are none without a root or an agent.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn checked_totals(&self, deadline: Duration, checks: u32) -> (Totals, Checks) {
+        let agents = async { if checks > 0 { self.agents(deadline).await } else { Vec::new() } };
+        let ((totals, roots), agents) = futures::future::join(self.gather(deadline), agents).await;
+        let agents: Vec<PeerId> = agents.iter().map(|agent| agent.peer).collect();
+        let checker = Checker::new(self, roots, totals.length());
+        let checks = checker.run(checks.min(CHECKS_MAX), &agents).await;
+        (totals, checks)
+    }
+
+    async fn gather(&self, deadline: Duration) -> (Totals, Vec<Root>) {
         let aggregators = self.aggregators(deadline).await;
-        let mut totals = Totals::default();
+        let (mut totals, mut roots) = (Totals::default(), Vec::new());
         totals.aggregators = aggregators.len();
-        let asking = futures::stream::iter(aggregators).map(|aggregator| self.totals_of(aggregator));
+        let asking = futures::stream::iter(aggregators)
+            .map(async |aggregator| (aggregator, self.totals_of(aggregator).await));
         let mut answers = asking.buffer_unordered(AT_ONCE);
-        while let Some(answer) = answers.next().await {
+        while let Some((peer, answer)) = answers.next().await {
             match answer {
                 Ok(pages) => {
                     totals.roots += usize::from(pages.iter().all(|page| page.above.is_none()));
                     for page in &pages {
                         page.reports.iter().for_each(|report| totals.add(page.length, report));
                     }
+                    let length = totals.length();
+                    let pages = pages.into_iter().filter(|page| page.length == length);
+                    let mut reports: Vec<_> = pages.flat_map(|page| page.reports).collect();
+                    reports.drain(..reports.len().saturating_sub(CHECKED_INTERVALS));
+                    roots.extend((!reports.is_empty()).then_some(Root { peer, reports }));
                 }
                 Err(error) => {
                     totals.unanswered += 1;
@@ -40,7 +66,7 @@ impl Manager {
                 }
             }
         }
-        totals
+        (totals, roots)
     }
 
     async fn aggregators(&self, deadline: Duration) -> Vec<PeerId> {
@@ -84,3 +110,6 @@ impl Manager {
 
 /// Aggregators that are asked at the same time.
 const AT_ONCE: usize = 16;
+
+/// Of the last so many intervals of a root one is checked: aggregators still know them on all levels.
+const CHECKED_INTERVALS: usize = LEDGER_INTERVALS_KEPT / 2;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::seeking::{Known, Parent, Seeker, Sought};
+use super::telling::Remembered;
 use super::{random, unix};
 use crate::aggregate::{Beat, Fate, FromChild, FromParent, Report, Uplink};
 use crate::limits::{AGGREGATORS_LOOKUP_INTERVAL, ATTACH_RETRY, PUSH_SEND_TIMEOUT};
@@ -43,6 +44,8 @@ pub(super) enum Climbed {
 pub(super) struct Climber {
     pub(super) seeker: Seeker,
     pub(super) uplink: Uplink,
+    /// What managers are told of the reports.
+    pub(super) remembered: Remembered,
     pub(super) reports: mpsc::Receiver<Report>,
     pub(super) above: watch::Sender<Above>,
     /// Where an aggregator hears of its reports; none at a peer that only measures.
@@ -113,7 +116,7 @@ impl Climber {
         let (mut sender, mut receiver): (PipeSender, PipeReceiver) = pipe.split();
         let mut ending = false;
         loop {
-            if self.send_due(&mut sender).await.is_none() {
+            if self.send_due(known.peer, &mut sender).await.is_none() {
                 return false;
             }
             if ending && !self.uplink.awaits_answer() {
@@ -127,7 +130,7 @@ impl Climber {
                 said = receiver.recv() => {
                     let said = said.ok().flatten().and_then(|bytes| FromParent::decode(&bytes).ok());
                     match said {
-                        Some(FromParent::Said { interval, fate }) => self.hear(interval, fate).await,
+                        Some(FromParent::Said { interval, fate }) => self.hear(known.peer, interval, fate).await,
                         Some(FromParent::Attached { boot, at, length, above }) if boot == known.boot => {
                             let Some(beat) = Beat::of_parent(Instant::now(), unix(), at, length) else {
                                 return false;
@@ -144,10 +147,11 @@ impl Climber {
 
     /// Sends what nobody has got, one report at a time: of a parent that is silent only that one is in question. None when
     /// the pipe is over.
-    async fn send_due(&mut self, sender: &mut PipeSender) -> Option<()> {
+    async fn send_due(&mut self, parent: PeerId, sender: &mut PipeSender) -> Option<()> {
         while !self.uplink.awaits_answer()
             && let Some(report) = self.uplink.next_to_send()
         {
+            self.remembered.with(|told, now| told.sent(now, report, parent));
             let message = FromChild::Report(report.clone()).encode().ok()?;
             timeout(PUSH_SEND_TIMEOUT, sender.send(message)).await.ok()?.ok()?;
             self.counters.reports_sent.add(1);
@@ -155,7 +159,12 @@ impl Climber {
         Some(())
     }
 
-    async fn hear(&mut self, interval: u64, fate: Fate) {
+    async fn hear(&mut self, parent: PeerId, interval: u64, fate: Fate) {
+        self.remembered.with(|told, _| match fate {
+            Fate::Taken => told.taken(&parent, interval),
+            Fate::HandedOn => told.handed_on(&parent, interval),
+            Fate::Late | Fate::Refused => told.refused(&parent, interval),
+        });
         let taken = self.uplink.hear(interval, fate);
         match fate {
             Fate::Taken if taken => self.tell(Climbed::HandedOn(interval)).await,
@@ -175,6 +184,7 @@ impl Climber {
         loop {
             if root {
                 for report in self.uplink.take_unsent() {
+                    self.remembered.with(|told, now| told.kept(now, &report));
                     self.tell(Climbed::Kept(report)).await;
                 }
             }
@@ -207,6 +217,9 @@ impl Climber {
         }
         report.stamp.boot = self.seeker.boot;
         self.uplink.push(report);
+        if let Some(report) = self.uplink.newest() {
+            self.remembered.with(|told, now| told.made(now, report));
+        }
     }
 
     async fn tell(&self, climbed: Climbed) {

@@ -15,6 +15,7 @@ use tokio::time::{sleep_until, timeout};
 use super::climbing::{Above, Climber};
 use super::random;
 use super::seeking::Seeker;
+use super::telling::{Remembered, Teller};
 use crate::aggregate::{Figures, Report, Stamp, Uplink};
 use crate::arm::Application;
 use crate::error::AgentError;
@@ -43,9 +44,12 @@ impl Reporting {
         let (boot, counters) = (random().ok()?, Arc::new(ChildCounters::default()));
         let (above, seen) = watch::channel(Above::Unknown);
         let (out, reports) = mpsc::channel(REPORTS_KEPT);
+        let remembered = Remembered::new();
+        let teller = Teller::new(peer, place, &remembered, &counters);
         let climber = Climber {
             seeker: Seeker { peer: peer.clone(), place: place.clone(), boot, level: 0, length: None },
             uplink: Uplink::default(),
+            remembered,
             reports,
             above,
             climbed: None,
@@ -57,7 +61,10 @@ impl Reporting {
         let (stop, stopped) = watch::channel(false);
         let cutting = cut(application, boot, (seen, shown), out, (counters.clone(), stopped));
         let task = tokio::spawn(async move {
-            tokio::join!(climber.run(), cutting);
+            tokio::select! {
+                _ = futures::future::join(climber.run(), cutting) => {}
+                () = teller.run() => {}
+            }
         });
         Some(Self { task, stop, parent, counters })
     }

@@ -17,10 +17,11 @@ use tokio::time::sleep_until;
 use super::climbing::{Above, Climbed, Climber};
 use super::link::{self, Heard, Said};
 use super::seeking::Seeker;
+use super::telling::{Remembered, Teller};
 use super::{SERVICE, aggregates, random, unix};
 use crate::access::Access;
 use crate::aggregate::{
-    Admitted, Aggregator, Beat, Fate, FromParent, Newcomer, Offered, Report, TREE_HANDLER, Uplink,
+    Admitted, Aggregator, Beat, Fate, FromParent, Ledger, Newcomer, Offered, Report, TREE_HANDLER, Uplink,
     tree_pipe_id,
 };
 use crate::error::AggregateError;
@@ -35,7 +36,7 @@ use crate::net::counters::{AggregatorCounters, ChildCounters};
 #[derive(Debug)]
 pub struct AggregatorNode {
     group: PeerGroup,
-    tasks: [JoinHandle<()>; 3],
+    tasks: [JoinHandle<()>; 4],
     above: watch::Receiver<Above>,
     pub(super) counters: Arc<AggregatorCounters>,
     pub(super) child: Arc<ChildCounters>,
@@ -73,9 +74,12 @@ impl AggregatorNode {
         let ((out, reports), (climbed, news)) = (mpsc::channel(REPORTS_KEPT), mpsc::channel(REPORTS_KEPT));
         let (counters, child) = (Arc::new(AggregatorCounters::default()), Arc::new(ChildCounters::default()));
         let expected = Arc::new(AtomicU64::new(0));
+        let remembered = Remembered::new();
+        let teller = Teller::new(peer, place, &remembered, &child);
         let climber = Climber {
             seeker: Seeker { peer: peer.clone(), place: place.clone(), boot, level, length: Some(length) },
             uplink: Uplink::default(),
+            remembered: remembered.clone(),
             reports,
             above,
             climbed: Some(climbed),
@@ -95,6 +99,8 @@ impl AggregatorNode {
             serving: JoinSet::new(),
             heard,
             kept: VecDeque::new(),
+            ledger: Ledger::default(),
+            remembered,
             unsent: VecDeque::new(),
             expected,
             above: seen.clone(),
@@ -105,6 +111,7 @@ impl AggregatorNode {
         let tasks = [
             tokio::spawn(station.run(listener, queries, hearing, news, out)),
             tokio::spawn(climber.run()),
+            tokio::spawn(teller.run()),
             tokio::spawn(renewing),
         ];
         Ok(Self { group, tasks, above: seen, counters, child })
@@ -161,6 +168,9 @@ pub(super) struct Station {
     heard: mpsc::Sender<Heard>,
     /// The sums of a root.
     pub(super) kept: VecDeque<Report>,
+    /// What was counted, and in which reports it was handed on.
+    pub(super) ledger: Ledger,
+    pub(super) remembered: Remembered,
     /// Sums that the way up has no room for at the moment.
     unsent: VecDeque<Report>,
     expected: Arc<AtomicU64>,
@@ -230,7 +240,9 @@ impl Station {
     }
 
     fn close(&mut self, interval: u64) {
-        let sum = self.node.close(interval);
+        let ledger = &mut self.ledger;
+        let put = |child, level, report: &Report| ledger.put(interval, child, level, report);
+        let sum = self.node.close_with(interval, put);
         self.counters.closed.set(interval);
         self.counters.reporting.set(sum.reporting);
         self.count_children();

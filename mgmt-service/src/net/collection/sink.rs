@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::arm::ArmRecord;
 use crate::latency::LatencyMatrix;
-use crate::limits::{SINK_QUEUE, SINK_RETRY};
+use crate::limits::{SINK_IDLE, SINK_QUEUE, SINK_RETRY};
 use crate::protocol::RecordBatch;
 use crate::subscription::Inbox;
 
@@ -238,9 +238,17 @@ fn write(
         Ok(resumed) => drop(resume.send(resumed)),
         Err(error) => return drop(failed.send(error)),
     }
-    while let Some(first) = queue.blocking_recv() {
-        let mut together = vec![first];
-        while together.len() < SINK_QUEUE
+    let runtime = tokio::runtime::Handle::current();
+    loop {
+        // What comes beside batches, such as what peers use, is kept while no batch comes, too.
+        let next = runtime.block_on(async { tokio::time::timeout(SINK_IDLE, queue.recv()).await });
+        let mut together = match next {
+            Ok(Some(first)) => vec![first],
+            Ok(None) => break,
+            Err(_) => Vec::new(),
+        };
+        while !together.is_empty()
+            && together.len() < SINK_QUEUE
             && let Ok(next) = queue.try_recv()
         {
             together.push(next);

@@ -144,6 +144,10 @@ impl Propagation {
             };
             let at = frames.len();
             let (lag, all) = log.take(now, peer, &mut frames, PROPAGATE_PARCEL_BYTES);
+            if sender != self.me {
+                let passed = frames.get(at..).unwrap_or_default();
+                self.traffic.forwarded(passed.len(), passed.iter().map(Bytes::len).sum());
+            }
             if let Some(behind) = lag.filter(|_| sender == self.me) {
                 frames.splice(at..at, Frame::Lag { behind }.encode());
             }

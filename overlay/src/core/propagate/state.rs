@@ -17,7 +17,7 @@ use super::roster::Roster;
 use crate::limits::{
     PROPAGATE_HISTORY_BYTES, PROPAGATE_MEMBERS_MAX, PROPAGATE_READY_BYTES, PROPAGATE_SETTLE,
 };
-use crate::meters::Meters;
+use crate::meters::{Meters, Traffic};
 use crate::protocol::propagate::{Frame, Parcel, Position};
 
 /// Something that no honest member sends.
@@ -42,6 +42,8 @@ pub(crate) struct Propagation {
     ready_bytes: usize,
     partial_all: usize,
     pub(super) meters: Arc<Meters>,
+    /// What the pipe's group carries here.
+    pub(super) traffic: Arc<Traffic>,
     /// Whether some link has got something to send.
     pub(super) news: bool,
 }
@@ -97,7 +99,12 @@ impl Link {
 
 impl Propagation {
     /// The state of `me` since this start.
-    pub(crate) fn new(now: Instant, me: PeerId, epoch: u64, meters: Arc<Meters>) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        (me, epoch): (PeerId, u64),
+        meters: Arc<Meters>,
+        traffic: Arc<Traffic>,
+    ) -> Self {
         Self {
             me,
             epoch,
@@ -112,6 +119,7 @@ impl Propagation {
             ready_bytes: 0,
             partial_all: 0,
             meters,
+            traffic,
             news: false,
         }
     }

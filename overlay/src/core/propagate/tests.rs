@@ -86,7 +86,7 @@ fn a_message_without_its_begin_or_its_end_is_never_delivered() {
 fn who_speaks_for_another_is_found_out() {
     let (now, meters) = (Instant::now(), Arc::default());
     let (anne, mallory) = (key(1).public().to_peer_id(), key(2).public().to_peer_id());
-    let mut me = Propagation::new(now, key(0).public().to_peer_id(), 1, meters);
+    let mut me = Propagation::new(now, (key(0).public().to_peer_id(), 1), meters, Arc::default());
     let forged = parcel(&key(1), 0, &[7], false);
     assert_eq!(me.on_parcel(now, mallory, forged.clone(), false), Err(Breach));
     assert_eq!(me.on_parcel(now, anne, forged, false), Ok(()));
@@ -116,7 +116,8 @@ fn heard(now: Instant, from: &mut Propagation, to: &mut Propagation) -> usize {
 /// Two neighbours that are linked both ways, past the time in which they settle.
 fn neighbours() -> (Instant, Propagation, Propagation) {
     let start = Instant::now();
-    let mut pair = [0, 1].map(|n| Propagation::new(start, key(n).public().to_peer_id(), 1, Arc::default()));
+    let mut pair = [0, 1]
+        .map(|n| Propagation::new(start, (key(n).public().to_peer_id(), 1), Arc::default(), Arc::default()));
     let now = start + 2 * crate::limits::PROPAGATE_SETTLE;
     let [anne, bert] = &mut pair;
     let (annes, berts) = (anne.me, bert.me);

@@ -52,6 +52,7 @@ impl Feeder {
             return Err(SendError::TooLarge { len, max });
         }
         self.pending_bytes += len;
+        self.hub.traffic.sent(len);
         let (mut rest, mut begins) = (message, true);
         loop {
             let body = rest.split_to(rest.len().min(PROPAGATE_PIECE_BYTES));

@@ -17,6 +17,7 @@ use super::super::substream::Substream;
 use crate::core::{Breach, Delivery, Propagation};
 use crate::error::BindError;
 use crate::limits::{ACCEPT_QUEUE, PROPAGATE_PIPES_MAX};
+use crate::meters::Traffic;
 use crate::protocol::propagate::{Frame, Parcel, Scope};
 
 /// A member whose link to this one was accepted.
@@ -41,6 +42,8 @@ pub(crate) struct Standing {
 pub(crate) struct Hub {
     pub(crate) scope: Scope,
     pub(crate) shared: Arc<Shared>,
+    /// Where messages are counted.
+    pub(super) traffic: Arc<Traffic>,
     state: Mutex<Propagation>,
     /// Some link has something to send.
     pub(super) news: watch::Sender<()>,
@@ -79,11 +82,14 @@ impl Hub {
     ) -> Result<(Arc<Self>, mpsc::Receiver<Joined>), BindError> {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let epoch = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
-        let state = Propagation::new(Instant::now(), shared.id, epoch, shared.meters.clone());
+        let traffic = shared.traffics.of(&scope.group);
+        let state =
+            Propagation::new(Instant::now(), (shared.id, epoch), shared.meters.clone(), traffic.clone());
         let (joining, joined) = mpsc::channel(ACCEPT_QUEUE);
         let hub = Arc::new(Self {
             scope,
             shared: shared.clone(),
+            traffic,
             state: Mutex::new(state),
             news: watch::Sender::default(),
             moved: watch::Sender::default(),
@@ -137,6 +143,11 @@ impl Hub {
         if news {
             self.news.send_replace(());
         }
+    }
+
+    /// The application has taken a message.
+    pub(crate) fn counts_received(&self, bytes: usize) {
+        self.traffic.received(bytes);
     }
 
     /// Tells that something was taken, by a link or by the application.

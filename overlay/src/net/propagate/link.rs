@@ -30,7 +30,7 @@ pub(super) enum ReadEnd {
 /// Writes to `peer` what there is for it, until the link ends.
 pub(super) async fn write(hub: Arc<Hub>, peer: PeerId, mut io: Substream) {
     let mut news = hub.news.subscribe();
-    let mut unread = [0; 1];
+    let (mut unread, relayed) = ([0; 1], io.link().is_relayed());
     loop {
         news.borrow_and_update();
         let frames = hub.state().take(Instant::now(), &peer);
@@ -61,6 +61,9 @@ pub(super) async fn write(hub: Arc<Hub>, peer: PeerId, mut io: Substream) {
         for frame in &frames {
             if io.write_all(frame).await.is_err() {
                 return;
+            }
+            if relayed {
+                hub.traffic.relayed_out(frame.len());
             }
         }
         if io.flush().await.is_err() {

@@ -15,9 +15,11 @@ use super::super::handshake::connect_error;
 use super::super::pipe_stream::open_error;
 use super::super::shared::Shared;
 use super::super::substream::{Inbound, OpenRequest, PROPAGATE, Substream};
+use super::super::traffic::count;
 use super::hub::{Hub, Joined};
 use crate::error::{ConnectError, RecvError};
 use crate::limits::{OPEN_TIMEOUT, PIPE_READ_BYTES, PROPAGATE_FRAME_BYTES_MAX, PROPAGATE_HELLO_BYTES_MAX};
+use crate::meters::Frames;
 use crate::protocol::pipe::Acceptance;
 use crate::protocol::propagate::{Hello, Position, Welcome};
 
@@ -112,6 +114,7 @@ pub(crate) async fn negotiate(inbound: Inbound, shared: Arc<Shared>) {
         return;
     }
     frames.reads.grow(PROPAGATE_FRAME_BYTES_MAX, PIPE_READ_BYTES);
+    count(&mut frames, hub.traffic.clone(), Frames::Links);
     permit.send(Joined { peer: inbound.peer, addresses: hello.addresses, frames });
 }
 

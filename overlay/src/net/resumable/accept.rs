@@ -14,10 +14,12 @@ use super::table::{Accepted, Key};
 use crate::core::Resumable;
 use crate::error::{ConnectError, RecvError};
 use crate::limits::{OPEN_TIMEOUT, PIPE_HEADER_BYTES_MAX, RESUME_GRACE, RESUME_WITHIN_MAX};
+use crate::meters::Frames;
 use crate::net::frame::FrameStream;
 use crate::net::pipe_stream::answer;
 use crate::net::shared::Shared as PeerShared;
 use crate::net::substream::Substream;
+use crate::net::traffic::count;
 use crate::protocol::pipe::{Acceptance, Header};
 use crate::protocol::resumable::{At, Hello};
 
@@ -92,6 +94,7 @@ fn make(
     let within = hello.within.min(RESUME_WITHIN_MAX) + RESUME_GRACE;
     let acceptor = Acceptor { offers: offered, within, key, peer: peer.clone() };
     frames.io.guard(guard);
+    count(&mut frames, peer.traffics.of(&key.group), Frames::Links);
     let Some(link) = begin(Offer { frames, at: hello.at }, &shared) else {
         // Only an opener that lies has received something already.
         peer.meters.pipe_garbage.add(1);
@@ -99,7 +102,7 @@ fn make(
     };
     peer.meters.pipes_in.add(1);
     driver::spawn(shared.clone(), link, Side::Acceptor(acceptor), peer.meters.clone());
-    permit.send(ResumableEnd::new(key.opener, shared));
+    permit.send(ResumableEnd::new(key.opener, shared, peer.traffics.of(&key.group)));
     None
 }
 
@@ -115,6 +118,7 @@ async fn resume(mut frames: FrameStream<Substream>, key: Key, at: At, peer: &Pee
         return Some((frames, Acceptance::Refused));
     }
     frames.io.guard(guard);
+    count(&mut frames, peer.traffics.of(&key.group), Frames::Links);
     // A pipe that has ended meanwhile drops the link; the opener hears of it when it tries again.
     let _ = accepted.offers.send(Offer { frames, at }).await;
     None

@@ -13,6 +13,7 @@ use libp2p::PeerId;
 use crate::core::Resumable;
 use crate::error::{ConnectError, RecvError, SendError};
 use crate::limits::PIPE_MESSAGE_BYTES_MAX;
+use crate::meters::Traffic;
 
 /// What the application and the driver share.
 #[derive(Debug)]
@@ -94,11 +95,12 @@ impl State {
 pub(crate) struct ResumableEnd {
     remote: PeerId,
     shared: Arc<Shared>,
+    traffic: Arc<Traffic>,
 }
 
 impl ResumableEnd {
-    pub(super) fn new(remote: PeerId, shared: Arc<Shared>) -> Self {
-        Self { remote, shared }
+    pub(super) fn new(remote: PeerId, shared: Arc<Shared>, traffic: Arc<Traffic>) -> Self {
+        Self { remote, shared, traffic }
     }
 
     /// Who is at the other end.
@@ -134,6 +136,7 @@ impl ResumableEnd {
         }
         state.core.put(message);
         drop(state);
+        self.traffic.sent(message.len());
         self.shared.driver.wake();
         Ok(())
     }
@@ -171,6 +174,7 @@ impl ResumableEnd {
             if room_to_tell {
                 self.shared.driver.wake();
             }
+            self.traffic.received(message.len());
             return Poll::Ready(Ok(Some(message)));
         }
         if state.core.is_drained() {

@@ -1,5 +1,6 @@
 //! The opening side: the first link, and each after one that was lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use super::link::Link;
 use crate::core::Resumable;
 use crate::error::ConnectError;
 use crate::limits::{OPEN_TIMEOUT, RESUME_RETRY_MAX, RESUME_RETRY_MIN};
-use crate::meters::Meters;
+use crate::meters::{Meters, Traffic};
 use crate::net::command::Command;
 use crate::net::frame::FrameStream;
 use crate::net::handle::Handle;
@@ -33,15 +34,15 @@ pub(super) struct Opener {
     commands: mpsc::Sender<Command>,
 }
 
-/// Opens a resumable pipe at `to`; a lost link is replaced for up to `within`.
+/// Opens a resumable pipe at `to`; a lost link is replaced for up to `within`. Counts in `traffic`.
 ///
 /// # Errors
 /// [`ConnectError`] of the first link. Then the other side may have a pipe that nobody resumes.
 pub(crate) async fn open(
     handle: &Handle,
     to: PeerId,
-    within: Duration,
-    reopen: Reopen,
+    (within, reopen): (Duration, Reopen),
+    traffic: Arc<Traffic>,
 ) -> Result<ResumableEnd, ConnectError> {
     let mut session = Session::default();
     getrandom::fill(&mut session).map_err(|_| ConnectError::Closed)?;
@@ -49,7 +50,7 @@ pub(crate) async fn open(
     let shared = Shared::new(Resumable::new());
     let link = opener.link(&shared, true).await?;
     driver::spawn(shared.clone(), link, Side::Opener(opener), handle.shared.meters.clone());
-    Ok(ResumableEnd::new(to, shared))
+    Ok(ResumableEnd::new(to, shared, traffic))
 }
 
 impl Opener {

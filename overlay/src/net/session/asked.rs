@@ -15,7 +15,7 @@ use super::SessionHandle;
 use super::asking::cost;
 use crate::error::AnswerError;
 use crate::limits::{ANSWERS_WINDOW_MAX, QUERY_DEADLINE_MAX, SESSION_QUERIES_MAX};
-use crate::meters::Meters;
+use crate::meters::{Meters, Traffic};
 use crate::protocol::session::{Frame, Outcome, Terms};
 use crate::wire::WireError;
 
@@ -117,13 +117,20 @@ pub(crate) struct Answering {
     number: u64,
     session: SessionHandle,
     asked: Arc<Asked>,
+    /// Where answers are counted; nowhere when the question is refused.
+    traffic: Option<Arc<Traffic>>,
     /// Where the end goes, behind the answers that have gone before.
     end: Option<mpsc::OwnedPermit<Bytes>>,
 }
 
 impl Answering {
-    pub(super) fn new(number: u64, session: SessionHandle, asked: Arc<Asked>) -> Self {
-        Self { number, session, asked, end: None }
+    pub(super) fn new(
+        number: u64,
+        session: SessionHandle,
+        asked: Arc<Asked>,
+        traffic: Option<Arc<Traffic>>,
+    ) -> Self {
+        Self { number, session, asked, traffic, end: None }
     }
 
     pub(crate) fn asked(&self) -> &Asked {
@@ -142,7 +149,7 @@ impl Answering {
 
     async fn give_awaited(&mut self, body: Bytes) -> Result<(), AnswerError> {
         let Some(window) = &self.asked.window else { return Err(AnswerError::Enough) };
-        let cost = cost(&body);
+        let (len, cost) = (body.len(), cost(&body));
         let frame = Frame::Part { number: self.number, body }.encode().map_err(too_large)?;
         let parts = &self.session.0.parts;
         if self.end.is_none() {
@@ -152,14 +159,24 @@ impl Answering {
         let place = parts.reserve().await.map_err(|_| AnswerError::Cancelled)?;
         room.forget();
         place.send(frame);
+        self.count(len);
         Ok(())
+    }
+
+    fn count(&self, bytes: usize) {
+        if let Some(traffic) = &self.traffic {
+            traffic.query_out(false, bytes, self.session.is_relayed());
+        }
     }
 
     /// Gives the last answer; an asker that doesn't read its answers loses its session.
     pub(crate) fn end(self, outcome: Outcome, body: Bytes, meters: &Meters) {
         self.session.0.open.close(self.number, &self.asked);
+        if self.asked.is_cancelled() {
+            return;
+        }
+        self.count(body.len());
         match self.end {
-            _ if self.asked.is_cancelled() => {}
             None => self.session.answer(self.number, outcome, body, meters),
             Some(place) => {
                 place.send(answer_frame(self.number, outcome, body));

@@ -4,7 +4,7 @@
 //! Bounds: `SESSION_QUERIES_MAX` questions, and for each the window of answers that it was sent with.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::SessionHandle;
 use crate::error::QueryError;
 use crate::limits::{ANSWER_OVERHEAD_BYTES, ANSWERS_WINDOW, SESSION_QUERIES_MAX};
+use crate::meters::Traffic;
 use crate::protocol::session::{Frame, Outcome};
 use crate::wire::WireError;
 
@@ -118,15 +119,19 @@ impl SessionHandle {
         outcome.into_result(body)
     }
 
-    /// Asks for as many answers as come.
+    /// Asks for as many answers as come, which are counted in `traffic`.
     ///
     /// # Errors
     /// As [`call`](Self::call).
-    pub(super) async fn call_many(&self, frame_for: impl FnOnce(u64) -> Frame) -> Result<Inflow, QueryError> {
+    pub(super) async fn call_many(
+        &self,
+        traffic: Arc<Traffic>,
+        frame_for: impl FnOnce(u64) -> Frame,
+    ) -> Result<Inflow, QueryError> {
         let (answers, coming) = mpsc::channel((ANSWERS_WINDOW / ANSWER_OVERHEAD_BYTES) as usize);
         let (end, ended) = oneshot::channel();
         let pending = self.put(Waiter::Many { left: ANSWERS_WINDOW, answers, end }, frame_for).await?;
-        Ok(Inflow { coming, ended: Some(ended), read: 0, pending })
+        Ok(Inflow { coming, ended: Some(ended), read: 0, traffic, pending })
     }
 
     async fn put(&self, waiter: Waiter, frame_for: impl FnOnce(u64) -> Frame) -> Result<Pending, QueryError> {
@@ -170,6 +175,7 @@ pub(crate) struct Inflow {
     ended: Option<oneshot::Receiver<End>>,
     /// Bytes read that the answerer was not told of yet.
     read: u32,
+    traffic: Arc<Traffic>,
     pending: Pending,
 }
 
@@ -177,6 +183,7 @@ impl Inflow {
     /// The next answer; `None` after the last, or after an error.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, QueryError>>> {
         if let Some(body) = ready!(self.coming.poll_recv(cx)) {
+            self.count(&body);
             self.make_room(cost(&body));
             return Poll::Ready(Some(Ok(body)));
         }
@@ -185,9 +192,16 @@ impl Inflow {
         self.ended = None;
         Poll::Ready(match end {
             Ok((Outcome::Finished, _)) => None,
-            Ok((outcome, body)) => Some(outcome.into_result(body)),
+            Ok((outcome, body)) => {
+                let answer = outcome.into_result(body);
+                Some(answer.inspect(|answer| self.count(answer)))
+            }
             Err(error) => Some(Err(error)),
         })
+    }
+
+    fn count(&self, answer: &Bytes) {
+        self.traffic.query_in(false, answer.len(), self.pending.session.is_relayed());
     }
 
     /// Tells the answerer of what was read, half a window at a time.

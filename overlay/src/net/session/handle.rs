@@ -17,6 +17,7 @@ use crate::limits::{ANSWERS_WINDOW, SESSION_QUERIES_MAX};
 use crate::meters::{Link, LinkMeters, Meters};
 use crate::net::closed::Entries;
 use crate::net::groups::Proof;
+use crate::net::traffic::GroupTraffics;
 use crate::protocol::membership::Papers;
 use crate::protocol::session::{Frame, Outcome, QueryFrame, Terms};
 
@@ -31,6 +32,8 @@ pub(super) struct Inner {
     relayed: bool,
     /// What is counted of its connection.
     link: Arc<Link>,
+    /// What is counted of each group.
+    traffics: GroupTraffics,
     next_number: AtomicU64,
     /// Answers of which there are many; they give way to all other frames.
     pub(super) parts: mpsc::Sender<Bytes>,
@@ -51,13 +54,14 @@ impl SessionHandle {
         out: mpsc::Sender<Bytes>,
         parts: mpsc::Sender<Bytes>,
         duties: mpsc::Sender<Duty>,
-        relayed: bool,
-        link: Arc<Link>,
+        (relayed, link): (bool, Arc<Link>),
+        traffics: GroupTraffics,
     ) -> Self {
         Self(Arc::new(Inner {
             out,
             relayed,
             link,
+            traffics,
             next_number: AtomicU64::new(0),
             parts,
             duties,
@@ -101,7 +105,10 @@ impl SessionHandle {
         body: Bytes,
     ) -> Result<Bytes, QueryError> {
         let terms = || Terms { deadline: until.map(left), window: None };
-        self.call(|number| query_frame(number, group, handler, body, terms())).await
+        let traffic = self.0.traffics.of(&group);
+        traffic.query_out(true, body.len(), self.0.relayed);
+        let answer = self.call(|number| query_frame(number, group, handler, body, terms())).await;
+        answer.inspect(|answer| traffic.query_in(false, answer.len(), self.0.relayed))
     }
 
     /// Asks for as many answers as the other side gives, until it ends them.
@@ -116,7 +123,9 @@ impl SessionHandle {
         body: Bytes,
     ) -> Result<Inflow, QueryError> {
         let terms = || Terms { deadline: Some(left(until)), window: Some(ANSWERS_WINDOW) };
-        self.call_many(|number| query_frame(number, group, handler, body, terms())).await
+        let traffic = self.0.traffics.of(&group);
+        traffic.query_out(true, body.len(), self.0.relayed);
+        self.call_many(traffic, |number| query_frame(number, group, handler, body, terms())).await
     }
 
     /// Shows what makes this peer a member of a closed group; what the other side shows comes back.

@@ -75,7 +75,7 @@ impl World {
             seed,
         };
         for me in &all {
-            let mut member = Propagation::new(now, *me, 1, Arc::default());
+            let mut member = Propagation::new(now, (*me, 1), Arc::default(), Arc::default());
             member.relay_to(near(*me, &all));
             world.members.insert(*me, member);
             let slow = world.random(10) == 0;
