@@ -32,6 +32,7 @@ pub(super) struct Inside {
     socket: ControlSocket,
     places: Arc<Semaphore>,
     subscribing: Arc<Semaphore>,
+    aggregates: bool,
     running: JoinSet<()>,
     ending: watch::Sender<()>,
 }
@@ -75,14 +76,19 @@ fn subscribes(command: &Command, terminal: bool) -> bool {
 }
 
 impl Inside {
-    /// Listens in a data directory that this process holds; without a socket it does its own command alone.
-    pub(super) fn listen(data_dir: &Path) -> Option<Self> {
+    /// Listens in a data directory that this process holds, when its own `command` goes on for long enough; without a
+    /// socket it does that alone.
+    pub(super) fn listen(data_dir: &Path, command: &Command, terminal: bool) -> Option<Self> {
+        if !listens(command, terminal) {
+            return None;
+        }
         let path = data_dir.join(SOCKET_FILE);
         match ControlSocket::bind(&path) {
             Ok(socket) => Some(Self {
                 socket,
                 places: Arc::new(Semaphore::new(CONTROL_COMMANDS_MAX)),
                 subscribing: Arc::new(Semaphore::new(CONTROL_SUBSCRIBING_MAX)),
+                aggregates: matches!(command, Command::Aggregate { .. }),
                 running: JoinSet::new(),
                 ending: watch::Sender::new(()),
             }),
@@ -105,7 +111,8 @@ impl Inside {
             }
             let (session, subscribing) = (session.clone(), self.subscribing.clone());
             let ending = self.ending.subscribe();
-            self.running.spawn(serve(session, stream, (place, subscribing), ending));
+            let limits = (self.aggregates, subscribing);
+            self.running.spawn(serve(session, stream, (place, limits), ending));
         }
     }
 
@@ -120,7 +127,7 @@ impl Inside {
 async fn serve(
     session: Arc<Session>,
     stream: UnixStream,
-    (place, subscribing): (Option<OwnedSemaphorePermit>, Arc<Semaphore>),
+    (place, limits): (Option<OwnedSemaphorePermit>, (bool, Arc<Semaphore>)),
     ending: watch::Receiver<()>,
 ) {
     let (reader, writer) = stream.into_split();
@@ -131,7 +138,7 @@ async fn serve(
     let (told, signals) = mpsc::channel(1);
     let done = match (ask, place) {
         (Ok(Some(ask)), Some(_place)) => tokio::select! {
-            done = work(&session, ask, subscribing, (Signals::relayed(signals), asker.clone())) => done,
+            done = work(&session, ask, limits, (Signals::relayed(signals), asker.clone())) => done,
             () = relay(&mut lines, &told) => return,
         },
         (Ok(Some(_)), None) => Err(CliError::failed(format_args!(
@@ -150,7 +157,7 @@ async fn serve(
 async fn work(
     session: &Session,
     ask: Ask,
-    subscribing: Arc<Semaphore>,
+    (aggregates, subscribing): (bool, Arc<Semaphore>),
     (mut signals, asker): (Signals, Asker),
 ) -> Result<ExitCode, CliError> {
     let words = std::iter::once("mgmt".to_owned()).chain(ask.args);
@@ -160,6 +167,12 @@ async fn work(
     })?;
     if !is_for_others(&line.command) {
         return Err(CliError::usage("this command is not for another process"));
+    }
+    // No peer asks itself, and the figures of the others are not all.
+    if aggregates && matches!(line.command, Command::Totals { .. }) {
+        return Err(CliError::failed(
+            "the aggregator that runs in this data directory can't ask itself; name another directory with --data-dir",
+        ));
     }
     let _subscribing = match subscribes(&line.command, ask.terminal) {
         false => None,

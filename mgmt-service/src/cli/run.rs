@@ -112,7 +112,7 @@ async fn perform(
         session = Session::start(settings, data_dir, entering) => Arc::new(session?),
         signal = signals.recv() => return Ok(signal.exit_code()),
     };
-    let mut inside = listens.then(|| Inside::listen(session.data_dir.path())).flatten();
+    let mut inside = Inside::listen(session.data_dir.path(), &command, output.is_terminal());
     let others = async {
         match &mut inside {
             Some(inside) => inside.run(&session).await,
