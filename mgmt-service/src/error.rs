@@ -160,7 +160,7 @@ pub enum LoggingError {
 #[non_exhaustive]
 pub enum ConfigError {
     /// Absent, forbidden or not UTF-8.
-    #[error("{} can't be read: {source}", file.display())]
+    #[error("{} can't be read: {source}; name a TOML file with --config", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,

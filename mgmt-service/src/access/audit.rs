@@ -118,18 +118,39 @@ struct Seen {
     previous: Option<String>,
 }
 
-/// Reads a log to its end and checks every link; how many lines it has, the number of the next line, and the last hash. With
-/// `head`, a hash that is known from elsewhere, a line must have it. Reads line by line, each at most `AUDIT_LINE_BYTES_MAX`.
+/// Lines of one file that are as they were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedAudit {
+    /// How many.
+    pub lines: u64,
+    /// The number of the first line; 1 where the log begins. Those before stand in the file before.
+    pub first: u64,
+    /// The hash that the line before the first has.
+    pub before: blake3::Hash,
+    /// The number of the next line.
+    pub next: u64,
+    /// The last hash.
+    pub last: blake3::Hash,
+}
+
+/// Reads a file of a log to its end and checks every link. With `head`, a hash that is known from elsewhere, a line must have
+/// it. Reads line by line, each at most `AUDIT_LINE_BYTES_MAX`. Whether lines before the first are missing, the file before
+/// says: [`verify_audit_files`](super::verify_audit_files).
 ///
 /// # Errors
 /// [`AuditVerifyError`], with the first line that is not as it was written.
-pub fn verify_audit(
-    log: impl BufRead,
+pub fn verify_audit(log: impl BufRead, head: Option<&str>) -> Result<VerifiedAudit, AuditVerifyError> {
+    let (verified, seen_head) = check(log, head)?;
+    if seen_head || head.is_none() { Ok(verified) } else { Err(AuditVerifyError::NoHead) }
+}
+
+/// Checks every link of a file, and whether a line has the hash `head`.
+pub(super) fn check(
+    mut log: impl BufRead,
     head: Option<&str>,
-) -> Result<(u64, u64, blake3::Hash), AuditVerifyError> {
-    let mut log = log;
-    let (mut lines, mut next, mut last): (u64, Option<u64>, Option<blake3::Hash>) = (0, None, None);
-    let mut seen_head = head.is_none();
+) -> Result<(VerifiedAudit, bool), AuditVerifyError> {
+    let nothing = VerifiedAudit { lines: 0, first: 1, before: empty(), next: 1, last: empty() };
+    let (mut lines, mut verified, mut seen_head): (u64, Option<VerifiedAudit>, bool) = (0, None, false);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -145,8 +166,8 @@ pub fn verify_audit(
         let hash = blake3::Hash::from_hex(hash).map_err(|_| broken("it begins with no hash"))?;
         let json = json.strip_prefix(b" ").ok_or_else(|| broken("no space follows the hash"))?;
         let seen: Seen = serde_json::from_slice(json).map_err(|_| broken("it can't be read"))?;
-        let before = match (last, &seen.previous) {
-            (Some(last), _) => last,
+        let before = match (verified, &seen.previous) {
+            (Some(verified), _) => verified.last,
             (None, Some(previous)) => {
                 blake3::Hash::from_hex(previous).map_err(|_| broken("it names no hash before it"))?
             }
@@ -155,17 +176,17 @@ pub fn verify_audit(
         if link(&before, json) != hash {
             return Err(broken("it was changed, or the line before it was"));
         }
-        if next.is_some_and(|next| next != seen.seq) {
+        // What stands before the first line of all is nothing.
+        let begins = verified.is_none() && (seen.seq == 1) == (before == empty());
+        if !begins && verified.is_none_or(|verified| verified.next != seen.seq) {
             return Err(broken("its number is wrong"));
         }
         seen_head |= head.is_some_and(|head| hash.to_hex().as_str() == head);
-        (next, last) = (Some(seen.seq.saturating_add(1)), Some(hash));
+        let (first, before) =
+            verified.map_or((seen.seq, before), |verified| (verified.first, verified.before));
+        verified = Some(VerifiedAudit { lines, first, before, next: seen.seq.saturating_add(1), last: hash });
     }
-    match (seen_head, next, last) {
-        (false, _, _) => Err(AuditVerifyError::NoHead),
-        (true, Some(next), Some(last)) => Ok((lines, next, last)),
-        (true, _, _) => Ok((0, 0, empty())),
-    }
+    Ok((verified.unwrap_or(nothing), seen_head))
 }
 
 /// What stands before the first line of the first file.
@@ -208,7 +229,8 @@ mod tests {
     #[test]
     fn a_whole_log_is_verified_and_every_change_is_found_at_its_line() {
         let (lines, head) = log(5);
-        assert_eq!(verify_audit(lines.concat().as_bytes(), None).unwrap(), (5, 6, head));
+        let verified = VerifiedAudit { lines: 5, first: 1, before: empty(), next: 6, last: head };
+        assert_eq!(verify_audit(lines.concat().as_bytes(), None).unwrap(), verified);
         for at in 0..5 {
             let mut changed = lines.clone();
             changed[at] = changed[at].replace("done", "nope");

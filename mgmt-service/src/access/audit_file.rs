@@ -8,8 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use super::audit::{AuditEntry, AuditEvent, Chain, empty, verify_audit};
-use crate::error::AuditError;
+use super::audit::{AuditEntry, AuditEvent, Chain, VerifiedAudit, check, empty, verify_audit};
+use crate::error::{AuditError, AuditVerifyError};
 use crate::limits::{AUDIT_FILE_BYTES_MAX, AUDIT_FILES_KEPT, AUDIT_LINE_BYTES_MAX, AUDIT_TEXT_BYTES_MAX};
 
 /// An audit log open for appending.
@@ -32,13 +32,15 @@ impl AuditFile {
         let failed = |source| AuditError::Io { path: path.clone(), source };
         cut_half_line(&path).map_err(failed)?;
         let verified = match File::open(&path) {
-            Ok(file) => verify_audit(BufReader::new(file), None).map_err(|error| error.to_string()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((0, 0, empty())),
+            Ok(file) => verify_audit(BufReader::new(file), None).map_err(|error| error.to_string()).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => return Err(failed(error)),
         };
         let (chain, result) = match verified {
-            Ok((0, ..)) => (Chain::after(empty(), 1), "begins".to_owned()),
-            Ok((_, next, head)) => (Chain::after(head, next), "goes on".to_owned()),
+            Ok(Some(before)) if before.lines > 0 => {
+                (Chain::after(before.last, before.next), "goes on".to_owned())
+            }
+            Ok(_) => (Chain::after(empty(), 1), "begins".to_owned()),
             Err(broken) => {
                 rotate(&path).map_err(failed)?;
                 tracing::error!(path = %path.display(), reason = %broken, "audit log was not as written; put aside");
@@ -89,6 +91,55 @@ impl AuditFile {
         self.bytes += line.len() as u64;
         self.chain.wrote(head);
         Ok(())
+    }
+}
+
+/// Checks the file at `path`, and the older ones beside it back to the line with which the log begins, or to the oldest that is
+/// kept. With `head`, a line of one of them must have that hash. What is checked, as one.
+///
+/// # Errors
+/// [`AuditVerifyError`].
+pub fn verify_audit_files(path: &Path, head: Option<&str>) -> Result<VerifiedAudit, AuditVerifyError> {
+    let look = |path: &Path| File::open(path).map_err(AuditVerifyError::from);
+    let (mut whole, mut seen_head) = check(BufReader::new(look(path)?), head)?;
+    if whole.lines == 0 {
+        return Err(AuditVerifyError::Empty);
+    }
+    let mut file = path.to_owned();
+    while whole.first > 1 && number_of(&file).saturating_add(1) < AUDIT_FILES_KEPT {
+        let (first, last) = (whole.first, whole.next.saturating_sub(1));
+        file = older(&file);
+        let older = |error| AuditVerifyError::Older { file: file.clone(), error: Box::new(error) };
+        let (before, had_head) = match look(&file) {
+            Err(AuditVerifyError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(AuditVerifyError::NoBeginning { first, last, file });
+            }
+            opened => opened.and_then(|opened| check(BufReader::new(opened), head)).map_err(older)?,
+        };
+        if (before.next, before.last) != (whole.first, whole.before) {
+            return Err(AuditVerifyError::Gap { file, first });
+        }
+        whole =
+            VerifiedAudit { next: whole.next, last: whole.last, lines: before.lines + whole.lines, ..before };
+        seen_head |= had_head;
+    }
+    if seen_head || head.is_none() { Ok(whole) } else { Err(AuditVerifyError::NoHead) }
+}
+
+/// The number at the end of an older file's name; 0 for the one that is written.
+fn number_of(path: &Path) -> usize {
+    path.extension().and_then(|extension| extension.to_str()?.parse().ok()).unwrap_or(0)
+}
+
+/// Where the lines before those of `path` stand.
+fn older(path: &Path) -> PathBuf {
+    match number_of(path) {
+        0 => {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".1");
+            name.into()
+        }
+        number => path.with_extension(number.saturating_add(1).to_string()),
     }
 }
 
@@ -150,77 +201,4 @@ fn cut_half_line(path: &Path) -> io::Result<()> {
 const FILE: &str = "audit.log";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(n: usize) -> AuditEntry {
-        AuditEntry::new(format!("t{n}"), AuditEvent::Set, "done")
-    }
-
-    fn lines(path: &Path) -> u64 {
-        verify_audit(BufReader::new(File::open(path).unwrap()), None).unwrap().0
-    }
-
-    #[test]
-    fn a_log_goes_on_over_restarts_and_a_kill_in_the_middle_of_a_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(FILE);
-        let mut log = AuditFile::open(dir.path(), "t".into()).unwrap();
-        log.append(&set(1)).unwrap();
-        drop(log);
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"0123 {half").unwrap();
-        let mut log = AuditFile::open(dir.path(), "t".into()).unwrap();
-        log.append(&set(2)).unwrap();
-        assert_eq!(lines(&path), 4);
-        let head = log.head();
-        assert!(verify_audit(BufReader::new(File::open(&path).unwrap()), Some(&head)).is_ok());
-    }
-
-    #[test]
-    fn a_log_that_was_changed_is_kept_aside_and_the_new_one_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(FILE);
-        AuditFile::open(dir.path(), "t".into()).unwrap().append(&set(1)).unwrap();
-        let changed = fs::read_to_string(&path).unwrap().replace("done", "nope");
-        fs::write(&path, &changed).unwrap();
-        AuditFile::open(dir.path(), "t".into()).unwrap();
-        assert_eq!(fs::read_to_string(dir.path().join("audit.log.1")).unwrap(), changed);
-        assert!(fs::read_to_string(&path).unwrap().contains("the log before was broken: line 2"));
-        assert_eq!(lines(&path), 1);
-    }
-
-    #[test]
-    fn a_full_log_goes_on_in_the_next_file_and_few_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut log = AuditFile::open(dir.path(), "t".into()).unwrap();
-        for _ in 0..AUDIT_FILES_KEPT + 2 {
-            let head = log.head();
-            log.append(&set(1)).unwrap();
-            log.bytes = AUDIT_FILE_BYTES_MAX;
-            assert_ne!(log.head(), head);
-        }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), AUDIT_FILES_KEPT);
-        for file in fs::read_dir(dir.path()).unwrap() {
-            assert!(lines(&file.unwrap().path()) >= 2);
-        }
-    }
-
-    #[test]
-    fn a_long_value_makes_no_long_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut log = AuditFile::open(dir.path(), "t".into()).unwrap();
-        let long = AuditEntry { after: Some("\u{1}".repeat(60_000).into()), ..set(1) };
-        log.append(&long).unwrap();
-        assert_eq!(lines(&dir.path().join(FILE)), 2);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn nobody_else_reads_the_log() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        AuditFile::open(dir.path(), "t".into()).unwrap();
-        let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-}
+mod tests;

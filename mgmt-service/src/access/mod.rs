@@ -7,8 +7,8 @@ mod denials;
 mod role;
 mod veil;
 
-pub use audit::{AuditEntry, AuditEvent, verify_audit};
-pub use audit_file::AuditFile;
+pub use audit::{AuditEntry, AuditEvent, VerifiedAudit, verify_audit};
+pub use audit_file::{AuditFile, verify_audit_files};
 pub use denials::{Denials, Noted};
 pub use role::{Access, ManagementRole, Verb};
 pub use veil::Veil;

@@ -11,7 +11,6 @@ use mgmt_service::cli_common::{CommonArgs, parse_duration};
 use mgmt_service::jmx::{ObjectName, ObjectNamePattern};
 use mgmt_service::limits::{AGGREGATOR_LEVEL_MAX, CHECKS, CHECKS_MAX};
 use mgmt_service::net::OtlpUrl;
-use overlay::PeerId;
 
 use super::retention::RetentionArgs;
 
@@ -50,9 +49,9 @@ pub(super) enum Command {
     /// Ends the membership of a peer
     #[command(after_help = "Example:\n  mgmt revoke 12D3KooW…")]
     Revoke {
-        /// Its id
+        /// Its id; its name while its agent is there
         #[arg(value_name = "PEER")]
-        peer: PeerId,
+        peer: String,
     },
     /// Sets an attribute of a managed object
     #[command(

@@ -22,6 +22,8 @@ pub(super) async fn get(
     mut output: Output,
 ) -> Result<(), CliError> {
     let agents = session.whom(peer).await?;
+    let several = agents.len() > 1;
+    let mut missing = Missing::of(pattern, attributes);
     let asking = futures::stream::iter(agents).map(|agent| async move {
         let answer = session.manager.get(agent.peer, pattern, attributes).await;
         (agent, answer)
@@ -29,16 +31,69 @@ pub(super) async fn get(
     let mut answers = asking.buffered(AT_ONCE);
     let (mut list, mut failure) = (Vec::new(), None);
     while let Some((agent, answer)) = answers.next().await {
+        if let Ok(beans) = &answer {
+            missing.look_at(beans);
+        }
         match answer {
             Ok(beans) if json => list.extend(beans.iter().map(|bean| to_json(&agent, bean))),
-            Ok(beans) => output.text(&beans.iter().map(to_text).collect::<String>())?,
+            Ok(beans) => {
+                let whose = if several && !beans.is_empty() { heading(&agent) } else { String::new() };
+                output.text(&(whose + &beans.iter().map(to_text).collect::<String>()))?;
+            }
             Err(error) => failure = Some(unanswered(&agent, &error)),
         }
     }
     if json {
         output.line(&serde_json::Value::from(list).to_string())?;
     }
-    failure.map_or(Ok(()), Err)
+    failure.or_else(|| missing.told(peer, pattern)).map_or(Ok(()), Err)
+}
+
+/// What nobody has shown yet though it was asked for by its name.
+struct Missing<'a> {
+    /// The one object that the pattern means.
+    object: bool,
+    attributes: Vec<&'a str>,
+    /// Whether any object was shown: without one, nothing is known of attributes.
+    any: bool,
+}
+
+impl<'a> Missing<'a> {
+    fn of(pattern: &ObjectNamePattern, attributes: &'a [String]) -> Self {
+        let attributes = attributes.iter().map(String::as_str).collect();
+        Self { object: pattern.is_one_name(), attributes, any: false }
+    }
+
+    fn look_at(&mut self, beans: &[BeanSnapshot]) {
+        self.any |= !beans.is_empty();
+        self.object &= beans.is_empty();
+        for bean in beans {
+            // Of one that is too large for an answer nobody knows.
+            self.attributes
+                .retain(|wanted| !bean.truncated && bean.attributes.iter().all(|(name, _)| name != wanted));
+        }
+    }
+
+    /// The error, if something is missing.
+    fn told(&self, peer: &str, pattern: &ObjectNamePattern) -> Option<CliError> {
+        if self.object {
+            return Some(CliError::failed(format_args!(
+                "no object is called {pattern}; see `mgmt get {peer} '*:*'` for all"
+            )));
+        }
+        let attributes = self.attributes.join(", ");
+        (self.any && !attributes.is_empty()).then(|| {
+            CliError::failed(format_args!(
+                "no object that {pattern} means has {attributes}; ask without attributes for all of them"
+            ))
+        })
+    }
+}
+
+/// The line before the objects of one agent of several.
+fn heading(agent: &AgentInfo) -> String {
+    let name = printable(&agent.name);
+    format!("{name} {}\n", agent.peer).trim_start().to_owned()
 }
 
 fn to_json(agent: &AgentInfo, bean: &BeanSnapshot) -> serde_json::Value {

@@ -3,23 +3,36 @@
 use std::time::{Duration, Instant};
 
 use mgmt_service::access::ManagementRole;
-use mgmt_service::cli_common::{CliError, ExitCode, Settings, Signals};
+use mgmt_service::cli_common::{CliError, ExitCode, ManagePolicy, Settings, Signal, Signals};
 use mgmt_service::error::MembershipError;
-use mgmt_service::net::ManagementGroup;
-use overlay::PeerId;
+use mgmt_service::net::{AgentInfo, ManagementGroup};
 
 use super::args::Command;
 use super::output::Output;
 use super::session::{Entering, Session};
 
-/// How a command comes into the group; none for those that may do without.
-pub(super) fn entering(command: &Command) -> Option<Entering> {
+/// How a command comes into the group; none for those that may do without, or whose `policy` leads them in.
+pub(super) fn entering(command: &Command, policy: Option<&ManagePolicy>) -> Option<Entering> {
     match command {
         Command::Init => Some(Entering::Create),
         Command::Join { ticket } => Some(Entering::Ticket(ticket.clone())),
-        Command::Invite { .. } | Command::Revoke { .. } | Command::Aggregate { .. } => Some(Entering::Kept),
+        Command::Totals { .. } if matches!(policy, Some(ManagePolicy::Ticket(_))) => None,
+        Command::Aggregate { .. } | Command::Totals { .. } => Some(Entering::Kept(JOIN)),
+        Command::Invite { .. } | Command::Revoke { .. } => Some(Entering::Kept(BE_ISSUER)),
         _ => None,
     }
+}
+
+/// Whether others come to who performs the command: to use a ticket, to be told, to be gathered.
+pub(super) fn is_visited(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Init
+            | Command::Join { .. }
+            | Command::Invite { .. }
+            | Command::Revoke { .. }
+            | Command::Aggregate { .. }
+    )
 }
 
 /// Who lets others in is reached where its ticket says: at every interface, when nobody says otherwise.
@@ -58,7 +71,10 @@ pub(super) async fn invite(
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_PERIOD) => {}
-            signal = signals.recv() => return Ok(signal.exit_code()),
+            signal = signals.recv() => return match signal {
+                Signal::Terminate if used_at.is_none() => Err(unused("nobody has used the ticket")),
+                signal => Ok(signal.exit_code()),
+            },
         }
         if used_at.is_none() && group.used_by(&ticket).is_some() {
             used_at = Some(Instant::now());
@@ -70,19 +86,36 @@ pub(super) async fn invite(
             return Ok(ExitCode::Done);
         }
         if until.is_some_and(|until| used_at.is_none() && Instant::now() >= until) {
-            return Err(CliError::unreachable("nobody has used the ticket in time; invite again"));
+            return Err(unused("nobody has used the ticket in time"));
         }
     }
 }
 
-/// Ends the membership of a peer, and stays until those that are connected have heard of it.
-pub(super) async fn revoke(session: &Session, peer: PeerId, mut output: Output) -> Result<(), CliError> {
+fn unused(sentence: &str) -> CliError {
+    CliError::unreachable(format_args!("{sentence}; invite again"))
+}
+
+/// Ends the membership of a peer, by id or name, and stays until those that are connected have heard of it. An id that this
+/// issuer never let in and that is no agent is revoked too, since another issuer may have let it in, and is an error: an id has
+/// no checksum.
+pub(super) async fn revoke(session: &Session, peer: &str, mut output: Output) -> Result<(), CliError> {
     let group = of(session)?;
+    let one = if peer == "*" { Vec::new() } else { session.whom(peer).await? };
+    let [AgentInfo { peer, .. }] = *one else {
+        return Err(CliError::usage("one peer is revoked at a time; name it by its id or name"));
+    };
+    let agents = session.agents().await;
+    let known = group.has_let_in(&peer) || agents.iter().any(|agent| agent.peer == peer);
     group.revoke(peer).map_err(|error| refused(&error))?;
     // Whom a session reaches is told so on it; the others learn it from those.
-    for agent in session.agents().await {
+    for agent in agents {
         let _ = session.peer.reach(agent.peer, TELL_TIMEOUT).await;
         let _ = session.manager.get(agent.peer, &AGENT.parse().map_err(CliError::failed)?, &[]).await;
+    }
+    if !known {
+        return Err(CliError::failed(format_args!(
+            "{peer} was not known as a member here; it is revoked all the same, but check the id"
+        )));
     }
     output.line(&format!("{peer} is no member any more"))
 }
@@ -100,6 +133,8 @@ fn refused(error: &MembershipError) -> CliError {
     }
 }
 
+const JOIN: &str = "enter one with `mgmt join TICKET`";
+const BE_ISSUER: &str = "name the directory of `mgmt init` with --data-dir";
 const LISTEN: &str = "/ip4/0.0.0.0/tcp/0";
 const AGENT: &str = "juxta:type=agent";
 /// Time between two looks whether a ticket was used.

@@ -88,7 +88,11 @@ pub(super) fn read_objectives(path: &Path) -> Result<Vec<Objective>, CliError> {
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(OBJECTIVES_BYTES_MAX + 1).read_to_string(&mut text))
-        .map_err(|error| CliError::usage(format_args!("failed to read {shown}: {error}")))?;
+        .map_err(|error| {
+            CliError::usage(format_args!(
+                "failed to read {shown}: {error}; name a TOML file of objectives with --slo, see docs/manage.md"
+            ))
+        })?;
     if text.len() as u64 > OBJECTIVES_BYTES_MAX {
         return Err(CliError::usage(format_args!("{shown} is longer than {OBJECTIVES_BYTES_MAX} bytes")));
     }

@@ -104,8 +104,8 @@ async fn perform(
         Doer::Other(stream) => return outside::ask(stream, &mut signals, output).await,
     };
     let listens = inside::listens(&command, output.is_terminal());
-    let entering = group::entering(&command);
-    if entering.is_some() || (listens && ManagementGroup::is_created_in(data_dir.path())) {
+    let entering = group::entering(&command, settings.manage.as_ref());
+    if group::is_visited(&command) || (listens && ManagementGroup::is_created_in(data_dir.path())) {
         group::listen_somewhere(&mut settings);
     }
     let session = tokio::select! {
@@ -163,7 +163,7 @@ pub(super) async fn perform_in(
         }
         Command::Init | Command::Join { .. } => group::entered(session, output).map(|()| ExitCode::Done),
         Command::Invite { role, duration } => group::invite(session, role, duration, signals, output).await,
-        Command::Revoke { peer } => or_signal(group::revoke(session, peer, output), signals).await,
+        Command::Revoke { peer } => or_signal(group::revoke(session, &peer, output), signals).await,
         Command::Set { peer, object, assignment, dry_run, version } => {
             let options = SetOptions { expected: version, dry_run };
             or_signal(manage::set(session, &peer, &object, assignment, options, output), signals).await

@@ -139,6 +139,9 @@ fn unserved(error: ServeError) -> CliError {
         error @ ServeError::Http(HttpError::NotLoopback { .. }) => {
             CliError::usage(format_args!("failed to {error}"))
         }
+        error @ ServeError::Http(HttpError::Bind { .. }) => CliError::failed(format_args!(
+            "failed to {error}; name a free address, such as --http 127.0.0.1:0 for any port"
+        )),
         error => CliError::failed(format_args!("failed to {error}")),
     }
 }

@@ -21,8 +21,8 @@ pub(super) enum Entering {
     Create,
     /// By this ticket.
     Ticket(String),
-    /// As what is kept, which must be there.
-    Kept,
+    /// As what is kept, which must be there; where it is not, a user is told this.
+    Kept(&'static str),
 }
 
 /// A manager that is there for others to answer.
@@ -90,8 +90,8 @@ impl Session {
 
     /// Whether a command that needs a place in the group finds one; a session of its own would not have started.
     pub(super) fn may(&self, command: &Command) -> Result<(), CliError> {
-        match entering(command) {
-            Some(Entering::Kept) if self.group.is_none() => Err(no_group()),
+        match entering(command, None) {
+            Some(Entering::Kept(otherwise)) if self.group.is_none() => Err(no_group(otherwise)),
             _ => Ok(()),
         }
     }
@@ -161,9 +161,9 @@ async fn enter(
     let entered = match entering {
         Some(Entering::Create) => ManagementGroup::create(peer, dir).await.map(Some),
         Some(Entering::Ticket(ticket)) => ManagementGroup::enter(peer, dir, &ticket).await.map(Some),
-        Some(Entering::Kept) => match ManagementGroup::restore(peer, dir) {
+        Some(Entering::Kept(otherwise)) => match ManagementGroup::restore(peer, dir) {
             Ok(None) => {
-                return Err(no_group());
+                return Err(no_group(otherwise));
             }
             kept => kept,
         },
@@ -172,8 +172,8 @@ async fn enter(
     entered.map_err(|error| unmanageable(&AgentError::Membership(error)))
 }
 
-fn no_group() -> CliError {
-    CliError::refused("this data directory holds no management group; run `mgmt init`")
+fn no_group(otherwise: &str) -> CliError {
+    CliError::refused(format_args!("this data directory holds no management group; {otherwise}"))
 }
 
 /// What a user is told of a data directory.

@@ -30,6 +30,10 @@ pub(super) async fn watch(
     output: Output,
 ) -> Result<ExitCode, CliError> {
     let names = Names::default();
+    if !jsonl {
+        // So that the first line calls everybody by name.
+        names.learn(as_seen(&session.manager, session.agents().await));
+    }
     let printer = Printer { output, unwritten: String::new(), names: names.clone(), jsonl };
     let printer = Arc::new(Mutex::new(printer));
     let (notices, heard) = mpsc::channel(NOTICES_WAITING_MAX);

@@ -52,7 +52,7 @@ pub struct CommonArgs {
     #[arg(long, global = true, env = "JUXTA_NO_MDNS", hide_env_values = true)]
     pub no_mdns: bool,
 
-    /// Who may manage this peer: off or open [default: off]
+    /// Who may manage this peer: off, open, or whom the ticket of a management group lets in [default: off]
     #[arg(long, global = true, value_name = "WHO", env = "JUXTA_MANAGE", hide_env_values = true)]
     pub manage: Option<ManagePolicy>,
 
@@ -138,6 +138,13 @@ mod tests {
             assert!(text.starts_with(said) && text.ends_with("see `peer --help`"), "{text}");
             assert!(!text.contains('\n'));
         }
+    }
+
+    #[test]
+    fn help_names_tickets_among_who_may_manage() {
+        let help = parse(&["--help"]).unwrap_err().to_string();
+        let words: Vec<&str> = help.split_whitespace().collect();
+        assert!(words.join(" ").contains("off, open, or whom the ticket of a management group"), "{help}");
     }
 
     #[test]

@@ -204,4 +204,33 @@ pub enum AuditVerifyError {
     /// The log ends before the line whose hash is known from elsewhere.
     #[error("no line has the hash that was named: the end is missing")]
     NoHead,
+    /// Not even the line that every log begins with.
+    #[error("it is empty: not even the line that every log begins with is there")]
+    Empty,
+    /// It begins in the middle, and the file before is not there.
+    #[error("lines {first} to {last} are as they were written; those before must be in {}, which is not there", file.display())]
+    NoBeginning {
+        /// The number of the first line.
+        first: u64,
+        /// The number of the last line.
+        last: u64,
+        /// The file before.
+        file: PathBuf,
+    },
+    /// It does not go on where the file before ends.
+    #[error("lines between the end of {} and line {first} are missing", file.display())]
+    Gap {
+        /// The file before.
+        file: PathBuf,
+        /// The number of the line that something is missing before.
+        first: u64,
+    },
+    /// An older file, into which the log goes back, is not as it was written.
+    #[error("{}: {error}", file.display())]
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: Box<Self>,
+    },
 }

@@ -37,6 +37,12 @@ impl ObjectNamePattern {
             && self.domain.matches(name.domain())
     }
 
+    /// Whether it has no wildcard, so that one name alone matches.
+    #[must_use]
+    pub fn is_one_name(&self) -> bool {
+        !self.open && self.literal_domain().is_some() && self.keys().all(|(_, value)| value.is_some())
+    }
+
     /// The domain, where only one matches.
     pub(super) fn literal_domain(&self) -> Option<String> {
         self.domain.as_literal()

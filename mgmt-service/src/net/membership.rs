@@ -173,6 +173,12 @@ impl ManagementGroup {
         self.place.save(&[]).map(drop)
     }
 
+    /// Whether this peer itself has let `peer` in, by a ticket that is not over yet, or has seen its papers.
+    #[must_use]
+    pub fn has_let_in(&self, peer: &PeerId) -> bool {
+        self.place.group.has_let_in(peer) || self.place.group.role_of(peer).is_some()
+    }
+
     /// Keeps the place now: it has changed when a ticket was answered.
     ///
     /// # Errors

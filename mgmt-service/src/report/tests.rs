@@ -93,3 +93,20 @@ fn levels_add_up_by_link_by_peer_and_over_all() {
         "{text}"
     );
 }
+
+#[test]
+fn an_objective_that_nothing_is_about_is_not_said_to_be_kept() {
+    let [alice] = peers();
+    let text = "[[objective]]\nname = 'a'\navailability = 0.9\ndest = 'nobdy'";
+    let objective = &crate::objectives::read(text).unwrap()[0];
+    let records = [ArmRecord { at_ms: 1000, status: Status::Good, ..ArmRecord::empty(alice) }];
+    let said = |dest: &str| {
+        let standing = objective.standing(&records, 2000, |_| ["alice".into(), dest.into()]);
+        let report = Report::new(&[], &records, &Default::default(), vec![standing], (0, 0));
+        (report.to_string(), report.to_json()["objectives"][0]["no_data"].clone())
+    };
+    let (text, without) = said("bob");
+    assert!(text.contains("no data") && !text.contains("kept") && without == true, "{text}");
+    let (text, without) = said("nobdy");
+    assert!(text.contains("kept") && without == false, "{text}");
+}

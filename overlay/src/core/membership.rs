@@ -241,6 +241,11 @@ impl Membership {
         self.spent.get(&ticket.id()?).map(|(by, _)| *by)
     }
 
+    /// Whether `peer` came by a ticket that this peer answered and that is not forgotten yet.
+    pub(crate) fn has_let_in(&self, peer: &PeerId) -> bool {
+        self.spent.values().any(|(by, _)| by == peer)
+    }
+
     /// Papers of this peer's making.
     ///
     /// # Errors

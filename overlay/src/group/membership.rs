@@ -84,6 +84,11 @@ impl PeerGroup {
         self.handle.shared.role_of(peer, &self.id)
     }
 
+    /// Whether `peer` came in by a ticket that this peer answered, as long as that is remembered: until the ticket is over.
+    pub fn has_let_in(&self, peer: &PeerId) -> bool {
+        self.handle.shared.has_let_in(peer, &self.id)
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.genesis.policy() != Some(Policy::Open)
     }

@@ -317,6 +317,11 @@ impl Shared {
         sessions.find_map(|session| session.proof(group, |proof| proof.place.role))
     }
 
+    /// Whether `peer` came into `group` by a ticket that this peer answered and remembers.
+    pub(crate) fn has_let_in(&self, peer: &PeerId, group: &GroupId) -> bool {
+        self.groups.look(group, |membership| membership.has_let_in(peer)).unwrap_or(false)
+    }
+
     /// The role of this peer itself.
     pub(crate) fn own_role(&self, group: &GroupId) -> Option<Role> {
         let held = |membership: &Membership| membership.holds(now_s()).then(|| membership.role());

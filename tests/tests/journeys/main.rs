@@ -14,6 +14,7 @@ mod examples;
 mod footprint;
 mod load;
 mod manage;
+mod mgmt_answers;
 mod one_directory;
 mod one_minute_chat;
 mod one_shot;

@@ -274,7 +274,7 @@ async fn places_and_the_audit_log_outlive_a_restart_without_the_issuer() {
     let (_agent, _) = agent(&peer, &level, &ticket, home.path()).await;
     assert_eq!(operator.set(peer.id(), "4", NOW).await.unwrap(), 1);
     let log = std::fs::File::open(home.path().join("audit.log")).unwrap();
-    assert_eq!(verify_audit(BufReader::new(log), None).unwrap().0, 3);
+    assert_eq!(verify_audit(BufReader::new(log), None).unwrap().lines, 3);
     assert!(boss_home.path().join("management-group").exists());
     assert_eq!(operator.place.role(), Some(ManagementRole::Operator));
 }
