@@ -72,7 +72,14 @@ impl Session {
             ManagePolicy::Ticket(ticket) if entering.is_none() => Some(Entering::Ticket(ticket.to_string())),
             _ => entering,
         };
-        let group = enter(&peer, data_dir.path(), entering).await?;
+        let group = match enter(&peer, data_dir.path(), entering).await {
+            Ok(group) => group,
+            Err(error) => {
+                // Its tasks end before the program does, which else is told as a fault.
+                peer.shutdown().await;
+                return Err(error);
+            }
+        };
         let (beans, dir) = (BeanServer::new(), data_dir.path());
         let agent = match (&group, &policy) {
             (Some(group), ManagePolicy::Ticket(_)) => {
