@@ -201,6 +201,9 @@ async fn a_killed_aggregator_costs_and_doubles_nothing() {
     let text = grove.circle.mgmt("reader", &["totals"]).run().stdout.join("\n");
     assert!(text.contains("presence.ping") && text.contains("peers reporting"), "{text}");
     assert!(text.contains("8 spot checks: ") && !text.contains("CONTRADICTED"), "{text}");
+    // In its own data directory an aggregator would leave itself out: it says so instead.
+    let within = grove.circle.mgmt("root", &["totals"]).run();
+    assert!(within.code == Some(1) && within.stderr.contains("can't ask itself"), "{within:?}");
     let unchecked = grove.circle.mgmt("reader", &["totals", "--check", "0"]).run().stdout.join("\n");
     assert!(!unchecked.contains("spot checks"), "{unchecked}");
 }
