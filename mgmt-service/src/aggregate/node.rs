@@ -202,6 +202,13 @@ impl Aggregator {
         Settled { lives: false, included: included.map(|stamp| stamp.interval).collect() }
     }
 
+    /// Whether `aggregator`, in its run `boot`, is a child that has not left.
+    #[must_use]
+    pub fn is_attached(&self, (aggregator, boot): (&PeerId, u64)) -> bool {
+        let known = self.children.get(aggregator);
+        known.is_some_and(|known| known.boot == boot && known.level > 0 && !known.left)
+    }
+
     /// Peers below it.
     #[must_use]
     pub fn expected(&self) -> u64 {

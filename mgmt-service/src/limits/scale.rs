@@ -88,6 +88,14 @@ pub const AGGREGATORS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an aggregator may take to answer who attaches; then the next one is tried.
 pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a parent may take to say what became of a report; then its pipe counts as broken, as if it had died. One that
+/// was only slow takes the child back, and the report again, which costs a few hundred bytes.
+pub const PARENT_ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// How long an aggregator may take to show the one above that it lives, when an orphan says that it is lost; then its
+/// pipe is ended. Less than what the orphan lets pass before it asks again: `ATTACH_RETRY` and `ATTACH_TIMEOUT`.
+pub const CHILD_ANSWER_MAX: Duration = Duration::from_secs(3);
+
 /// Time between two looks for a parent while there is none, on average: up to twice as long, at random.
 pub const ATTACH_RETRY: Duration = Duration::from_secs(1);
 
