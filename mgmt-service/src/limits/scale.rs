@@ -47,6 +47,10 @@ pub const REPORT_MARKS_MAX: usize = 2 * AGGREGATOR_CHILDREN_MAX * REPORTS_PER_CH
 /// whoever asks for it then sends it again for the next interval.
 pub const MARKED_REPORTS_KEPT: usize = 8;
 
+/// Intervals of which an aggregator remembers which reports it has handed on, at most 3 kB each, so that none that comes
+/// again counts again. Of an older one that comes again nobody knows, and it is given up.
+pub const COUNTED_INTERVALS_KEPT: usize = 32;
+
 /// Starts of aggregators that are remembered as gone, so that nothing of them counts later; the oldest is forgotten.
 pub const GONE_KEPT: usize = 128;
 

@@ -100,11 +100,11 @@ async fn pause() {
 /// A root, two aggregators below it, four agents below those.
 struct Grove {
     circle: Circle,
-    _root: Process,
+    root: Process,
     /// The one with more children until something happens to it, and its id.
     busy: Option<Process>,
     lost: PeerId,
-    heir_process: Process,
+    _heir: Process,
     heir: PeerId,
     agents: Vec<Agent>,
     /// Transactions of each agent.
@@ -130,7 +130,7 @@ impl Grove {
         below.sort_by_key(|(_, id)| children(*id));
         let [(heir_process, heir), (busy, lost)] = below;
         let busy = Some(busy);
-        Self { circle, _root: root, busy, lost, heir_process, heir, agents, measured: 0 }
+        Self { circle, root, busy, lost, _heir: heir_process, heir, agents, measured: 0 }
     }
 
     async fn measure(&mut self) {
@@ -160,14 +160,13 @@ impl Grove {
         self.agents.iter().filter(|agent| agent.parent() == Some(parent)).count()
     }
 
-    /// Lets the next thing happen to the one that has more children now.
-    fn choose(&mut self) {
-        if self.children(self.heir) > self.children(self.lost)
-            && let Some(busy) = &mut self.busy
-        {
-            std::mem::swap(busy, &mut self.heir_process);
-            std::mem::swap(&mut self.lost, &mut self.heir);
+    /// The busy one stands still after a while; how many children it has.
+    async fn stops(&mut self) -> usize {
+        for _ in 0..50 {
+            self.measure().await;
         }
+        self.busy.as_ref().unwrap().signal(Signal::Stop);
+        self.children(self.lost)
     }
 
     /// The one that stood still goes on, and nothing is lost, counts twice or is expected twice.
@@ -271,26 +270,50 @@ async fn an_aggregator_that_lies_is_shown_written_down_and_a_failure() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn an_aggregator_that_stands_still_is_replaced_and_costs_and_doubles_nothing() {
     let mut grove = Grove::new().await;
-    for _ in 0..50 {
-        grove.measure().await;
-    }
-    let orphans = grove.children(grove.lost);
-    grove.busy.as_ref().unwrap().signal(Signal::Stop);
+    let orphans = grove.stops().await;
     let took = grove.reattached(REATTACH).await;
     assert_eq!(took.len(), orphans, "within {REATTACH:?} after SIGSTOP");
     println!("re-attached after SIGSTOP: {took:?}");
     grove.goes_on().await;
     // It may also go on while it is being given up, at any moment of that.
     for round in 1..tests::scaled(STANDSTILLS) {
-        grove.choose();
-        grove.busy.as_ref().unwrap().signal(Signal::Stop);
-        let (begun, still) = (Instant::now(), STANDSTILL_MIN + STANDSTILL_STEP * round);
+        let (mut grove, still) = (Grove::new().await, STANDSTILL_MIN + STANDSTILL_STEP * round);
+        let (orphans, begun) = (grove.stops().await, Instant::now());
         while begun.elapsed() < still {
             grove.measure().await;
         }
-        let left = grove.children(grove.heir);
-        println!("{left} have left after {still:?}");
+        println!("{} of {orphans} stay after {still:?}", grove.children(grove.lost));
         grove.goes_on().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn a_root_that_stands_still_takes_its_children_back_and_doubles_nothing() {
+    let mut grove = Grove::new().await;
+    for _ in 0..50 {
+        grove.measure().await;
+    }
+    grove.root.signal(Signal::Stop);
+    let begun = Instant::now();
+    while begun.elapsed() < ROOT_STANDSTILL {
+        grove.measure().await;
+    }
+    let totals = grove.circle.totals();
+    assert_eq!(totals["roots"], 2, "its children count themselves: {totals}");
+    grove.root.signal(Signal::Continue);
+    let (all, start) = (grove.measured * grove.agents.len() as u64, Instant::now());
+    // What it may have got when it fell silent is given up: at most two intervals.
+    let least = all - 2 * grove.agents.len() as u64 * INTERVAL_MEASURES_MAX;
+    loop {
+        let totals = grove.circle.totals();
+        let count = totals["total"][0]["count"].as_u64().unwrap_or(0);
+        assert!(count <= all && start.elapsed() < PATIENCE, "{count} of {all}: {totals}");
+        assert_eq!(totals["check"]["contradict"], 0, "{totals}");
+        let last = totals["intervals"].as_array().unwrap().last().unwrap();
+        let whole = (&last["reporting"], &last["expected"]) == (&4.into(), &4.into());
+        if totals["roots"] == 1 && whole && count >= least {
+            break;
+        }
     }
 }
 
@@ -303,3 +326,9 @@ const REATTACH: Duration = Duration::from_secs(20);
 const STANDSTILLS: u32 = 20;
 const STANDSTILL_MIN: Duration = Duration::from_secs(4);
 const STANDSTILL_STEP: Duration = Duration::from_millis(500);
+
+/// Long enough for the children of a root to be roots for a while.
+const ROOT_STANDSTILL: Duration = Duration::from_secs(12);
+
+/// Transactions that one agent can measure within 500 ms with a pause of 20 ms after each.
+const INTERVAL_MEASURES_MAX: u64 = 26;

@@ -171,13 +171,15 @@ impl Climber {
             Fate::Taken => told.taken(&parent, interval),
             Fate::HandedOn => told.handed_on(&parent, interval),
             Fate::Late | Fate::Refused => told.refused(&parent, interval),
+            Fate::Forgotten => {}
         });
         let taken = self.uplink.hear(interval, fate);
+        self.counters.reports_in_doubt.set(self.uplink.in_doubt());
         match fate {
             Fate::Taken if taken => self.tell(Climbed::HandedOn(interval)).await,
             Fate::Taken => {}
             Fate::HandedOn => self.counters.handed_on.set(interval),
-            Fate::Late | Fate::Refused => self.counters.reports_late.add(1),
+            Fate::Late | Fate::Refused | Fate::Forgotten => self.counters.reports_late.add(1),
         }
     }
 

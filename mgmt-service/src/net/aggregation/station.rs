@@ -329,6 +329,7 @@ impl Station {
             Offered::New => (Fate::Taken, &self.counters.reports_taken),
             Offered::Replaced | Offered::Counted => (Fate::Taken, &self.counters.reports_again),
             Offered::Late => (Fate::Late, &self.counters.reports_late),
+            Offered::Forgotten => (Fate::Forgotten, &self.counters.reports_late),
             Offered::Refused => (Fate::Refused, &self.counters.reports_refused),
         };
         count.add(1);
