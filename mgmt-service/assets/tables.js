@@ -21,9 +21,11 @@ export function showPairs(state, nameOf, chosen, choose) {
 
 export function showPeers(state, nameOf) {
   rows(byId("peers-body"), state.peers, (peer) => peer.peer, (row, peer) => {
-    const heard = peer.heard_ms_ago === null ? "no record yet" : `silent for ${Math.round(peer.heard_ms_ago / 1000)} s`;
+    const none = peer.heard_ms_ago === null;
+    const silent = none ? "not reached" : `silent for ${Math.round(peer.heard_ms_ago / 1000)} s`;
+    const reporting = !peer.reporting ? [silent, "bad"] : none ? ["no record yet", "soft"] : ["yes", "good"];
     cells(row, [
-      nameOf(peer.peer), peer.application || "–", peer.reporting ? ["yes", "good"] : [heard, "bad"],
+      nameOf(peer.peer), peer.application || "–", reporting,
       [count(peer.records), "n"], [count(peer.failed), peer.failed ? "n bad" : "n"], [`…${peer.peer.slice(-12)}`, "mono", peer.peer],
     ]);
   });

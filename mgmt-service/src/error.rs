@@ -129,7 +129,7 @@ pub enum DurationError {
     #[error("must be longer than zero")]
     Zero,
     /// Above `limits::DURATION_MAX`.
-    #[error("longer than a year")]
+    #[error("longer than ten years")]
     TooLong,
 }
 

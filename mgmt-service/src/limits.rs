@@ -184,8 +184,9 @@ pub const REPORTING_WINDOW: Duration = Duration::from_secs(60);
 /// browser's event stream reconnects by itself.
 pub const WEB_CONNECTION_LIFE: Duration = Duration::from_secs(15 * 60);
 
-/// Longest duration a user may name: a year. Longer is an error, so that adding one to a clock can't overflow.
-pub const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// Longest duration a user may name: ten years, so that a store may keep sums for some of them. Longer is an error, so that
+/// adding one to a clock can't overflow.
+pub const DURATION_MAX: Duration = Duration::from_secs(3_660 * 24 * 60 * 60);
 
 /// How long a polite end may take before it is cut off; 5 s are promised, the rest is for the operating system.
 pub const POLITE_END_MAX: Duration = Duration::from_secs(4);

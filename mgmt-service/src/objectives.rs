@@ -206,7 +206,13 @@ impl Objective {
 }
 
 impl Standing {
-    /// `{name, target, broken, windows: [{window_s, count, good, burn}]}`.
+    /// Whether nothing ended that it is about, in any window: nothing says whether it is kept.
+    #[must_use]
+    pub fn is_without_data(&self) -> bool {
+        self.windows.iter().all(|window| window.count == 0)
+    }
+
+    /// `{name, target, broken, no_data, windows: [{window_s, count, good, burn}]}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let windows: Vec<Value> = self
@@ -216,7 +222,10 @@ impl Standing {
                 json!({ "window_s": window.window.as_secs_f64(), "count": window.count, "good": window.good, "burn": window.burn })
             })
             .collect();
-        json!({ "name": self.name, "target": self.target, "broken": self.broken, "windows": windows })
+        json!({
+            "name": self.name, "target": self.target, "broken": self.broken, "no_data": self.is_without_data(),
+            "windows": windows,
+        })
     }
 }
 
@@ -274,8 +283,10 @@ mod tests {
             "[[objective]]\nname = 'quick'\nlatency_ms = 49.5\nshare = 0.4\ndest = 'bob'\nwindows = ['1h']";
         let quick = standing(text, &records(1000, 10_000));
         assert_eq!((quick.windows[0].count, quick.windows[0].good, quick.broken), (1000, 499, false));
+        assert_eq!(quick.to_json()["no_data"], false);
         let other = standing(&text.replace("bob", "carol"), &records(1000, 10_000));
         assert_eq!((other.windows[0].count, other.broken), (0, false));
+        assert_eq!(other.to_json()["no_data"], true);
     }
 
     #[test]

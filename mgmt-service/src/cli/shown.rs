@@ -90,7 +90,7 @@ impl Shown {
         let agents_beyond =
             counted.iter().find(|(name, _)| *name == "agents_beyond").map_or(0, |(_, count)| *count);
         let loss = Loss { dropped: collection.summary().dropped, agents_beyond };
-        let mut agents = collection.agents();
+        let (mut agents, reached) = (collection.agents(), collection.reached());
         usage.look_at(&agents);
         let mut board = lock(&self.board);
         board.listens(now_ms, live);
@@ -98,6 +98,7 @@ impl Shown {
             let seen_as = self.manager.sees(agent);
             board.learn(seen_as, &agent.name, &agent.application);
             board.seen_as(seen_as, agent.peer);
+            board.reaches(seen_as, reached.contains(&agent.peer));
             // The store knows agents by the ids in their records.
             agent.peer = seen_as;
         }

@@ -24,18 +24,22 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::STORE_HOURS_KEPT;
 
     #[test]
     fn durations_of_the_contract_are_read() {
         assert_eq!(parse_duration("45s"), Ok(Duration::from_secs(45)));
         assert_eq!(parse_duration(" 10m"), Ok(Duration::from_secs(600)));
         assert_eq!(parse_duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        // What is kept without a word can be said in words, and reported on.
+        assert_eq!(parse_duration("400days"), Ok(STORE_HOURS_KEPT));
+        assert_eq!(parse_duration("10years").map(|long| long < DURATION_MAX), Ok(true));
     }
 
     #[test]
     fn zero_endless_and_unitless_durations_are_refused() {
         assert_eq!(parse_duration("0s"), Err(DurationError::Zero));
-        assert_eq!(parse_duration("400days"), Err(DurationError::TooLong));
+        assert_eq!(parse_duration("11years"), Err(DurationError::TooLong));
         for text in ["", "45", "soon", "-3s", "99999999999999999999s"] {
             assert!(matches!(parse_duration(text), Err(DurationError::Malformed { .. })), "{text}");
         }

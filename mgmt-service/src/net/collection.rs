@@ -139,6 +139,8 @@ struct Agents {
     heard: HashMap<PeerId, (u64, u64)>,
     /// Since when there is no pipe to each that had one.
     left_at: HashMap<PeerId, Instant>,
+    /// To which there is one.
+    reached: HashSet<PeerId>,
 }
 
 impl Agents {
@@ -178,6 +180,12 @@ impl Collection {
     #[must_use]
     pub fn agents(&self) -> Vec<AgentInfo> {
         self.shared.lock().known.values().cloned().collect()
+    }
+
+    /// The agents to which there is a pipe now: those that would send what they measure.
+    #[must_use]
+    pub fn reached(&self) -> HashSet<PeerId> {
+        self.shared.lock().reached.clone()
     }
 
     /// What has been collected so far.

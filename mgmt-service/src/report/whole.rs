@@ -223,7 +223,11 @@ impl Report {
 
     fn write_objectives(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for standing in &self.objectives {
-            let verdict = if standing.broken { "BROKEN" } else { "kept" };
+            let verdict = match standing.broken {
+                true => "BROKEN",
+                false if standing.is_without_data() => "no data",
+                false => "kept",
+            };
             write!(f, "objective {:?} ({} %): {verdict};", standing.name, standing.target * 100.0)?;
             for window in &standing.windows {
                 let span = humantime::format_duration(window.window);

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use overlay::PeerId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite_migration::Error as MigrationError;
 
 use super::details;
 use super::error::StoreError;
 use super::schema::MIGRATIONS;
+use super::seen_as;
 use crate::arm::ArmRecord;
 use crate::limits::{SQLITE_BUSY_TIMEOUT, STORE_CACHE_BYTES, STORE_LOG_BYTES_MAX};
 use crate::protocol::RecordBatch;
@@ -30,7 +32,7 @@ pub struct Store {
 /// A batch and the agent that it came from.
 #[derive(Debug, Clone)]
 pub struct Delivered {
-    /// Who measured.
+    /// Which agent delivers, by its id; its records say as whom it is seen.
     pub peer: PeerId,
     /// What it sent.
     pub batch: RecordBatch,
@@ -67,20 +69,23 @@ impl Store {
     /// Opens an existing store for reading, whoever writes it.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] when there is none.
+    /// [`StoreError::Missing`] when there is none, [`StoreError::Open`] when this user may not see that, or it is of another
+    /// version or no store at all.
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        if !path.exists() {
-            return Err(StoreError::Missing { path: path.to_owned() });
+        let here = || path.to_owned();
+        if !path.try_exists().map_err(|source| OpenError::Io { path: here(), source })? {
+            return Err(StoreError::Missing { path: here() });
         }
+        let unreadable = |source| OpenError::Database { path: here(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let connection = Connection::open_with_flags(path, flags).map_err(unreadable)?;
         connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
+        let other = |reason: String| OpenError::Migration { path: here(), reason };
         match MIGRATIONS.pending_migrations(&connection) {
             Ok(0) => Ok(Self { connection, ids: Ids::default() }),
-            _ => {
-                let reason = "it is of another version; run `mgmt collect` once".to_owned();
-                Err(OpenError::Migration { path: path.to_owned(), reason }.into())
-            }
+            Ok(_) => Err(other("it is of another version; run `mgmt collect` once".to_owned()).into()),
+            Err(MigrationError::RusqliteError { err, .. }) => Err(unreadable(err).into()),
+            Err(error) => Err(other(error.to_string()).into()),
         }
     }
 
@@ -99,14 +104,17 @@ impl Store {
                 done.again += 1;
                 continue;
             }
+            let told =
+                batch.records.first().map(|record| ids.peer(&transaction, &record.peer)).transpose()?;
+            let seen_as = seen_as::settle(&transaction, id, told)?;
             for record in &batch.records {
-                match insert(&transaction, &mut ids, id, record)? {
+                match insert(&transaction, &mut ids, record)? {
                     true => done.records += 1,
                     false => done.again += 1,
                 }
             }
             inbox.committed(batch.boot, batch.seq, batch.dropped);
-            keep_inbox(&transaction, id, &inbox, now_ms)?;
+            keep_inbox(&transaction, (id, seen_as), &inbox, now_ms)?;
         }
         transaction.commit()?;
         self.ids = ids;
@@ -212,13 +220,9 @@ fn id_in(transaction: &Transaction<'_>, select: &str, insert: &str, text: &str) 
 }
 
 /// Keeps one record; false when it was kept before.
-fn insert(
-    transaction: &Transaction<'_>,
-    ids: &mut Ids,
-    peer: i64,
-    record: &ArmRecord,
-) -> Result<bool, StoreError> {
-    let (kind, dest) = (ids.kind(transaction, &record.transaction)?, ids.peer(transaction, &record.dest)?);
+fn insert(transaction: &Transaction<'_>, ids: &mut Ids, record: &ArmRecord) -> Result<bool, StoreError> {
+    let (peer, dest) = (ids.peer(transaction, &record.peer)?, ids.peer(transaction, &record.dest)?);
+    let kind = ids.kind(transaction, &record.transaction)?;
     let [queue, lookup, dial, network] = record.split.values().map(|part| part.map(signed));
     let added = transaction
         .prepare_cached(
@@ -261,15 +265,15 @@ fn inbox_of(transaction: &Transaction<'_>, peer: i64) -> Result<Inbox, StoreErro
 
 fn keep_inbox(
     transaction: &Transaction<'_>,
-    peer: i64,
+    (peer, seen_as): (i64, Option<i64>),
     inbox: &Inbox,
     now_ms: u64,
 ) -> Result<(), StoreError> {
     let ((boot, seq), (dropped, before)) = (inbox.resume_from(), inbox.losses());
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO delivery (peer, boot, seq, dropped, dropped_before, at_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR REPLACE INTO delivery (peer, boot, seq, dropped, dropped_before, at_ms, seen_as)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             peer,
@@ -277,7 +281,8 @@ fn keep_inbox(
             seq.cast_signed(),
             dropped.cast_signed(),
             before.cast_signed(),
-            signed(now_ms)
+            signed(now_ms),
+            seen_as
         ])?;
     Ok(())
 }

@@ -12,6 +12,7 @@ mod group_usage;
 mod keep;
 mod query;
 mod schema;
+mod seen_as;
 mod series;
 mod sink;
 mod times;

@@ -91,6 +91,7 @@ const STEPS: &[M<'static>] = &[
     ),
     M::up(super::details::COLUMN),
     M::up(super::group_usage::TABLES),
+    M::up(super::seen_as::COLUMN),
 ];
 
 /// The steps as the migration crate takes them.

@@ -52,6 +52,8 @@ struct AgentRow {
     heard_at_ms: Option<u64>,
     /// By which id it is asked, where it is seen under a pseudonym.
     asked_as: Option<PeerId>,
+    /// Whether there is a pipe to it.
+    is_reached: bool,
 }
 
 impl Board {
@@ -122,6 +124,14 @@ impl Board {
         }
     }
 
+    /// Notes whether there is a pipe to an agent; only after [`Self::learn`]. Who has not measured anything yet reports by
+    /// that.
+    pub fn reaches(&mut self, peer: PeerId, is_reached: bool) {
+        if let Some(row) = self.agents.get_mut(&peer) {
+            row.is_reached = is_reached;
+        }
+    }
+
     /// By which id an agent is asked that is seen as `peer`.
     #[must_use]
     pub fn asked_as(&self, peer: PeerId) -> PeerId {
@@ -154,8 +164,9 @@ impl Board {
         self.latest.push_back(record.clone());
     }
 
-    /// Agents that are known, and those whose last record is not too old: `REPORTING_WINDOW`, unless
-    /// [`Self::silent_after`] says otherwise, and while they gather a minute and a margin more.
+    /// Agents that are known, and those that report: their last record is not too old, `REPORTING_WINDOW`, unless
+    /// [`Self::silent_after`] says otherwise, and while they gather a minute and a margin more; or there is none yet, and a
+    /// pipe to them.
     #[must_use]
     pub fn completeness(&self, now_ms: u64) -> (usize, usize) {
         let window_ms = self.hearing.window_ms(now_ms);
@@ -235,7 +246,7 @@ impl Board {
 
 impl AgentRow {
     fn is_reporting(&self, now_ms: u64, window_ms: u64) -> bool {
-        self.heard_at_ms.is_some_and(|at_ms| now_ms.saturating_sub(at_ms) <= window_ms)
+        self.heard_at_ms.map_or(self.is_reached, |at_ms| now_ms.saturating_sub(at_ms) <= window_ms)
     }
 
     fn to_json(&self, peer: &PeerId, now_ms: u64, window_ms: u64) -> Value {
@@ -282,6 +293,22 @@ mod tests {
             board.to_json(later, Loss::default())["agents"],
             json!({"expected": 2, "reporting": 0, "beyond": 0})
         );
+    }
+
+    #[test]
+    fn who_has_measured_nothing_reports_as_long_as_it_is_reached_and_who_has_by_its_records() {
+        let (mut board, carol) = (Board::new("g".into()), PeerId::random());
+        board.learn(carol, "carol", "rendezvous");
+        assert_eq!(board.completeness(NOW), (1, 0));
+        board.reaches(carol, true);
+        assert_eq!(board.completeness(NOW + 3_600_000), (1, 1));
+        let shown = board.to_json(NOW, Loss::default())["peers"][0].clone();
+        assert_eq!((&shown["reporting"], &shown["heard_ms_ago"]), (&json!(true), &Value::Null));
+        board.reaches(carol, false);
+        assert_eq!(board.completeness(NOW), (1, 0));
+        board.reaches(carol, true);
+        board.record(NOW, &record(carol, carol, 10));
+        assert_eq!((board.completeness(NOW), board.completeness(NOW + 3_600_000)), ((1, 1), (1, 0)));
     }
 
     #[test]

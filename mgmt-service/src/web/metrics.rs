@@ -139,7 +139,7 @@ impl Collector for ManagerGauges {
             ("juxta_mgmt_agents_expected", "Agents known to this manager", self.agents_expected),
             (
                 "juxta_mgmt_agents_reporting",
-                "Agents that were heard within --silent-after, or a minute more while they gather",
+                "Agents that were heard within --silent-after, or a minute more while they gather, or are reached and measured nothing yet",
                 self.agents_reporting,
             ),
             ("juxta_mgmt_pairs", "Pairs of peers in the latency matrix", self.pairs),

@@ -83,6 +83,11 @@ fn mgmt(home: &Home, meeting: &Meeting, name: &str, args: &[&str]) -> Program {
     program.args(loopback()).data_dir(&home.join(name))
 }
 
+/// `mgmt` with these arguments alone, in its directory.
+fn mgmt_offline(home: &Home, name: &str, args: &[&str]) -> Program {
+    Program::new("mgmt", home).args(args).data_dir(&home.join(name))
+}
+
 /// A ticket for `role`, and the issuer that waits until it was used.
 fn invite(home: &Home, meeting: &Meeting, role: &str) -> (Process, String) {
     let inviting = mgmt(home, meeting, "boss", &["invite", role]).start();
@@ -189,6 +194,19 @@ fn a_reader_sees_pseudonyms_and_changes_nothing() {
     assert!(done[1]["error"].as_str().unwrap().contains("reader may not"), "{done}");
     let set = json!({"peer": row["peer"], "object": SETTINGS, "attribute": "ping_period_ms", "value": 900});
     assert_eq!(served.page("/api/set", &set).status, 403);
+
+    // What it has kept is the same: two peers, both under their pseudonyms.
+    served.served.end();
+    let exit = mgmt_offline(&closed.home, "reader", &["report", "--json"]).run();
+    let report: Value = serde_json::from_str(&exit.stdout.concat()).unwrap();
+    let (askers, text) = (report["peers"].as_array().unwrap(), report.to_string());
+    assert!(askers.len() <= 2 && askers.iter().any(|asker| asker["peer"] == row["peer"]), "{text}");
+    let again = Page::open(&closed.home, &closed.meeting, "reader", &[]);
+    let state = again.has_heard_alice();
+    assert_eq!(state["agents"]["expected"], json!(2), "{state}");
+    for id in [&closed.alice.peer_id, &closed.bob.peer_id] {
+        assert!(!askers.iter().any(|asker| asker["peer"] == id.as_str()), "{id} in {text}");
+    }
 }
 
 #[test]

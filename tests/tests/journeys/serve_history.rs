@@ -55,7 +55,8 @@ fn an_objective_that_burns_is_shown_told_as_an_alarm_and_agrees_with_the_report(
         format!("[[objective]]\nname = \"{name}\"\n{what}\nwindows = [\"1m\", \"1h\"]\n")
     };
     let impossible = objective("quick", "latency_ms = 0.001\nshare = 0.9");
-    std::fs::write(&file, objective("there", "availability = 0.01") + &impossible).unwrap();
+    let mistyped = objective("nobody's", "availability = 0.9\ndest = \"nobdy\"");
+    std::fs::write(&file, objective("there", "availability = 0.01") + &impossible + &mistyped).unwrap();
     let slo = ["--slo", file.to_str().unwrap()];
     let served = couple.serve(&slo);
     let alarm = |state: &Value, kind: &str| {
@@ -72,6 +73,10 @@ fn an_objective_that_burns_is_shown_told_as_an_alarm_and_agrees_with_the_report(
     let report = report(&couple, &slo);
     let told: Value = serde_json::from_str(&report.stdout.concat()).unwrap();
     assert!(report.code == Some(1) && told["objectives"][1]["broken"] == json!(true), "{report:?}");
+    // What is about nobody is not kept either.
+    assert!(standings[2]["no_data"] == json!(true) && standings[1]["no_data"] == json!(false), "{standings}");
+    let text = couple.mgmt(&["report", slo[0], slo[1]]).run().stdout.join("\n");
+    assert!(text.contains("objective \"nobody's\" (90 %): no data;"), "{text}");
     assert_eq!(state["manager"], json!({"role": "open", "may_change": false}));
 
     // Figures say of how many agents they tell.
@@ -81,4 +86,20 @@ fn an_objective_that_burns_is_shown_told_as_an_alarm_and_agrees_with_the_report(
     served.end();
     let exit = couple.mgmt(&["serve", slo[0], slo[1]]).run();
     assert!(exit.code == Some(2) && exit.stderr.contains("objectives.toml"), "{exit:?}");
+}
+
+#[test]
+fn somebody_without_buddies_reports_as_long_as_it_is_reached_and_then_no_more() {
+    let couple = Couple::start("200ms");
+    let lonely = couple.messenger("carol");
+    let served = couple.serve(&[]);
+    let agents = |reporting: u64| {
+        let wanted = json!({ "expected": 3, "reporting": reporting, "beyond": 0 });
+        move |state: &Value| state["agents"] == wanted
+    };
+    let state = served.state("three that report", agents(3));
+    let row = state["peers"].as_array().unwrap().iter().find(|peer| peer["name"] == "carol").unwrap().clone();
+    assert_eq!((&row["reporting"], &row["records"]), (&json!(true), &json!(0)));
+    drop(lonely);
+    served.state("one that does not", agents(2));
 }

@@ -71,8 +71,12 @@ impl Collector {
             }
             if let Some(pipe) = opened {
                 tracing::debug!(peer = %self.agent, "subscribed");
+                self.shared.lock().reached.insert(self.agent);
                 let over = self.receive(pipe, &mut ending).await;
-                self.shared.lock().left_at.insert(self.agent, Instant::now());
+                let mut agents = self.shared.lock();
+                agents.reached.remove(&self.agent);
+                agents.left_at.insert(self.agent, Instant::now());
+                drop(agents);
                 match over {
                     Over::Flushed | Over::SinkFailed => return,
                     Over::Broken => self.shared.counters.pipes_broken.add(1),

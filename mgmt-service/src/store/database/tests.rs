@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::arm::{Correlator, Path as ArmPath, Reason, Split, Status};
 use crate::net::RecordSink;
-use crate::store::{Retention, Selection, StoreSink};
+use crate::store::{Retention, Selection, StoreSink, Times};
 
 const EVER: Selection = Selection { since_ms: 0, until_ms: u64::MAX };
 const HOUR: Duration = Duration::from_secs(3600);
@@ -173,4 +173,76 @@ fn a_reader_sees_names_and_needs_a_store() {
         })
         .unwrap();
     assert_eq!(seen, ("1970-01-01T00:16:40.000Z".into(), "presence.ping".into(), "ffffffffffffffff".into()));
+}
+
+/// What an agent gives a reader: it is delivered by its id, and its records say its pseudonym.
+fn veiled(agent: PeerId, pseudonym: PeerId, seq: u64, records: std::ops::Range<u64>) -> Delivered {
+    Delivered { peer: agent, ..batch(pseudonym, seq, records) }
+}
+
+#[test]
+fn a_record_stands_under_the_id_that_it_says_whoever_delivers_it() {
+    let (agent, pseudonym) = (PeerId::random(), PeerId::random());
+    let mut store = Store::open(&tempfile::tempdir().unwrap().path().join("records.db")).unwrap();
+    let delivered = veiled(agent, pseudonym, 1, 0..3);
+    store.commit(std::slice::from_ref(&delivered), 0).unwrap();
+    assert_eq!(stored(&store), delivered.batch.records);
+    // What is kept of the delivery is the agent's: it is by its id that it is followed.
+    assert_eq!(store.inboxes(0).unwrap()[0].0, agent);
+}
+
+#[test]
+fn what_an_older_version_kept_under_ids_stands_under_the_pseudonym_once_its_agent_delivers_again() {
+    let (dir, agent, pseudonym, stays) =
+        (tempfile::tempdir().unwrap(), PeerId::random(), PeerId::random(), PeerId::random());
+    let path = dir.path().join("records.db");
+    let mut connection = rusqlite::Connection::open(&path).unwrap();
+    MIGRATIONS.to_version(&mut connection, 5).unwrap();
+    // Alice's records stood under her id, here as row 1; of Bob's he sends more by his id.
+    connection
+        .execute_batch(&format!(
+            "INSERT INTO peer (id, peer) VALUES (1, '{agent}'), (2, '{stays}');
+             INSERT INTO kind (id, name) VALUES (1, 'presence.ping');
+             INSERT INTO delivery VALUES (1, 7, 1, 0, 0, 0), (2, 7, 1, 0, 0, 0);
+             INSERT INTO record (at_ms, peer, kind, dest, dest_status, corr, status, path, reason)
+                 VALUES (5, 1, 1, 2, '', 1, 'good', '', ''), (6, 2, 1, 2, '', 2, 'good', '', '');
+             INSERT INTO setting VALUES ('summed_row', 1);"
+        ))
+        .unwrap();
+    for table in ["minute", "hour"] {
+        let times = Times::default().to_bytes().unwrap();
+        let sum = format!("INSERT INTO {table} VALUES (0, 1, 2, 1, 'good', '', 1, ?1)");
+        connection.execute(&sum, [times]).unwrap();
+    }
+    drop(connection);
+    let mut store = Store::open(&path).unwrap();
+    // A batch without a record says nothing of it.
+    store.commit(&[veiled(agent, pseudonym, 1, 0..0)], 0).unwrap();
+    assert_eq!(stored(&store).iter().filter(|record| record.peer == agent).count(), 1);
+    store.commit(&[veiled(agent, pseudonym, 2, 0..2), batch(stays, 1, 0..1)], 0).unwrap();
+    let askers: Vec<PeerId> = stored(&store).iter().map(|record| record.peer).collect();
+    let of = |peer| askers.iter().filter(|asker| **asker == peer).count();
+    assert_eq!((of(agent), of(pseudonym), of(stays)), (0, 3, 2));
+    let levels = store.levels(EVER).unwrap();
+    assert!(levels.iter().all(|level| level.peer != agent), "{levels:?}");
+    assert_eq!(
+        levels.iter().filter(|level| level.peer == pseudonym).map(|level| level.count).sum::<u64>(),
+        3
+    );
+}
+
+#[test]
+fn a_store_that_cannot_be_read_says_why_and_is_not_said_to_be_missing_or_of_another_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let why = |path: &Path| Store::read(path).unwrap_err().to_string();
+    let garbage = dir.path().join("garbage.db");
+    std::fs::write(&garbage, [b'x'; 4096]).unwrap();
+    assert!(why(&garbage).ends_with("garbage.db: file is not a database"), "{}", why(&garbage));
+    // Whether there is anything the system does not say here, as in a directory of somebody else.
+    let beyond = why(&garbage.join("records.db"));
+    assert!(beyond.contains("os error") && !beyond.contains("none yet"), "{beyond}");
+    let newer = dir.path().join("newer.db");
+    drop(Store::open(&newer).unwrap());
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(why(&newer).contains("of another version"), "{}", why(&newer));
 }
