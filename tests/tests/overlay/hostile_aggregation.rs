@@ -148,6 +148,7 @@ async fn who_says_again_and_again_that_an_aggregator_is_lost_has_it_asked_once_a
         }
     };
     while ask().await {
+        assert!(begun.elapsed() < PATIENCE, "it still counts as alive");
         let another = timeout(Duration::from_millis(20), questions.recv()).await;
         let over = begun.elapsed() >= CHILD_ANSWER_MAX;
         assert!(another.is_err() || over, "it was asked again before the time for the answer was over");

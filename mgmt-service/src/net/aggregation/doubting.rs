@@ -23,7 +23,9 @@ impl Station {
         let (child, serial) = (*child, link.serial);
         link.doubt = Some(self.doubting.spawn(async move {
             let answer = peer.query(child, &group, TREE_HANDLER, question, CHILD_ANSWER_MAX).await;
-            if matches!(answer, Err(QueryError::TimedOut { .. } | QueryError::Unreachable(_))) {
+            use QueryError::{Failed, TimedOut, Unreachable};
+            // Its peer may say first that nobody there has answered in time.
+            if matches!(answer, Err(TimedOut { .. } | Unreachable(_) | Failed)) {
                 tracing::debug!(peer = %child, "aggregator silent");
                 // Who does not listen any more has ended.
                 let _ = heard.send(Heard { child, serial, what: Said::Ended }).await;
