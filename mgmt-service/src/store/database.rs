@@ -299,4 +299,6 @@ pub(super) fn peer_of(text: &str, table: &'static str) -> Result<PeerId, StoreEr
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -107,12 +107,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn losses(&self) -> Result<(u64, u64), StoreError> {
-        let lost: i64 = self.connection.query_row(
-            "SELECT COALESCE(SUM(dropped + dropped_before), 0) FROM delivery",
-            [],
-            |row| row.get(0),
-        )?;
-        Ok((lost.unsigned_abs(), self.setting(DISCARDED)?.unwrap_or(0)))
+        let mut statement = self.connection.prepare("SELECT dropped, dropped_before FROM delivery")?;
+        let (mut rows, mut lost) = (statement.query([])?, 0_u64);
+        while let Some(row) = rows.next()? {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            lost = lost.saturating_add(number(0)?).saturating_add(number(1)?);
+        }
+        Ok((lost, self.setting(DISCARDED)?.unwrap_or(0)))
     }
 
     fn scan(&self, span: Selection, mut each: impl FnMut(ArmRecord)) -> Result<(), StoreError> {
