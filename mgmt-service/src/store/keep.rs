@@ -78,9 +78,15 @@ impl Store {
             (HOURS, EXPIRED_HOURS, before(retention.hours)),
         ];
         for (table, sql, before) in steps {
-            let expired = self.connection.execute(sql, params![before, signed(STORE_STEP_RECORDS)])? as u64;
-            self.note_gone(table, expired)?;
-            round.expired += expired;
+            loop {
+                let expired =
+                    self.connection.execute(sql, params![before, signed(STORE_STEP_RECORDS)])? as u64;
+                self.note_gone(table, expired)?;
+                round.expired += expired;
+                if expired < STORE_STEP_RECORDS {
+                    break;
+                }
+            }
         }
         self.expire_usage(before(retention.hours))?;
         round.discarded = self.make_room(retention.bytes_max)?;

@@ -140,6 +140,16 @@ fn sums_outlive_their_records_and_say_the_same() {
 }
 
 #[test]
+fn all_records_whose_time_is_over_go_in_one_round() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+    store.commit(&[batch(peer, 1, 0..25_000)], 0).unwrap();
+    let retention = Retention { raw: HOUR, ..Retention::default() };
+    assert_eq!(store.keep(40_000_000, &retention).unwrap().expired, 25_000);
+    assert!(stored(&store).is_empty());
+}
+
+#[test]
 fn a_file_that_is_too_large_gives_its_oldest_records_and_counts_them() {
     let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
     let mut store = Store::open(&dir.path().join("records.db")).unwrap();
