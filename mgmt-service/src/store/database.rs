@@ -13,6 +13,7 @@ use rusqlite_migration::Error as MigrationError;
 
 use super::details;
 use super::error::StoreError;
+use super::losses::{RETIMED, count, time_of};
 use super::schema::MIGRATIONS;
 use super::seen_as;
 use crate::arm::ArmRecord;
@@ -89,14 +90,15 @@ impl Store {
         }
     }
 
-    /// Keeps all `batches` in one transaction, each once. On an error none of them is kept.
+    /// Keeps all `batches` in one transaction, each once. On an error none of them is kept. A record whose time can't be
+    /// true (`STORE_CLOCK_SKEW_MAX`) is kept as of `now_ms`, and counted in [`Losses::retimed`](super::Losses).
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room.
     pub fn commit(&mut self, batches: &[Delivered], now_ms: u64) -> Result<Committed, StoreError> {
         let transaction = self.connection.transaction()?;
         // After an error the rows of new peers are uncertain: all of them are looked up again.
-        let (mut ids, mut done) = (std::mem::take(&mut self.ids), Committed::default());
+        let (mut ids, mut done, mut retimed) = (std::mem::take(&mut self.ids), Committed::default(), 0);
         for Delivered { peer, batch } in batches {
             let id = ids.peer(&transaction, peer)?;
             let mut inbox = inbox_of(&transaction, id)?;
@@ -108,14 +110,18 @@ impl Store {
                 batch.records.first().map(|record| ids.peer(&transaction, &record.peer)).transpose()?;
             let seen_as = seen_as::settle(&transaction, id, told)?;
             for record in &batch.records {
-                match insert(&transaction, &mut ids, record)? {
-                    true => done.records += 1,
-                    false => done.again += 1,
+                let at_ms = time_of(record.at_ms, now_ms);
+                if insert(&transaction, &mut ids, record, at_ms)? {
+                    done.records += 1;
+                    retimed += u64::from(at_ms != record.at_ms);
+                } else {
+                    done.again += 1;
                 }
             }
             inbox.committed(batch.boot, batch.seq, batch.dropped);
             keep_inbox(&transaction, (id, seen_as), &inbox, now_ms)?;
         }
+        count(&transaction, RETIMED, retimed)?;
         transaction.commit()?;
         self.ids = ids;
         Ok(done)
@@ -219,8 +225,13 @@ fn id_in(transaction: &Transaction<'_>, select: &str, insert: &str, text: &str) 
     }
 }
 
-/// Keeps one record; false when it was kept before.
-fn insert(transaction: &Transaction<'_>, ids: &mut Ids, record: &ArmRecord) -> Result<bool, StoreError> {
+/// Keeps one record, as of `at_ms`; false when it was kept before.
+fn insert(
+    transaction: &Transaction<'_>,
+    ids: &mut Ids,
+    record: &ArmRecord,
+    at_ms: u64,
+) -> Result<bool, StoreError> {
     let (peer, dest) = (ids.peer(transaction, &record.peer)?, ids.peer(transaction, &record.dest)?);
     let kind = ids.kind(transaction, &record.transaction)?;
     let [queue, lookup, dial, network] = record.split.values().map(|part| part.map(signed));
@@ -231,7 +242,7 @@ fn insert(transaction: &Transaction<'_>, ids: &mut Ids, record: &ArmRecord) -> R
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
-            signed(record.at_ms),
+            signed(at_ms),
             peer,
             kind,
             dest,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use overlay::GroupId;
 
@@ -11,6 +12,7 @@ use crate::net::RecordSink;
 use crate::store::{COUNTS, GroupSample, GroupUsage, Retention, Selection, StoreSink, Usage, UsageSample};
 
 const NOW: u64 = 700_000_000_000;
+const HOUR_MS: u64 = 3_600_000;
 const EVER: Selection = Selection { since_ms: 0, until_ms: u64::MAX };
 
 fn record(peer: PeerId, at_ms: u64, number: u64) -> ArmRecord {
@@ -83,5 +85,27 @@ fn losses_beyond_all_bounds_break_no_report() {
         let peer = PeerId::random();
         store.commit(&[delivered(peer, 1, dropped, Vec::new())], NOW).unwrap();
     }
-    assert_eq!(store.losses().unwrap().0, u64::MAX);
+    assert_eq!(store.losses().unwrap().by_agents, u64::MAX);
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_moves_no_record_out_of_its_time_and_is_counted() {
+    let (_dir, mut store) = new_store();
+    let [honest, past, future] = [(); 3].map(|()| PeerId::random());
+    let late = NOW - 24 * HOUR_MS;
+    let records = vec![record(honest, NOW, 1), record(honest, NOW + 60_000, 2), record(honest, late, 3)];
+    store.commit(&[delivered(honest, 1, 0, records.clone())], NOW).unwrap();
+    store.commit(&[delivered(past, 1, 0, vec![record(past, 0, 1), record(past, 5_000, 2)])], NOW).unwrap();
+    store.commit(&[delivered(future, 1, 0, vec![record(future, u64::MAX, 1)])], NOW).unwrap();
+    store.keep(NOW + 1, &Retention { raw: Duration::from_secs(48 * 3600), ..Retention::default() }).unwrap();
+    let of = |store: &Store, peer| {
+        let records = stored(store).into_iter().filter(|record| record.peer == peer);
+        records.map(|record| record.at_ms).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&store, honest), [late, NOW, NOW + 60_000], "what a spool kept for a day is believed");
+    assert_eq!((of(&store, past), of(&store, future)), (vec![NOW, NOW], vec![NOW]));
+    assert_eq!(store.losses().unwrap().retimed, 3);
+    // Their time is over as that of the others.
+    store.keep(NOW + 31 * 24 * HOUR_MS, &Retention::default()).unwrap();
+    assert_eq!(stored(&store).len(), 0);
 }
