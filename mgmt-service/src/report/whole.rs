@@ -112,6 +112,7 @@ impl Report {
             "lost_by_agents": self.losses.by_agents,
             "discarded": self.losses.discarded,
             "retimed": self.losses.retimed,
+            "names_left_out": self.losses.names_left_out,
             "accounting": accounting::to_json(&self.used, &self.used_in_groups),
             "groups_left_out": self.used_in_groups.left_out,
             "not_measured": NOT_MEASURED,
@@ -266,7 +267,7 @@ impl fmt::Display for Report {
         }
         self.used_in_groups.write(f, |peer| self.name(peer))?;
         writeln!(f, "  not included: {NOT_MEASURED}")?;
-        let Losses { by_agents, discarded, retimed } = self.losses;
+        let Losses { by_agents, discarded, retimed, names_left_out } = self.losses;
         if (by_agents, discarded) != (0, 0) {
             writeln!(
                 f,
@@ -277,6 +278,12 @@ impl fmt::Display for Report {
             writeln!(
                 f,
                 "{retimed} records told of a time that can't be, and stand under the one at which they came"
+            )?;
+        }
+        if names_left_out > 0 {
+            writeln!(
+                f,
+                "{names_left_out} times a peer or kind stands as one of the others: its agent brought too many"
             )?;
         }
         Ok(())

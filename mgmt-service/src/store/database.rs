@@ -2,9 +2,7 @@
 //!
 //! In: batches. Out: which were new. What [`Store::commit`] answered is on the disk (`synchronous=FULL`).
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use overlay::PeerId;
@@ -13,7 +11,8 @@ use rusqlite_migration::Error as MigrationError;
 
 use super::details;
 use super::error::StoreError;
-use super::losses::{RETIMED, count, time_of};
+use super::ids::Ids;
+use super::losses::{LEFT_OUT, RETIMED, count, time_of};
 use super::schema::MIGRATIONS;
 use super::seen_as;
 use crate::arm::ArmRecord;
@@ -27,7 +26,7 @@ use crate::subscription::{Inbox, Verdict};
 pub struct Store {
     pub(super) connection: Connection,
     /// Rows of peers and of transaction names that are known to be there.
-    ids: Ids,
+    pub(super) ids: Ids,
 }
 
 /// A batch and the agent that it came from.
@@ -46,12 +45,6 @@ pub struct Committed {
     pub records: u64,
     /// Batches and records that were kept before.
     pub again: u64,
-}
-
-#[derive(Debug, Default)]
-struct Ids {
-    peers: HashMap<PeerId, i64>,
-    kinds: HashMap<Arc<str>, i64>,
 }
 
 impl Store {
@@ -99,6 +92,7 @@ impl Store {
         let transaction = self.connection.transaction()?;
         // After an error the rows of new peers are uncertain: all of them are looked up again.
         let (mut ids, mut done, mut retimed) = (std::mem::take(&mut self.ids), Committed::default(), 0);
+        ids.begin(now_ms);
         for Delivered { peer, batch } in batches {
             let id = ids.peer(&transaction, peer)?;
             let mut inbox = inbox_of(&transaction, id)?;
@@ -111,7 +105,7 @@ impl Store {
             let seen_as = seen_as::settle(&transaction, id, told)?;
             for record in &batch.records {
                 let at_ms = time_of(record.at_ms, now_ms);
-                if insert(&transaction, &mut ids, record, at_ms)? {
+                if insert(&transaction, &mut ids, (id, record), at_ms)? {
                     done.records += 1;
                     retimed += u64::from(at_ms != record.at_ms);
                 } else {
@@ -122,6 +116,7 @@ impl Store {
             keep_inbox(&transaction, (id, seen_as), &inbox, now_ms)?;
         }
         count(&transaction, RETIMED, retimed)?;
+        count(&transaction, LEFT_OUT, ids.beyond)?;
         transaction.commit()?;
         self.ids = ids;
         Ok(done)
@@ -187,53 +182,16 @@ impl Store {
     }
 }
 
-impl Ids {
-    fn peer(&mut self, transaction: &Transaction<'_>, peer: &PeerId) -> Result<i64, StoreError> {
-        if let Some(id) = self.peers.get(peer) {
-            return Ok(*id);
-        }
-        let id = id_in(
-            transaction,
-            "SELECT id FROM peer WHERE peer = ?1",
-            "INSERT INTO peer (peer) VALUES (?1)",
-            &peer.to_string(),
-        )?;
-        self.peers.insert(*peer, id);
-        Ok(id)
-    }
-
-    fn kind(&mut self, transaction: &Transaction<'_>, name: &Arc<str>) -> Result<i64, StoreError> {
-        if let Some(id) = self.kinds.get(name) {
-            return Ok(*id);
-        }
-        let id = id_in(
-            transaction,
-            "SELECT id FROM kind WHERE name = ?1",
-            "INSERT INTO kind (name) VALUES (?1)",
-            name,
-        )?;
-        self.kinds.insert(Arc::clone(name), id);
-        Ok(id)
-    }
-}
-
-fn id_in(transaction: &Transaction<'_>, select: &str, insert: &str, text: &str) -> Result<i64, StoreError> {
-    let known = transaction.prepare_cached(select)?.query_row([text], |row| row.get(0)).optional()?;
-    match known {
-        Some(id) => Ok(id),
-        None => Ok(transaction.prepare_cached(insert)?.insert([text])?),
-    }
-}
-
-/// Keeps one record, as of `at_ms`; false when it was kept before.
+/// Keeps one record that an agent brings, as of `at_ms`; false when it was kept before.
 fn insert(
     transaction: &Transaction<'_>,
     ids: &mut Ids,
-    record: &ArmRecord,
+    (agent, record): (i64, &ArmRecord),
     at_ms: u64,
 ) -> Result<bool, StoreError> {
-    let (peer, dest) = (ids.peer(transaction, &record.peer)?, ids.peer(transaction, &record.dest)?);
-    let kind = ids.kind(transaction, &record.transaction)?;
+    let peer = ids.peer(transaction, &record.peer)?;
+    let dest = ids.dest(transaction, agent, &record.dest)?;
+    let kind = ids.kind(transaction, agent, &record.transaction)?;
     let [queue, lookup, dial, network] = record.split.values().map(|part| part.map(signed));
     let added = transaction
         .prepare_cached(

@@ -21,6 +21,8 @@ pub struct Losses {
     pub discarded: u64,
     /// Records that are kept under the time at which they came, as their own can't be true.
     pub retimed: u64,
+    /// How often a receiver or a name of transactions is kept as one of the others, as its agent brought too many.
+    pub names_left_out: u64,
 }
 
 impl Store {
@@ -36,7 +38,12 @@ impl Store {
             by_agents = by_agents.saturating_add(number(0)?).saturating_add(number(1)?);
         }
         let counted = |key| Ok::<_, StoreError>(self.setting(key)?.unwrap_or(0));
-        Ok(Losses { by_agents, discarded: counted(DISCARDED)?, retimed: counted(RETIMED)? })
+        Ok(Losses {
+            by_agents,
+            discarded: counted(DISCARDED)?,
+            retimed: counted(RETIMED)?,
+            names_left_out: counted(LEFT_OUT)?,
+        })
     }
 }
 
@@ -61,6 +68,9 @@ pub(super) fn count(transaction: &Transaction<'_>, key: &str, more: u64) -> Resu
     }
     Ok(())
 }
+
+/// Names that were not kept.
+pub(super) const LEFT_OUT: &str = "names_left_out";
 
 /// Records whose time was not believed.
 pub(super) const RETIMED: &str = "retimed";

@@ -9,6 +9,7 @@ mod database;
 mod details;
 mod error;
 mod group_usage;
+mod ids;
 mod keep;
 mod losses;
 mod query;

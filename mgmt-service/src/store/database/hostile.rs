@@ -8,7 +8,9 @@ use overlay::GroupId;
 
 use super::*;
 use crate::arm::{Correlator, Status};
+use crate::limits::{STORE_IDS_MAX, STORE_NAMES_MAX};
 use crate::net::RecordSink;
+use crate::store::ids::OTHERS;
 use crate::store::{COUNTS, GroupSample, GroupUsage, Retention, Selection, StoreSink, Usage, UsageSample};
 
 const NOW: u64 = 700_000_000_000;
@@ -108,4 +110,56 @@ fn a_clock_that_cannot_be_right_moves_no_record_out_of_its_time_and_is_counted()
     // Their time is over as that of the others.
     store.keep(NOW + 31 * 24 * HOUR_MS, &Retention::default()).unwrap();
     assert_eq!(stored(&store).len(), 0);
+}
+
+#[test]
+fn an_agent_with_endless_receivers_and_kinds_fills_neither_store_nor_memory() {
+    let (_dir, mut store) = new_store();
+    let (liar, honest, friend) = (PeerId::random(), PeerId::random(), PeerId::random());
+    let rows = |store: &Store, table| {
+        let count = format!("SELECT count(*) FROM {table}");
+        store.connection.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs()
+    };
+    let records = (0..6_000).map(|number| {
+        let transaction = format!("lie {number}").into();
+        ArmRecord { dest: PeerId::random(), transaction, ..record(liar, NOW, number) }
+    });
+    store.commit(&[delivered(liar, 1, 0, records.collect())], NOW).unwrap();
+    assert!(rows(&store, "peer") + rows(&store, "kind") < STORE_NAMES_MAX + 10);
+    let mine = ArmRecord { dest: friend, ..record(honest, NOW, 1) };
+    store.commit(&[delivered(honest, 1, 0, vec![mine.clone()])], NOW).unwrap();
+    assert_eq!(stored(&store).len(), 6_001, "all are kept");
+    assert!(stored(&store).contains(&mine), "and others keep their names");
+    let others = store.peers().unwrap().remove(&OTHERS.parse().unwrap()).unwrap();
+    assert_eq!(
+        (others.name.as_str(), store.losses().unwrap().names_left_out),
+        ("others", 12_000 - STORE_NAMES_MAX)
+    );
+    // What it names an hour later is kept again.
+    let later = ArmRecord { dest: PeerId::random(), ..record(liar, NOW + HOUR_MS, 9_000) };
+    store.commit(&[delivered(liar, 2, 0, vec![later.clone()])], NOW + HOUR_MS).unwrap();
+    assert!(stored(&store).contains(&later));
+}
+
+#[test]
+fn names_go_with_the_last_row_that_says_them() {
+    let (_dir, mut store) = new_store();
+    let (agent, friend) = (PeerId::random(), PeerId::random());
+    let fill = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < ?1)
+        INSERT INTO peer (peer) SELECT 'x' || x FROM n";
+    store.connection.execute(fill, [signed(STORE_IDS_MAX as u64)]).unwrap();
+    store.connection.execute("INSERT INTO kind (name) VALUES ('gone')", []).unwrap();
+    store.name_peers([(&PeerId::random(), "alice", "im")]).unwrap();
+    let kept = ArmRecord { dest: friend, ..record(agent, NOW, 1) };
+    store.commit(&[delivered(agent, 1, 0, vec![kept.clone()])], NOW).unwrap();
+    store.keep(NOW, &Retention::default()).unwrap();
+    assert_eq!((store.peers().unwrap().len(), stored(&store)), (3, vec![kept.clone()]));
+    let again = ArmRecord { correlator: Correlator(2), ..kept };
+    store.commit(&[delivered(agent, 2, 0, vec![again])], NOW).unwrap();
+    assert_eq!(stored(&store).len(), 2);
+    // Full of names alone, it makes room as well.
+    let retention = Retention { bytes_max: store.bytes_used().unwrap(), ..Retention::default() };
+    store.connection.execute(fill, [1_000]).unwrap();
+    store.keep(NOW, &retention).unwrap();
+    assert!(store.bytes_used().unwrap() <= retention.bytes_max);
 }
