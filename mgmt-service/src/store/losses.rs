@@ -49,7 +49,7 @@ impl Store {
 
 /// The time under which a record that comes at `now_ms` is kept: its own, unless it is later than any clock may be ahead or
 /// longer ago than any spool keeps a record. Else one agent's clock would outlive what others sent, or end before it is
-/// seen.
+/// seen. One with such a time that comes again under another boot is not known again, and is kept twice.
 pub(super) fn time_of(at_ms: u64, now_ms: u64) -> u64 {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let oldest = now_ms.saturating_sub(ms(SPOOL_KEPT + STORE_CLOCK_SKEW_MAX));
