@@ -6,6 +6,7 @@ mod measuring;
 mod peaks;
 mod sampling;
 mod scale;
+mod store;
 mod web;
 
 pub use flow::*;
@@ -14,6 +15,7 @@ pub use measuring::*;
 pub use peaks::*;
 pub use sampling::*;
 pub use scale::*;
+pub use store::*;
 pub use web::*;
 
 // ---- Measuring: transactions, records, CSV, latency matrix, plots ----

@@ -127,6 +127,7 @@ impl Den {
                 let fate = match offered {
                     Offered::New | Offered::Replaced | Offered::Counted => Fate::Taken,
                     Offered::Late => Fate::Late,
+                    Offered::Forgotten => Fate::Forgotten,
                     Offered::Refused => Fate::Refused,
                 };
                 self.tell(child, FromParent::Said { interval, fate }).await;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use mgmt_service::cli_common::{CliError, DataDir, ExitCode, within_polite_end};
+use mgmt_service::cli_common::{self, CliError, DataDir, ExitCode, within_polite_end};
 use mgmt_service::error::DataDirError;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -71,7 +71,7 @@ async fn alone(plan: &Plan, data_dir: DataDir, command: &OneShot) -> Result<Vec<
 async fn connect(socket: &Path) -> Result<UnixStream, CliError> {
     // A messenger that starts holds the lock a moment before its socket is there.
     for _ in 0..CONNECT_TRIES {
-        if let Ok(stream) = UnixStream::connect(socket).await {
+        if let Ok(stream) = cli_common::connect(socket).await {
             return Ok(stream);
         }
         tokio::time::sleep(CONNECT_PAUSE).await;

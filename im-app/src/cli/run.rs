@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use mgmt_service::cli_common::{
-    CliError, DataDir, ExitCode, Signals, init_logging, within_polite_end, write_completions, write_man,
+    CliError, ControlSocket, DataDir, ExitCode, Signals, init_logging, within_polite_end, write_completions,
+    write_man,
 };
 use overlay::LeaseError;
 
@@ -13,7 +14,7 @@ use super::args::{DemoArgs, ImArgs, Subcommand};
 use super::node::{Node, Plan};
 use super::one_shot;
 use crate::demo::{self, DemoOptions};
-use crate::face::{AtEnd, SOCKET_FILE, bind_socket, run_jsonl, run_plain, serve_socket};
+use crate::face::{AtEnd, SOCKET_FILE, run_jsonl, run_plain, serve_socket};
 
 /// Does what the command line says, until it is done or a signal ends it.
 ///
@@ -74,11 +75,7 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
         signal = signals.recv() => Ok(signal.exit_code()),
         () = beside(&node) => Ok(ExitCode::Done),
     };
-    let socket = node.data_dir.path().join(SOCKET_FILE);
-    let ended = within_polite_end(node.end()).await;
-    // Where no socket could be made there is none.
-    let _ = std::fs::remove_file(socket);
-    match ended {
+    match within_polite_end(node.end()).await {
         Some(Ok(())) | None => code,
         Some(Err(error)) => Err(error),
     }
@@ -87,8 +84,8 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
 /// What goes on beside the face: the socket for one-shot commands, and a word when no rendezvous is reached.
 async fn beside(node: &Node) {
     let socket = async {
-        match bind_socket(&node.data_dir.path().join(SOCKET_FILE)) {
-            Ok(listener) => serve_socket(listener, node.messenger.clone()).await,
+        match ControlSocket::bind(&node.data_dir.path().join(SOCKET_FILE)) {
+            Ok(socket) => serve_socket(socket, node.messenger.clone()).await,
             Err(error) => {
                 let message =
                     format!("one-shot commands can't reach this messenger: its socket failed: {error}");

@@ -10,4 +10,4 @@ pub use lines::{Line, Lines};
 pub use plain::run_plain;
 pub use programs::{AtEnd, run_jsonl};
 #[cfg(unix)]
-pub use socket::{SOCKET_FILE, bind_socket, serve_socket};
+pub use socket::{SOCKET_FILE, serve_socket};

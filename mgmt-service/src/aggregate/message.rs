@@ -343,7 +343,7 @@ const SETTLED: u16 = 8;
 const TOTALS: u16 = 9;
 
 /// Fates by their number on the wire.
-const FATES: [Fate; 4] = [Fate::Taken, Fate::HandedOn, Fate::Late, Fate::Refused];
+const FATES: [Fate; 5] = [Fate::Taken, Fate::HandedOn, Fate::Late, Fate::Refused, Fate::Forgotten];
 
 /// A report and its frame.
 const MESSAGE_MAX: usize = REPORT_BYTES_MAX + 64;

@@ -11,7 +11,7 @@ use overlay::PeerId;
 use super::figures::Figures;
 use super::memory::Memory;
 use super::report::{Report, Stamp};
-use crate::limits::{AGGREGATOR_CHILDREN_MAX, MARKED_REPORTS_KEPT, REPORTS_PER_CHILD_MAX};
+use crate::limits::{AGGREGATOR_CHILDREN_MAX, COUNTED_INTERVALS_KEPT, REPORTS_PER_CHILD_MAX};
 
 /// One aggregator.
 #[derive(Debug)]
@@ -22,7 +22,9 @@ pub struct Aggregator {
     /// The last interval that was handed on.
     closed: u64,
     /// Marks of the reports that were handed on, of the last intervals.
-    counted: VecDeque<HashSet<u32>>,
+    counted: VecDeque<(u64, HashSet<u32>)>,
+    /// Of what was handed on in this interval and before, the marks are forgotten.
+    forgotten: u64,
     memory: Memory,
 }
 
@@ -70,6 +72,8 @@ pub enum Offered {
     Counted,
     /// Its interval is handed on without it.
     Late,
+    /// Its interval was handed on so long ago that nobody knows whether it was in.
+    Forgotten,
     /// Its child is not attached or has too many reports, or it comes from another start or from the future.
     Refused,
 }
@@ -88,7 +92,7 @@ impl Aggregator {
     #[must_use]
     pub fn new(boot: u64, level: u8, closed: u64) -> Self {
         let (children, counted, memory) = (HashMap::new(), VecDeque::new(), Memory::default());
-        Self { boot, level, children, closed, counted, memory }
+        Self { boot, level, children, closed, counted, forgotten: 0, memory }
     }
 
     /// Takes `child`, or takes it back.
@@ -123,8 +127,13 @@ impl Aggregator {
         };
         if stamp.interval <= self.closed {
             let mark = stamp.mark(child);
-            let counted = self.counted.iter().any(|marks| marks.contains(&mark));
-            return if counted { Offered::Counted } else { Offered::Late };
+            let counted = self.counted.iter().any(|(_, marks)| marks.contains(&mark));
+            let unknown = stamp.interval <= self.forgotten;
+            return match (counted, unknown) {
+                (true, _) => Offered::Counted,
+                (false, true) => Offered::Forgotten,
+                (false, false) => Offered::Late,
+            };
         }
         let full = known.reports.len() >= REPORTS_PER_CHILD_MAX && !known.reports.contains_key(&stamp);
         if full || stamp.interval > current.saturating_add(1) {
@@ -173,9 +182,11 @@ impl Aggregator {
             }
         }
         self.children.retain(|_, child| !child.left || !child.reports.is_empty());
-        self.counted.push_back(sum.marks.iter().copied().collect());
-        if self.counted.len() > MARKED_REPORTS_KEPT {
-            self.counted.pop_front();
+        self.counted.push_back((interval, sum.marks.iter().copied().collect()));
+        if self.counted.len() > COUNTED_INTERVALS_KEPT
+            && let Some((oldest, _)) = self.counted.pop_front()
+        {
+            self.forgotten = self.forgotten.max(oldest);
         }
         sum
     }
@@ -200,6 +211,13 @@ impl Aggregator {
         self.memory.bury(*aggregator, boot);
         let included = stamps.iter().filter(|stamp| self.memory.has((aggregator, boot), stamp.mark(orphan)));
         Settled { lives: false, included: included.map(|stamp| stamp.interval).collect() }
+    }
+
+    /// Whether `aggregator`, in its run `boot`, is a child that has not left.
+    #[must_use]
+    pub fn is_attached(&self, (aggregator, boot): (&PeerId, u64)) -> bool {
+        let known = self.children.get(aggregator);
+        known.is_some_and(|known| known.boot == boot && known.level > 0 && !known.left)
     }
 
     /// Peers below it.

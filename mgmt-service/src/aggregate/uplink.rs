@@ -23,6 +23,8 @@ pub enum Fate {
     Late,
     /// The parent does not want it.
     Refused,
+    /// Its interval was handed on so long ago that the parent does not know whether it was in.
+    Forgotten,
 }
 
 /// The reports of one child.
@@ -38,6 +40,8 @@ pub struct Uplink {
 struct Held {
     report: Report,
     state: State,
+    /// This parent may have got it before.
+    again: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +76,7 @@ impl Uplink {
         report.marks.extend(marks);
         report.marks.truncate(REPORT_MARKS_MAX);
         report.figures.merge(&figures);
-        self.held.insert(report.stamp.interval, Held { report, state: State::Fresh });
+        self.held.insert(report.stamp.interval, Held { report, state: State::Fresh, again: false });
     }
 
     /// The report that was pushed last, with what was put into it.
@@ -104,12 +108,23 @@ impl Uplink {
                 }
                 false
             }
+            Fate::Forgotten => {
+                match self.held.remove(&interval) {
+                    Some(held) if held.again => self.in_doubt = self.in_doubt.saturating_add(1),
+                    Some(held) => self.carry_on(&held.report),
+                    None => {}
+                }
+                false
+            }
         }
     }
 
     /// The same run of the same parent is back: it is sent all that it has not handed on.
     pub fn resume(&mut self) {
-        self.held.values_mut().for_each(|held| held.state = State::Fresh);
+        for held in self.held.values_mut() {
+            held.again |= held.state != State::Fresh;
+            held.state = State::Fresh;
+        }
     }
 
     /// Whether a report was sent that the parent has said nothing of yet.
@@ -129,6 +144,8 @@ impl Uplink {
     /// one that does not know, what was sent is given up. The intervals that nobody needs to send any more.
     pub fn settle(&mut self, settled: Option<&Settled>) -> Vec<u64> {
         let mut over = Vec::new();
+        // Nothing of what stays was ever sent to the next one.
+        self.held.values_mut().for_each(|held| held.again = false);
         for stamp in self.in_question() {
             match settled.filter(|settled| !settled.lives) {
                 Some(settled) if settled.included.contains(&stamp.interval) => {}
@@ -234,6 +251,17 @@ mod tests {
         let mut uplink = under_way();
         uplink.resume();
         assert_eq!(counts(&uplink.take_unsent()), [(1, 1), (2, 1), (3, 1)]);
+    }
+
+    #[test]
+    fn what_a_parent_forgot_is_given_up_only_if_it_may_have_had_it() {
+        let mut uplink = under_way();
+        uplink.resume();
+        while uplink.next_to_send().is_some() {}
+        (1..=3).for_each(|interval| assert!(!uplink.hear(interval, Fate::Forgotten)));
+        assert_eq!((uplink.in_doubt(), uplink.awaits_answer()), (2, false));
+        uplink.push(report(4));
+        assert_eq!(counts(&uplink.take_unsent()), [(4, 2)], "the third was never sent before");
     }
 
     #[test]

@@ -58,10 +58,14 @@ pub(super) async fn invite(
     mut output: Output,
 ) -> Result<ExitCode, CliError> {
     let group = of(session)?;
+    if session.peer.addresses().is_empty() {
+        return Err(CliError::failed(
+            "the running process listens nowhere, so that nobody could use a ticket; start it with --listen /ip4/0.0.0.0/tcp/0",
+        ));
+    }
     let ticket = group.invite(role).map_err(|error| refused(&error))?;
     output.line(&ticket)?;
-    let issued = || session.peer.meters().snapshot().into_iter().find(|(name, _)| *name == ISSUED);
-    let (before, keys_before) = (issued(), group.keys_given());
+    let keys_before = group.keys_given();
     let until = duration.and_then(|duration| Instant::now().checked_add(duration));
     let mut used_at: Option<Instant> = None;
     loop {
@@ -72,13 +76,13 @@ pub(super) async fn invite(
                 signal => Ok(signal.exit_code()),
             },
         }
-        if used_at.is_none() && issued() != before {
+        if used_at.is_none() && group.used_by(&ticket).is_some() {
             used_at = Some(Instant::now());
         }
         let given = role == ManagementRole::Reader || group.keys_given() > keys_before;
         if used_at.is_some_and(|at| given || at.elapsed() >= KEY_WAIT) {
             group.save().map_err(CliError::failed)?;
-            eprintln!("mgmt: the ticket was used");
+            output.note("the ticket was used");
             return Ok(ExitCode::Done);
         }
         if until.is_some_and(|until| used_at.is_none() && Instant::now() >= until) {
@@ -133,8 +137,6 @@ const JOIN: &str = "enter one with `mgmt join TICKET`";
 const BE_ISSUER: &str = "name the directory of `mgmt init` with --data-dir";
 const LISTEN: &str = "/ip4/0.0.0.0/tcp/0";
 const AGENT: &str = "juxta:type=agent";
-/// The meter that counts papers given out.
-const ISSUED: &str = "credentials_issued";
 /// Time between two looks whether a ticket was used.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
 /// How long who has used a ticket may take to ask for the key.

@@ -11,6 +11,9 @@ use mgmt_service::jmx::BeanServer;
 use mgmt_service::net::{AgentInfo, ManagementAgent, ManagementGroup, Manager};
 use overlay::{Peer, PeerId, QueryError, SpawnError};
 
+use super::args::Command;
+use super::group::entering;
+
 /// How a session comes into the management group; else by what is kept, or not at all.
 #[derive(Debug)]
 pub(super) enum Entering {
@@ -37,12 +40,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Locks the data directory, starts the peer and waits for its rendezvous.
-    pub(super) async fn start(settings: Settings, entering: Option<Entering>) -> Result<Self, CliError> {
-        if settings.rendezvous.is_empty() {
-            return Err(CliError::usage("no rendezvous given; name one with --rendezvous MULTIADDR"));
-        }
-        let data_dir = DataDir::open(&settings.data_dir).map_err(unusable)?;
+    /// Starts the peer of the data directory and waits for its rendezvous.
+    pub(super) async fn start(
+        settings: Settings,
+        data_dir: DataDir,
+        entering: Option<Entering>,
+    ) -> Result<Self, CliError> {
         let name = data_dir.name(settings.name.as_deref()).map_err(unusable)?;
         let name = name.as_deref().unwrap_or("manager");
         let keypair = overlay::identity::load_or_create(&data_dir.identity_file())
@@ -69,7 +72,14 @@ impl Session {
             ManagePolicy::Ticket(ticket) if entering.is_none() => Some(Entering::Ticket(ticket.to_string())),
             _ => entering,
         };
-        let group = enter(&peer, data_dir.path(), entering).await?;
+        let group = match enter(&peer, data_dir.path(), entering).await {
+            Ok(group) => group,
+            Err(error) => {
+                // Its tasks end before the program does, which else is told as a fault.
+                peer.shutdown().await;
+                return Err(error);
+            }
+        };
         let (beans, dir) = (BeanServer::new(), data_dir.path());
         let agent = match (&group, &policy) {
             (Some(group), ManagePolicy::Ticket(_)) => {
@@ -83,6 +93,14 @@ impl Session {
             None => Manager::new(&peer),
         };
         Ok(Self { manager, data_dir, group, peer, beans, agent })
+    }
+
+    /// Whether a command that needs a place in the group finds one; a session of its own would not have started.
+    pub(super) fn may(&self, command: &Command) -> Result<(), CliError> {
+        match entering(command, None) {
+            Some(Entering::Kept(otherwise)) if self.group.is_none() => Err(no_group(otherwise)),
+            _ => Ok(()),
+        }
     }
 
     /// The agents that are there now.
@@ -152,9 +170,7 @@ async fn enter(
         Some(Entering::Ticket(ticket)) => ManagementGroup::enter(peer, dir, &ticket).await.map(Some),
         Some(Entering::Kept(otherwise)) => match ManagementGroup::restore(peer, dir) {
             Ok(None) => {
-                return Err(CliError::refused(format_args!(
-                    "this data directory holds no management group; {otherwise}"
-                )));
+                return Err(no_group(otherwise));
             }
             kept => kept,
         },
@@ -163,7 +179,12 @@ async fn enter(
     entered.map_err(|error| unmanageable(&AgentError::Membership(error)))
 }
 
-fn unusable(error: DataDirError) -> CliError {
+fn no_group(otherwise: &str) -> CliError {
+    CliError::refused(format_args!("this data directory holds no management group; {otherwise}"))
+}
+
+/// What a user is told of a data directory.
+pub(super) fn unusable(error: DataDirError) -> CliError {
     match &error {
         DataDirError::Name { .. } => CliError::usage(error),
         DataDirError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {

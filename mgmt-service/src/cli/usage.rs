@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
-use mgmt_service::limits::{USAGE_INTERVAL, USAGE_LAST_MAX};
+use mgmt_service::limits::{COUNT_MAX, USAGE_INTERVAL, USAGE_LAST_MAX};
 use mgmt_service::net::{AgentInfo, Manager};
 use mgmt_service::protocol::BeanSnapshot;
 use mgmt_service::store::{GroupSample, GroupUsage, StoreUsage, Usage, UsageSample};
@@ -98,7 +98,7 @@ fn in_group(bean: &BeanSnapshot) -> Option<(GroupId, GroupSample)> {
 fn of(beans: &[BeanSnapshot], name: &str) -> u64 {
     let mut values = beans.iter().flat_map(|bean| &bean.attributes);
     match values.find(|(known, _)| known == name) {
-        Some((_, AttributeValue::Int(value))) => value.unsigned_abs(),
+        Some((_, AttributeValue::Int(value))) => value.unsigned_abs().min(COUNT_MAX),
         _ => 0,
     }
 }

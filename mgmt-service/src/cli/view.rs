@@ -1,6 +1,5 @@
 //! `mgmt view`: the latency matrix (paper, figure 3).
 
-use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ pub(super) async fn view(
         held = fill(session, &matrix) => held?,
         signal = signals.recv() => return Ok(signal.exit_code()),
     }
-    let live = !json && std::io::stdout().is_terminal();
+    let live = !json && output.is_terminal();
     if duration.is_none() && !live {
         show(&matrix, json, &mut output)?;
         return Ok(ExitCode::Done);

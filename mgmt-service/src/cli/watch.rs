@@ -1,6 +1,6 @@
 //! `mgmt watch`: records as they come, and what monitors say.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::collect::attend;
 use super::names::{Names, as_seen};
-use super::output::{printable, unwritable};
+use super::output::{Output, printable, unwritable};
 use super::session::Session;
 use super::shown::lock;
 
@@ -27,13 +27,14 @@ pub(super) async fn watch(
     (jsonl, notifications): (bool, bool),
     duration: Option<Duration>,
     signals: &mut Signals,
+    output: Output,
 ) -> Result<ExitCode, CliError> {
     let names = Names::default();
     if !jsonl {
         // So that the first line calls everybody by name.
         names.learn(as_seen(&session.manager, session.agents().await));
     }
-    let printer = Printer { out: BufWriter::new(io::stdout()), names: names.clone(), jsonl };
+    let printer = Printer { output, unwritten: String::new(), names: names.clone(), jsonl };
     let printer = Arc::new(Mutex::new(printer));
     let (notices, heard) = mpsc::channel(NOTICES_WAITING_MAX);
     let wish = Wish { standing: false, notices: notifications.then_some(notices) };
@@ -57,7 +58,7 @@ pub(super) async fn watch(
 async fn print_heard(printer: &Mutex<Printer>, mut heard: mpsc::Receiver<Heard>) -> io::Error {
     while let Some(heard) = heard.recv().await {
         let mut printer = lock(printer);
-        if let Err(error) = printer.heard(&heard).and_then(|()| printer.out.flush()) {
+        if let Err(error) = printer.heard(&heard) {
             return error;
         }
     }
@@ -69,7 +70,8 @@ async fn print_heard(printer: &Mutex<Printer>, mut heard: mpsc::Receiver<Heard>)
 struct Shared(Arc<Mutex<Printer>>);
 
 struct Printer {
-    out: BufWriter<Stdout>,
+    output: Output,
+    unwritten: String,
     names: Names,
     jsonl: bool,
 }
@@ -79,17 +81,23 @@ impl RecordSink for Shared {
         let mut printer = lock(&self.0);
         for record in records {
             let line = if printer.jsonl { record.to_json_line() } else { printer.text(record) };
-            writeln!(printer.out, "{line}")?;
+            printer.unwritten.push_str(&line);
+            printer.unwritten.push('\n');
         }
-        Ok(())
+        if printer.unwritten.len() >= UNWRITTEN_BYTES { printer.flush() } else { Ok(()) }
     }
 
     fn commit(&mut self) -> io::Result<()> {
-        lock(&self.0).out.flush()
+        lock(&self.0).flush()
     }
 }
 
 impl Printer {
+    fn flush(&mut self) -> io::Result<()> {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        self.output.put(&unwritten)
+    }
+
     fn heard(&mut self, Heard { peer, said, lost, .. }: &Heard) -> io::Result<()> {
         if *lost > 0 {
             tracing::warn!(%peer, lost, "notifications were lost");
@@ -110,9 +118,10 @@ impl Printer {
                 );
                 printable(&text)
             };
-            writeln!(self.out, "{line}")?;
+            self.unwritten.push_str(&line);
+            self.unwritten.push('\n');
         }
-        Ok(())
+        self.flush()
     }
 
     fn text(&self, record: &ArmRecord) -> String {
@@ -126,3 +135,6 @@ impl Printer {
         format!("{} {peer:<12} → {dest:<12} {transaction} {how} {state}", record.at()).trim_end().to_owned()
     }
 }
+
+/// Bytes of lines that wait for a commit before they are written all the same.
+const UNWRITTEN_BYTES: usize = 16 * 1024;

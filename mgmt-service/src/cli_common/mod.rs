@@ -5,6 +5,8 @@
 
 mod args;
 mod config;
+#[cfg(unix)]
+mod control;
 mod data_dir;
 mod duration;
 mod exit;
@@ -17,6 +19,8 @@ mod unmanageable;
 
 pub use args::CommonArgs;
 pub use config::{CommonConfig, NoKeys, read_config};
+#[cfg(unix)]
+pub use control::{ControlSocket, connect};
 pub use data_dir::DataDir;
 pub use duration::parse_duration;
 pub use exit::{CliError, ExitCode};

@@ -1,6 +1,6 @@
 //! The wish of a user or a supervisor that the process ends.
 //!
-//! In: SIGINT, SIGTERM. Out: one [`Signal`] for each. The end that follows is bounded by [`within_polite_end`].
+//! In: SIGINT, SIGTERM, or what another process relays of its own. Out: one [`Signal`] for each. The end that follows is bounded by [`within_polite_end`].
 
 use std::future::Future;
 use std::io;
@@ -28,12 +28,17 @@ impl Signal {
     }
 }
 
-/// Receives SIGINT and SIGTERM from its construction on; the default action (sudden death) is off from then.
+/// Receives SIGINT and SIGTERM from its construction on; the default action (sudden death) is off from then. Or receives
+/// those of the process for which a command is run.
 #[cfg(unix)]
 #[derive(Debug)]
-pub struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+pub struct Signals(Source);
+
+#[cfg(unix)]
+#[derive(Debug)]
+enum Source {
+    Own { interrupt: tokio::signal::unix::Signal, terminate: tokio::signal::unix::Signal },
+    Relayed(tokio::sync::mpsc::Receiver<Signal>),
 }
 
 #[cfg(unix)]
@@ -44,7 +49,14 @@ impl Signals {
     /// When the operating system refuses the handlers.
     pub fn install() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self(Source::Own { interrupt, terminate }))
+    }
+
+    /// Those of another process, as `relayed` says them; this one's own are left to whoever receives them.
+    #[must_use]
+    pub fn relayed(relayed: tokio::sync::mpsc::Receiver<Signal>) -> Self {
+        Self(Source::Relayed(relayed))
     }
 
     /// The next signal.
@@ -52,9 +64,15 @@ impl Signals {
     /// # Cancel safety
     /// Safe: a signal that arrives between two calls is answered by the second.
     pub async fn recv(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
+        match &mut self.0 {
+            Source::Own { interrupt, terminate } => tokio::select! {
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+            },
+            Source::Relayed(relayed) => match relayed.recv().await {
+                Some(signal) => signal,
+                None => std::future::pending().await,
+            },
         }
     }
 }

@@ -85,3 +85,27 @@ pub const AUDIT_LINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a text in a line of the audit log; of a longer one these, its length and the beginning of its BLAKE3 hash. Five of
 /// them, escaped, are a line.
 pub const AUDIT_TEXT_BYTES_MAX: usize = 256;
+
+/// Commands that the process that holds a data directory runs for others at the same time; a further one is told so.
+pub const CONTROL_COMMANDS_MAX: usize = 8;
+
+/// Of those, how many subscribe, as `mgmt watch` does: with the subscription of the process itself that is what agents
+/// serve one manager (`SUBSCRIPTIONS_PER_MANAGER_MAX`). A further one is told so.
+pub const CONTROL_SUBSCRIBING_MAX: usize = 1;
+
+/// Bytes of one line between a command and the process that runs it: a command line with the arguments of an invocation
+/// (`MANAGE_BYTES_MAX`), or a part of the output in JSON, where a byte takes six at most. A longer one ends the command.
+pub const CONTROL_LINE_BYTES_MAX: u64 = 128 * 1024;
+
+/// Bytes of output in one such line; more take several.
+pub const CONTROL_OUT_BYTES_MAX: usize = 16 * 1024;
+
+/// How long who connects may take to say its command; then it is left.
+pub const CONTROL_ASK_MAX: Duration = Duration::from_secs(5);
+
+/// How long the output of a command waits for who reads it, as with a pager; then the command ends.
+pub const CONTROL_READER_MAX: Duration = Duration::from_secs(600);
+
+/// How long a command waits for a process that holds its data directory and does not listen: it starts, or is a command
+/// that ends in a moment.
+pub const CONTROL_WAIT_MAX: Duration = Duration::from_secs(10);

@@ -47,6 +47,10 @@ pub const REPORT_MARKS_MAX: usize = 2 * AGGREGATOR_CHILDREN_MAX * REPORTS_PER_CH
 /// whoever asks for it then sends it again for the next interval.
 pub const MARKED_REPORTS_KEPT: usize = 8;
 
+/// Intervals of which an aggregator remembers which reports it has handed on, at most 3 kB each, so that none that comes
+/// again counts again. Of an older one that comes again nobody knows, and it is given up.
+pub const COUNTED_INTERVALS_KEPT: usize = 32;
+
 /// Starts of aggregators that are remembered as gone, so that nothing of them counts later; the oldest is forgotten.
 pub const GONE_KEPT: usize = 128;
 
@@ -87,6 +91,14 @@ pub const AGGREGATORS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long an aggregator may take to answer who attaches; then the next one is tried.
 pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a parent may take to say what became of a report; then its pipe counts as broken, as if it had died. One that
+/// was only slow takes the child back, and the report again, which costs a few hundred bytes.
+pub const PARENT_ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// How long an aggregator may take to show the one above that it lives, when an orphan says that it is lost; then its
+/// pipe is ended. Less than what the orphan lets pass before it asks again: `ATTACH_RETRY` and `ATTACH_TIMEOUT`.
+pub const CHILD_ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// Time between two looks for a parent while there is none, on average: up to twice as long, at random.
 pub const ATTACH_RETRY: Duration = Duration::from_secs(1);

@@ -145,7 +145,7 @@ struct Agents {
 
 impl Agents {
     fn dropped(&self) -> u64 {
-        self.inboxes.values().map(Inbox::dropped).sum()
+        self.inboxes.values().map(Inbox::dropped).fold(0, u64::saturating_add)
     }
 }
 

@@ -68,6 +68,14 @@ impl ManagementGroup {
         Self::start(peer, Place::new(group, path, Vec::new(), Some(key)))
     }
 
+    /// Whether `dir` holds the place of a group's creator: others come to it for tickets and renewals. False too for what
+    /// can't be read; [`restore`](Self::restore) says why.
+    #[must_use]
+    pub fn is_created_in(dir: &Path) -> bool {
+        // Who entered by a ticket keeps whom it named.
+        read(&dir.join(FILE)).is_ok_and(|kept| kept.is_some_and(|kept| kept.issuers.is_empty()))
+    }
+
     /// Enters a group by a ticket, and keeps the place in `dir` instead of one that is kept there. Waits for the issuers that
     /// the ticket names, one after the other.
     ///
@@ -148,6 +156,12 @@ impl ManagementGroup {
     pub fn invite(&self, role: ManagementRole) -> Result<String, MembershipError> {
         let ticket = self.place.group.invite(role.to_overlay(), TICKET_LIFE)?;
         Ok(ticket.to_string())
+    }
+
+    /// Who has used a ticket of [`invite`](Self::invite) at this peer; `None` as long as nobody has.
+    #[must_use]
+    pub fn used_by(&self, ticket: &str) -> Option<PeerId> {
+        self.place.group.used_by(&ticket.parse().ok()?)
     }
 
     /// Ends the membership of a peer; agents that this peer or a rendezvous reaches know at once. Kept before it returns.

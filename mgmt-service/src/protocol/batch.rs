@@ -19,7 +19,9 @@ use self::columns::{PLAIN_BYTES, Packed, Row, pack, unpack};
 use super::push::BATCH;
 use super::service::{DECODE_BYTES_MAX, VERSION, check_len};
 use crate::arm::{ArmRecord, Correlator, DestStatus, Path, Reason, Split, Status};
-use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCH_RECORDS_MAX, COUNT_MAX, PUSH_BYTES_MAX, TRANSACTION_NAME_BYTES_MAX,
+};
 
 pub use dictionary::{DictionaryReader, DictionaryWriter};
 
@@ -51,7 +53,8 @@ impl RecordBatch {
     ) -> Result<Self, WireError> {
         let sealed = SealedBatch::decode(dictionary, body)?;
         let records = sealed.records(peer)?;
-        Ok(Self { boot: sealed.boot, seq: sealed.seq, dropped: sealed.dropped, records })
+        let dropped = sealed.dropped.min(COUNT_MAX);
+        Ok(Self { boot: sealed.boot, seq: sealed.seq, dropped, records })
     }
 }
 

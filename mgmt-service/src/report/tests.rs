@@ -4,7 +4,7 @@ use overlay::PeerId;
 
 use super::*;
 use crate::arm::{ArmRecord, Reason, Status};
-use crate::store::Level;
+use crate::store::{Level, Losses};
 
 /// A second's PINGs of everybody to everybody for ten minutes; `time` says what each takes.
 fn group(peers: &[PeerId], time: impl Fn(usize, usize, u64) -> (u64, u64)) -> Vec<ArmRecord> {
@@ -86,7 +86,7 @@ fn levels_add_up_by_link_by_peer_and_over_all() {
     let accounts = accounts(&levels);
     assert_eq!(accounts[&alice], Account { asked: 101, answered: 0, online_minutes: 7 });
     assert_eq!(accounts[&bob], Account { asked: 0, answered: 90, online_minutes: 7 });
-    let report = Report::new(&levels, &[], &Default::default(), vec![], (0, 0));
+    let report = Report::new(&levels, &[], &Default::default(), vec![], Losses::default());
     let text = report.to_string();
     assert!(
         text.contains("90.000 %") && text.contains("6 timeout") && text.contains("peaks: none"),

@@ -14,7 +14,7 @@ use crate::arm::{ArmRecord, rfc3339_ms};
 use crate::limits::REPORT_LINES_MAX;
 use crate::objectives::Standing;
 use crate::peaks::{Cause, Child, Outage, Peak, explain, outages};
-use crate::store::{Level, StoredPeer, Used};
+use crate::store::{Level, Losses, StoredPeer, Used};
 use crate::summary::milliseconds;
 
 /// Everything that a span of the store says.
@@ -30,8 +30,7 @@ pub struct Report {
     objectives: Vec<Standing>,
     used: BTreeMap<PeerId, Used>,
     used_in_groups: GroupAccounts,
-    /// Records that agents lost, and rows that the store gave up.
-    losses: (u64, u64),
+    losses: Losses,
 }
 
 impl Report {
@@ -42,7 +41,7 @@ impl Report {
         records: &[ArmRecord],
         peers: &HashMap<PeerId, StoredPeer>,
         objectives: Vec<Standing>,
-        losses: (u64, u64),
+        losses: Losses,
     ) -> Self {
         let (mut given, accounts) = (by_peer(levels), accounts(levels));
         let peer = |(peer, account)| (peer, given.remove(&peer).unwrap_or_default(), account);
@@ -110,8 +109,10 @@ impl Report {
             "outages": self.outages.iter().map(Outage::to_json).collect::<Vec<_>>(),
             "objectives": self.objectives.iter().map(Standing::to_json).collect::<Vec<_>>(),
             "names": names,
-            "lost_by_agents": self.losses.0,
-            "discarded": self.losses.1,
+            "lost_by_agents": self.losses.by_agents,
+            "discarded": self.losses.discarded,
+            "retimed": self.losses.retimed,
+            "names_left_out": self.losses.names_left_out,
             "accounting": accounting::to_json(&self.used, &self.used_in_groups),
             "groups_left_out": self.used_in_groups.left_out,
             "not_measured": NOT_MEASURED,
@@ -266,12 +267,26 @@ impl fmt::Display for Report {
         }
         self.used_in_groups.write(f, |peer| self.name(peer))?;
         writeln!(f, "  not included: {NOT_MEASURED}")?;
-        match self.losses {
-            (0, 0) => Ok(()),
-            (lost, discarded) => {
-                writeln!(f, "{lost} records lost by agents, {discarded} rows gone because the store was full")
-            }
+        let Losses { by_agents, discarded, retimed, names_left_out } = self.losses;
+        if (by_agents, discarded) != (0, 0) {
+            writeln!(
+                f,
+                "{by_agents} records lost by agents, {discarded} rows gone because the store was full"
+            )?;
         }
+        if retimed > 0 {
+            writeln!(
+                f,
+                "{retimed} records told of a time that can't be, and stand under the one at which they came"
+            )?;
+        }
+        if names_left_out > 0 {
+            writeln!(
+                f,
+                "{names_left_out} times a peer or kind stands as one of the others: its agent brought too many"
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -2,9 +2,7 @@
 //!
 //! In: batches. Out: which were new. What [`Store::commit`] answered is on the disk (`synchronous=FULL`).
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use overlay::PeerId;
@@ -13,6 +11,8 @@ use rusqlite_migration::Error as MigrationError;
 
 use super::details;
 use super::error::StoreError;
+use super::ids::Ids;
+use super::losses::{LEFT_OUT, RETIMED, count, time_of};
 use super::schema::MIGRATIONS;
 use super::seen_as;
 use crate::arm::ArmRecord;
@@ -26,7 +26,7 @@ use crate::subscription::{Inbox, Verdict};
 pub struct Store {
     pub(super) connection: Connection,
     /// Rows of peers and of transaction names that are known to be there.
-    ids: Ids,
+    pub(super) ids: Ids,
 }
 
 /// A batch and the agent that it came from.
@@ -45,12 +45,6 @@ pub struct Committed {
     pub records: u64,
     /// Batches and records that were kept before.
     pub again: u64,
-}
-
-#[derive(Debug, Default)]
-struct Ids {
-    peers: HashMap<PeerId, i64>,
-    kinds: HashMap<Arc<str>, i64>,
 }
 
 impl Store {
@@ -89,14 +83,16 @@ impl Store {
         }
     }
 
-    /// Keeps all `batches` in one transaction, each once. On an error none of them is kept.
+    /// Keeps all `batches` in one transaction, each once. On an error none of them is kept. A record whose time can't be
+    /// true (`STORE_CLOCK_SKEW_MAX`) is kept as of `now_ms`, and counted in [`Losses::retimed`](super::Losses).
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room.
     pub fn commit(&mut self, batches: &[Delivered], now_ms: u64) -> Result<Committed, StoreError> {
         let transaction = self.connection.transaction()?;
         // After an error the rows of new peers are uncertain: all of them are looked up again.
-        let (mut ids, mut done) = (std::mem::take(&mut self.ids), Committed::default());
+        let (mut ids, mut done, mut retimed) = (std::mem::take(&mut self.ids), Committed::default(), 0);
+        ids.begin(now_ms);
         for Delivered { peer, batch } in batches {
             let id = ids.peer(&transaction, peer)?;
             let mut inbox = inbox_of(&transaction, id)?;
@@ -108,14 +104,19 @@ impl Store {
                 batch.records.first().map(|record| ids.peer(&transaction, &record.peer)).transpose()?;
             let seen_as = seen_as::settle(&transaction, id, told)?;
             for record in &batch.records {
-                match insert(&transaction, &mut ids, record)? {
-                    true => done.records += 1,
-                    false => done.again += 1,
+                let at_ms = time_of(record.at_ms, now_ms);
+                if insert(&transaction, &mut ids, (id, record), at_ms)? {
+                    done.records += 1;
+                    retimed += u64::from(at_ms != record.at_ms);
+                } else {
+                    done.again += 1;
                 }
             }
             inbox.committed(batch.boot, batch.seq, batch.dropped);
             keep_inbox(&transaction, (id, seen_as), &inbox, now_ms)?;
         }
+        count(&transaction, RETIMED, retimed)?;
+        count(&transaction, LEFT_OUT, ids.beyond)?;
         transaction.commit()?;
         self.ids = ids;
         Ok(done)
@@ -181,48 +182,16 @@ impl Store {
     }
 }
 
-impl Ids {
-    fn peer(&mut self, transaction: &Transaction<'_>, peer: &PeerId) -> Result<i64, StoreError> {
-        if let Some(id) = self.peers.get(peer) {
-            return Ok(*id);
-        }
-        let id = id_in(
-            transaction,
-            "SELECT id FROM peer WHERE peer = ?1",
-            "INSERT INTO peer (peer) VALUES (?1)",
-            &peer.to_string(),
-        )?;
-        self.peers.insert(*peer, id);
-        Ok(id)
-    }
-
-    fn kind(&mut self, transaction: &Transaction<'_>, name: &Arc<str>) -> Result<i64, StoreError> {
-        if let Some(id) = self.kinds.get(name) {
-            return Ok(*id);
-        }
-        let id = id_in(
-            transaction,
-            "SELECT id FROM kind WHERE name = ?1",
-            "INSERT INTO kind (name) VALUES (?1)",
-            name,
-        )?;
-        self.kinds.insert(Arc::clone(name), id);
-        Ok(id)
-    }
-}
-
-fn id_in(transaction: &Transaction<'_>, select: &str, insert: &str, text: &str) -> Result<i64, StoreError> {
-    let known = transaction.prepare_cached(select)?.query_row([text], |row| row.get(0)).optional()?;
-    match known {
-        Some(id) => Ok(id),
-        None => Ok(transaction.prepare_cached(insert)?.insert([text])?),
-    }
-}
-
-/// Keeps one record; false when it was kept before.
-fn insert(transaction: &Transaction<'_>, ids: &mut Ids, record: &ArmRecord) -> Result<bool, StoreError> {
-    let (peer, dest) = (ids.peer(transaction, &record.peer)?, ids.peer(transaction, &record.dest)?);
-    let kind = ids.kind(transaction, &record.transaction)?;
+/// Keeps one record that an agent brings, as of `at_ms`; false when it was kept before.
+fn insert(
+    transaction: &Transaction<'_>,
+    ids: &mut Ids,
+    (agent, record): (i64, &ArmRecord),
+    at_ms: u64,
+) -> Result<bool, StoreError> {
+    let peer = ids.peer(transaction, &record.peer)?;
+    let dest = ids.dest(transaction, agent, &record.dest)?;
+    let kind = ids.kind(transaction, agent, &record.transaction)?;
     let [queue, lookup, dial, network] = record.split.values().map(|part| part.map(signed));
     let added = transaction
         .prepare_cached(
@@ -231,7 +200,7 @@ fn insert(transaction: &Transaction<'_>, ids: &mut Ids, record: &ArmRecord) -> R
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?
         .execute(params![
-            signed(record.at_ms),
+            signed(at_ms),
             peer,
             kind,
             dest,
@@ -298,5 +267,7 @@ pub(super) fn peer_of(text: &str, table: &'static str) -> Result<PeerId, StoreEr
     text.parse().map_err(|_| StoreError::Row { table })
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

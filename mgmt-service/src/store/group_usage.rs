@@ -13,6 +13,7 @@ use super::database::{Store, peer_of};
 use super::error::StoreError;
 use super::keep::HOUR_MS;
 use super::query::Selection;
+use super::usage::added;
 use crate::limits::USAGE_GROUPS_MAX;
 use crate::sqlite::signed;
 
@@ -153,14 +154,12 @@ fn add(
 ) -> Result<(), StoreError> {
     let hour = at_ms.saturating_sub(at_ms % HOUR_MS.unsigned_abs());
     let places = vec!["?"; COUNTS + 4].join(", ");
-    let sums: Vec<String> =
-        GroupUsage::NAMES.iter().map(|name| format!("{name} = {name} + excluded.{name}")).collect();
     let numbers = [hour, used.online_ms].into_iter().chain(used.usage.0).map(signed);
     transaction
         .prepare_cached(&format!(
-            "INSERT INTO group_usage VALUES ({places}) ON CONFLICT (at_ms, peer, \"group\") DO UPDATE SET
-                online_ms = online_ms + excluded.online_ms, {}",
-            sums.join(", ")
+            "INSERT INTO group_usage VALUES ({places}) ON CONFLICT (at_ms, peer, \"group\") DO UPDATE SET {}, {}",
+            added("online_ms"),
+            GroupUsage::NAMES.map(added).join(", ")
         ))?
         .execute(params_from_iter(row(peer, group, numbers)))?;
     Ok(())

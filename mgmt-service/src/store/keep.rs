@@ -10,9 +10,11 @@ use rusqlite::{Transaction, params};
 
 use super::database::{Store, set};
 use super::error::StoreError;
+use super::ids::{Ids, UNUSED_KINDS, UNUSED_PEERS};
 use super::times::Times;
 use crate::limits::{
-    STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_MINUTES_KEPT, STORE_RAW_KEPT, STORE_STEP_RECORDS,
+    STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_IDS_MAX, STORE_MINUTES_KEPT, STORE_NAMES_INTERVAL,
+    STORE_RAW_KEPT, STORE_STEP_RECORDS,
 };
 use crate::sqlite::signed;
 
@@ -78,12 +80,25 @@ impl Store {
             (HOURS, EXPIRED_HOURS, before(retention.hours)),
         ];
         for (table, sql, before) in steps {
-            let expired = self.connection.execute(sql, params![before, signed(STORE_STEP_RECORDS)])? as u64;
-            self.note_gone(table, expired)?;
-            round.expired += expired;
+            loop {
+                let expired =
+                    self.connection.execute(sql, params![before, signed(STORE_STEP_RECORDS)])? as u64;
+                self.note_gone(table, expired)?;
+                round.expired += expired;
+                if expired < STORE_STEP_RECORDS {
+                    break;
+                }
+            }
         }
         self.expire_usage(before(retention.hours))?;
         round.discarded = self.make_room(retention.bytes_max)?;
+        // When all else is gone, names alone may fill the file.
+        let is_full = self.bytes_used()? > retention.bytes_max;
+        let swept_ms = self.setting(SWEPT)?.unwrap_or(0);
+        let is_due = u128::from(now_ms.abs_diff(swept_ms)) >= STORE_NAMES_INTERVAL.as_millis();
+        if is_full || is_due && self.names()? > STORE_IDS_MAX as u64 {
+            self.sweep(now_ms)?;
+        }
         Ok(round)
     }
 
@@ -151,6 +166,21 @@ impl Store {
         set(&transaction, SUMMED_ROW, last)?;
         transaction.commit()?;
         Ok(count)
+    }
+
+    /// Peers and names of transactions in the store.
+    fn names(&self) -> Result<u64, StoreError> {
+        let count = "SELECT (SELECT count(*) FROM peer) + (SELECT count(*) FROM kind)";
+        Ok(self.connection.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// Deletes peers and names of transactions that no row names any more. Costs a pass over all records.
+    fn sweep(&mut self, now_ms: u64) -> Result<(), StoreError> {
+        // Before, so that a row that is gone is never taken for one that is there.
+        self.ids = Ids::default();
+        self.connection.execute(UNUSED_PEERS, [])?;
+        self.connection.execute(UNUSED_KINDS, [])?;
+        self.set(SWEPT, now_ms)
     }
 
     /// Deletes the oldest until the file is small enough; how many rows.
@@ -226,6 +256,9 @@ fn add_sum(transaction: &Transaction<'_>, table: &str, key: &Key, mut sum: Sum) 
 
 /// The last record that is summed up.
 pub(super) const SUMMED_ROW: &str = "summed_row";
+
+/// When names were last looked through.
+const SWEPT: &str = "swept_ms";
 
 /// Rows that went before their time.
 pub(super) const DISCARDED: &str = "discarded";

@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 use super::database::{Store, peer_of};
 use super::details;
 use super::error::StoreError;
-use super::keep::{DISCARDED, HOUR_MS, MINUTE_MS, MINUTES, RECORDS, SUMMED_ROW};
+use super::keep::{HOUR_MS, MINUTE_MS, MINUTES, RECORDS, SUMMED_ROW};
 use super::times::Times;
 use crate::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
 use crate::sqlite::signed;
@@ -100,19 +100,6 @@ impl Store {
             peers.insert(peer, StoredPeer { name: row.get(1)?, application: row.get(2)? });
         }
         Ok(peers)
-    }
-
-    /// Records that agents lost before they came here, and rows that went before their time because the file was full.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn losses(&self) -> Result<(u64, u64), StoreError> {
-        let lost: i64 = self.connection.query_row(
-            "SELECT COALESCE(SUM(dropped + dropped_before), 0) FROM delivery",
-            [],
-            |row| row.get(0),
-        )?;
-        Ok((lost.unsigned_abs(), self.setting(DISCARDED)?.unwrap_or(0)))
     }
 
     fn scan(&self, span: Selection, mut each: impl FnMut(ArmRecord)) -> Result<(), StoreError> {

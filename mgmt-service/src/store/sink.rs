@@ -28,6 +28,8 @@ pub struct StoreSink<Clock> {
     names: StoreNames,
     usage: StoreUsage,
     kept_at_ms: u64,
+    /// Rounds of names or samples that could not be kept.
+    unkept: u64,
 }
 
 /// Samples of what peers use on their way into the store, the newest of each peer; clones share them.
@@ -67,7 +69,7 @@ impl<Clock: Fn() -> u64> StoreSink<Clock> {
             store.set(SUBSCRIPTION, random)?;
         }
         let (names, usage) = (StoreNames::default(), StoreUsage::default());
-        Ok(Self { store, retention, clock, pending: Vec::new(), names, usage, kept_at_ms: 0 })
+        Ok(Self { store, retention, clock, pending: Vec::new(), names, usage, kept_at_ms: 0, unkept: 0 })
     }
 
     /// Where names of agents are handed in.
@@ -91,6 +93,17 @@ impl<Clock: Fn() -> u64> StoreSink<Clock> {
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the store is not tidied"),
+        }
+    }
+
+    /// Keeps what comes beside records, and is never a reason to end their collection: names are said again, and a next
+    /// sample accounts for what was used since the last one that was kept.
+    fn write_beside(&mut self) {
+        for written in [self.write_names(), self.write_usage()] {
+            if let Err(error) = written {
+                self.unkept += 1;
+                tracing::warn!(%error, rounds = self.unkept, "names or samples of agents are not kept");
+            }
         }
     }
 
@@ -132,8 +145,7 @@ impl<Clock: Fn() -> u64 + Send + 'static> RecordSink for StoreSink<Clock> {
             }
             self.pending.clear();
         }
-        self.write_names()?;
-        self.write_usage()?;
+        self.write_beside();
         if now_ms.abs_diff(self.kept_at_ms) >= STORE_KEEP_INTERVAL.as_millis() as u64 {
             self.keep(now_ms);
         }
@@ -153,8 +165,7 @@ impl<Clock: Fn() -> u64 + Send + 'static> RecordSink for StoreSink<Clock> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.write_names()?;
-        self.write_usage()?;
+        self.write_beside();
         self.store.set(ENDED, 1)?;
         let now_ms = (self.clock)();
         self.keep(now_ms);
@@ -176,6 +187,10 @@ const ENDED: &str = "ended";
 
 #[cfg(test)]
 impl<Clock> StoreSink<Clock> {
+    pub(super) fn store_for_test(&self) -> &Store {
+        &self.store
+    }
+
     pub(super) fn limit_size_for_test(&self, bytes_max: u64) {
         self.store.limit_size(bytes_max).unwrap();
     }

@@ -185,15 +185,23 @@ fn add(transaction: &Transaction<'_>, peer: &str, at_ms: u64, used: &Used) -> Re
     let hour = signed(at_ms) / HOUR_MS * HOUR_MS;
     let [a, b, c, d, e, f] = used.usage.values().map(signed);
     transaction
-        .prepare_cached(
+        .prepare_cached(&format!(
             "INSERT INTO usage VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (at_ms, peer) DO UPDATE SET online_ms = online_ms + ?3,
-                messages_out = messages_out + ?4, messages_in = messages_in + ?5, bytes_in = bytes_in + ?6,
-                bytes_out = bytes_out + ?7, relayed_in = relayed_in + ?8, relayed_out = relayed_out + ?9",
-        )?
+                 ON CONFLICT (at_ms, peer) DO UPDATE SET {}",
+            COLUMNS.map(added).join(", ")
+        ))?
         .execute(params![hour, peer, signed(used.online_ms), a, b, c, d, e, f])?;
     Ok(())
 }
+
+/// What adds what is inserted to what a column has, up to the largest number that it holds: SQLite would go on with a
+/// fraction, which the column does not take.
+pub(super) fn added(column: &str) -> String {
+    format!("{column} = MIN({column}, {} - excluded.{column}) + excluded.{column}", i64::MAX)
+}
+
+const COLUMNS: [&str; 7] =
+    ["online_ms", "messages_out", "messages_in", "bytes_in", "bytes_out", "relayed_in", "relayed_out"];
 
 /// The tables, as a step of the store's form.
 pub(super) const TABLES: &str = "

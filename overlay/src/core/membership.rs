@@ -236,6 +236,11 @@ impl Membership {
         Ok(papers)
     }
 
+    /// Who has used a ticket of this peer's making, if somebody has.
+    pub(crate) fn spent_by(&self, ticket: &TicketProof) -> Option<PeerId> {
+        self.spent.get(&ticket.id()?).map(|(by, _)| *by)
+    }
+
     /// Whether `peer` came by a ticket that this peer answered and that is not forgotten yet.
     pub(crate) fn has_let_in(&self, peer: &PeerId) -> bool {
         self.spent.values().any(|(by, _)| by == peer)

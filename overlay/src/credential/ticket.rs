@@ -78,6 +78,11 @@ impl TicketProof {
         Ok(Self { sealed: seal(DOMAIN, keypair, &wire)?, chain })
     }
 
+    /// Which ticket it is, whether it is valid or not.
+    pub(crate) fn id(&self) -> Option<[u8; 16]> {
+        unseal::<Wire>(DOMAIN, &self.sealed).ok().map(|(wire, _)| wire.id)
+    }
+
     /// What it says, when an issuer of the group that is not revoked signed it and it counts at `now`.
     pub(crate) fn verify(
         &self,

@@ -25,6 +25,13 @@ impl PeerGroup {
         self.handle.invite(&self.id, role, ttl)
     }
 
+    /// Who has used a ticket of [`invite`](Self::invite); `None` as long as nobody has, and for one that another issuer
+    /// has answered.
+    #[must_use]
+    pub fn used_by(&self, ticket: &Ticket) -> Option<PeerId> {
+        self.handle.spent_by(&self.id, ticket)
+    }
+
     /// Ends the membership of `peer`, and of those that it let in. Its pipes with this peer end at once, with other
     /// members as soon as they are told: at once over the connections that have proven the group and through each rendezvous
     /// that serves both in it, else by the first handshake with a member that knows. Rendezvous that are told forget what

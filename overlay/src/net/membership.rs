@@ -270,6 +270,11 @@ impl Handle {
         if self.shared.join_closed(membership) { Ok(()) } else { Err(JoinError::Full { max: GROUPS_MAX }) }
     }
 
+    /// Who has used a ticket that this peer answers.
+    pub(crate) fn spent_by(&self, group: &GroupId, ticket: &Ticket) -> Option<PeerId> {
+        self.shared.groups.look(group, |membership: &Membership| membership.spent_by(&ticket.proof)).flatten()
+    }
+
     /// A ticket that this peer answers, and the issuers that it is connected with.
     ///
     /// # Errors

@@ -4,17 +4,16 @@
 //! Bounds: [`CONTROL_CONNECTIONS_MAX`] connections, [`CONTROL_REQUEST_BYTES_MAX`] a request, [`CONTROL_DEADLINE`] an
 //! exchange. What can't be read is answered with an error that names the problem.
 
-use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mgmt_service::cli_common::{ControlSocket, connect};
 use overlay::PeerId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -50,7 +49,7 @@ pub trait Control: Send + Sync + 'static {
 /// A listening control socket; dropping it removes the socket.
 #[derive(Debug)]
 pub struct ControlServer {
-    path: PathBuf,
+    socket: Arc<ControlSocket>,
     task: JoinHandle<()>,
 }
 
@@ -121,23 +120,17 @@ impl ControlServer {
     /// When the socket can't be made, as with a path of more than about 100 bytes.
     pub fn bind(data_dir: &Path, control: impl Control) -> Result<Self, ControlError> {
         let path = data_dir.join(SOCKET);
-        let failed = |source| ControlError::of(&path, source);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&path).map_err(failed)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed)?;
-        let task = tokio::spawn(accept(listener, Arc::new(control)));
-        Ok(Self { path, task })
+        let socket = ControlSocket::bind(&path).map_err(|source| ControlError::of(&path, source))?;
+        let socket = Arc::new(socket);
+        let task = tokio::spawn(accept(socket.clone(), Arc::new(control)));
+        Ok(Self { socket, task })
     }
 }
 
 impl Drop for ControlServer {
     fn drop(&mut self) {
         self.task.abort();
-        // Left behind, it would only be replaced by the next start.
-        let _ = fs::remove_file(&self.path);
+        self.socket.remove();
     }
 }
 
@@ -165,7 +158,7 @@ async fn exchange(socket: &Path, request: &ControlRequest) -> Result<Value, Cont
     };
     let malformed =
         |error: serde_json::Error| ControlError::Malformed { socket: named(), reason: error.to_string() };
-    let mut stream = UnixStream::connect(socket).await.map_err(absent)?;
+    let mut stream = connect(socket).await.map_err(absent)?;
     let mut line = serde_json::to_vec(request).map_err(malformed)?;
     line.push(b'\n');
     stream.write_all(&line).await.map_err(failed)?;
@@ -180,28 +173,20 @@ async fn exchange(socket: &Path, request: &ControlRequest) -> Result<Value, Cont
     }
 }
 
-async fn accept(listener: UnixListener, control: Arc<impl Control>) {
+async fn accept(socket: Arc<ControlSocket>, control: Arc<impl Control>) {
     let places = Arc::new(Semaphore::new(CONTROL_CONNECTIONS_MAX));
     let mut serving = JoinSet::new();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         while serving.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let control = Arc::clone(&control);
-                serving.spawn(async move {
-                    let _place = place;
-                    if let Ok(Err(error)) = timeout(CONTROL_DEADLINE, serve(stream, &*control)).await {
-                        tracing::debug!(%error, "control connection failed");
-                    }
-                });
+        let stream = socket.accept().await;
+        let control = Arc::clone(&control);
+        serving.spawn(async move {
+            let _place = place;
+            if let Ok(Err(error)) = timeout(CONTROL_DEADLINE, serve(stream, &*control)).await {
+                tracing::debug!(%error, "control connection failed");
             }
-            // The process lacks descriptors; the next one to be closed lets this go on.
-            Err(error) => {
-                tracing::warn!(%error, "control connection not accepted");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-            }
-        }
+        });
     }
 }
 
@@ -246,11 +231,11 @@ mod peer_text {
 
 const SOCKET: &str = "control.sock";
 
-/// How long to wait after a connection could not be accepted.
-const ACCEPT_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     struct Echo;

@@ -15,6 +15,7 @@ mod footprint;
 mod load;
 mod manage;
 mod mgmt_answers;
+mod one_directory;
 mod one_minute_chat;
 mod one_shot;
 mod peaks;

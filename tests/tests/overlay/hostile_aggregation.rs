@@ -1,14 +1,15 @@
 //! Who lies in the tree of aggregators: claims of many peers, floods, reports of the future, aggregators without the role.
 //! What they get is at most the place of one peer that measures.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mgmt_service::access::ManagementRole;
 use mgmt_service::aggregate::{
-    Fate, Figure, FromChild, FromParent, Newcomer, Report, Stamp, TREE_HANDLER, TreeQuestion, tree_pipe_id,
+    Fate, Figure, FromChild, FromParent, Newcomer, Report, Stamp, TREE_HANDLER, TreeAnswer, TreeQuestion,
+    tree_pipe_id,
 };
-use mgmt_service::limits::CHILD_MESSAGES_MAX;
+use mgmt_service::limits::{CHILD_ANSWER_MAX, CHILD_MESSAGES_MAX};
 use overlay::{
     Advertisement, AdvertisementKind, BidiPipe, Lifetime, Peer, PeerGroup, PeerId, QueryError, RefuseReason,
 };
@@ -113,4 +114,46 @@ async fn questions_from_outside_are_refused() {
     assert_eq!(ask(&agent, group, totals).await, Err(QueryError::Refused(RefuseReason::Policy)));
     assert_eq!(ask(&agent, group, vec![7; 9]).await, Err(QueryError::Refused(RefuseReason::Malformed)));
     until("refusals are counted", || counter(&root, "questions_refused") >= 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_again_and_again_that_an_aggregator_is_lost_has_it_asked_once_at_a_time() {
+    let managed = Managed::new().await;
+    let root = managed.aggregator(2).await;
+    let (accused, place, _home) = managed.member(ManagementRole::Aggregator).await;
+    let (asker, _place, _home2) = managed.member(ManagementRole::Agent).await;
+    let (group, to) = (place.group().clone(), root.peer.id());
+    let mut questions = accused.register_handler(TREE_HANDLER).unwrap();
+    let (mut pipe, answer) = attach(&group, to, Newcomer { level: 1, ..LEAF }).await;
+    assert!(matches!(answer, FromParent::Attached { .. }), "{answer:?}");
+    let lost = TreeQuestion::Settle { aggregator: accused.id(), boot: 5, stamps: Vec::new() };
+    let lost = lost.encode().unwrap();
+    let ask = async || {
+        let answer = asker.query(to, &group.id(), TREE_HANDLER, lost.clone(), PATIENCE).await.unwrap();
+        match TreeAnswer::decode(&answer).unwrap() {
+            TreeAnswer::Settled(settled) => settled.lives,
+            other => panic!("{other:?}"),
+        }
+    };
+    for _ in 0..20 {
+        assert!(ask().await, "its pipe is whole");
+    }
+    timeout(PATIENCE, questions.recv()).await.unwrap().unwrap().refuse(RefuseReason::Policy);
+    // It answered, so it lives; the next question it leaves unanswered. That one may have to wait for the end of the first.
+    let begun = Instant::now();
+    let unanswered = loop {
+        assert!(ask().await, "it has answered");
+        if let Ok(question) = timeout(Duration::from_millis(20), questions.recv()).await {
+            break question;
+        }
+    };
+    while ask().await && counter(&root, "children") > 0 {
+        assert!(begun.elapsed() < PATIENCE, "it still counts as alive");
+        let another = timeout(Duration::from_millis(20), questions.recv()).await;
+        let over = begun.elapsed() >= CHILD_ANSWER_MAX;
+        assert!(another.is_err() || over, "it was asked again before the time for the answer was over");
+    }
+    drop(unanswered);
+    // It still hears how intervals went on, and then its pipe is over.
+    while hears(&mut pipe).await.is_some() {}
 }

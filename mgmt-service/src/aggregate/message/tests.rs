@@ -32,7 +32,7 @@ fn golden_bytes_of_what_a_parent_says() {
         assert_eq!(message.encode().unwrap(), bytes);
         assert_eq!(FromParent::decode(bytes), Ok(message));
     }
-    assert_eq!(FromParent::decode(&[1, 6, 0, 7, 4, 0]), Err(WireError::Malformed));
+    assert_eq!(FromParent::decode(&[1, 6, 0, 7, 5, 0]), Err(WireError::Malformed));
 }
 
 #[test]

@@ -48,6 +48,18 @@ fn a_report_that_comes_again_counts_once_and_a_later_version_replaces_it() {
 }
 
 #[test]
+fn a_report_that_comes_again_after_its_mark_was_forgotten_is_not_said_to_be_late() {
+    let (mut node, child, kept) = (Aggregator::new(1, 1, 0), peer(1), COUNTED_INTERVALS_KEPT as u64);
+    node.attach(child, LEAF);
+    node.offer(1, &child, report(1, 5, &[10]));
+    (1..=kept).for_each(|interval| drop(node.close(interval)));
+    assert_eq!(node.offer(kept, &child, report(1, 5, &[10])), Offered::Counted);
+    node.close(kept + 1);
+    assert_eq!(node.offer(kept, &child, report(1, 5, &[10])), Offered::Forgotten);
+    assert_eq!(node.offer(kept, &child, report(2, 5, &[10])), Offered::Late, "it never came before");
+}
+
+#[test]
 fn who_is_silent_is_missing_in_the_figure() {
     let mut node = Aggregator::new(1, 1, 0);
     for number in 0..10 {
@@ -115,7 +127,12 @@ fn an_orphan_learns_what_counts_already_and_nothing_of_the_dead_counts_later() {
     let stamps: Vec<Stamp> = [1, 2, 3].map(|interval| Stamp { interval, boot: 5 }).to_vec();
     let asks = |above: &mut Aggregator, orphan| above.settle((&dying_id, 7), orphan, &stamps);
     assert_eq!(asks(&mut above, &orphan), Settled { lives: true, included: vec![] });
+    assert!(
+        above.is_attached((&dying_id, 7)) && !above.is_attached((&dying_id, 8)),
+        "it can be asked itself"
+    );
     above.leave(&dying_id);
+    assert!(!above.is_attached((&dying_id, 7)));
     assert_eq!(asks(&mut above, &orphan), Settled { lives: false, included: vec![1] });
     assert_eq!(asks(&mut above, &other), Settled { lives: false, included: vec![1] });
     assert_eq!(asks(&mut above, &peer(3)), Settled { lives: false, included: vec![] });

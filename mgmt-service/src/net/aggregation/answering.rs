@@ -36,6 +36,9 @@ impl Station {
         let answer = match TreeQuestion::decode(&query.body).map_err(malformed)? {
             TreeQuestion::Settle { aggregator, boot, stamps } => {
                 self.counters.settled.add(1);
+                if self.node.is_attached((&aggregator, boot)) {
+                    self.doubt(&aggregator);
+                }
                 TreeAnswer::Settled(self.node.settle((&aggregator, boot), &query.from, &stamps))
             }
             TreeQuestion::Told(_) => return Err(RefuseReason::Malformed),

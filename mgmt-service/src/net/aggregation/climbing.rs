@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use overlay::{PeerId, PipeReceiver, PipeSender};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::seeking::{Known, Parent, Seeker, Sought};
 use super::telling::Remembered;
 use super::{random, unix};
 use crate::aggregate::{Beat, Fate, FromChild, FromParent, Report, Uplink};
-use crate::limits::{AGGREGATORS_LOOKUP_INTERVAL, ATTACH_RETRY, PUSH_SEND_TIMEOUT};
+use crate::limits::{AGGREGATORS_LOOKUP_INTERVAL, ATTACH_RETRY, PARENT_ANSWER_MAX, PUSH_SEND_TIMEOUT};
 use crate::net::counters::ChildCounters;
 
 /// Who is above a child.
@@ -114,8 +114,11 @@ impl Climber {
         self.former = Some(known);
         self.above.send_replace(Above::Parent(known.peer, beat));
         let (mut sender, mut receiver): (PipeSender, PipeReceiver) = pipe.split();
-        let mut ending = false;
+        let (mut ending, mut asked) = (false, Instant::now());
         loop {
+            if !self.uplink.awaits_answer() {
+                asked = Instant::now();
+            }
             if self.send_due(known.peer, &mut sender).await.is_none() {
                 return false;
             }
@@ -127,6 +130,10 @@ impl Climber {
                     Some(report) => self.push(report),
                     None => ending = true,
                 },
+                () = sleep_until((asked + PARENT_ANSWER_MAX).into()), if self.uplink.awaits_answer() => {
+                    tracing::debug!(peer = %known.peer, "aggregator silent");
+                    return false;
+                }
                 said = receiver.recv() => {
                     let said = said.ok().flatten().and_then(|bytes| FromParent::decode(&bytes).ok());
                     match said {
@@ -164,13 +171,15 @@ impl Climber {
             Fate::Taken => told.taken(&parent, interval),
             Fate::HandedOn => told.handed_on(&parent, interval),
             Fate::Late | Fate::Refused => told.refused(&parent, interval),
+            Fate::Forgotten => {}
         });
         let taken = self.uplink.hear(interval, fate);
+        self.counters.reports_in_doubt.set(self.uplink.in_doubt());
         match fate {
             Fate::Taken if taken => self.tell(Climbed::HandedOn(interval)).await,
             Fate::Taken => {}
             Fate::HandedOn => self.counters.handed_on.set(interval),
-            Fate::Late | Fate::Refused => self.counters.reports_late.add(1),
+            Fate::Late | Fate::Refused | Fate::Forgotten => self.counters.reports_late.add(1),
         }
     }
 

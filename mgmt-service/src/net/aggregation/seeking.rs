@@ -69,14 +69,16 @@ enum Unattached {
 impl Seeker {
     /// Seeks a parent after `former`, of whose reports `stamps` are in question, for `expected` peers.
     pub(super) async fn seek(self, former: Option<(Known, Vec<Stamp>)>, expected: u64) -> Sought {
-        let mut settled = None;
+        let (mut settled, mut lost) = (None, None);
         if let Some((former, stamps)) = &former {
             match self.ask_about(*former, stamps, expected).await {
-                Ok(answer) => settled = answer,
+                Ok((answer, back)) => (settled, lost) = (answer, Some(former.peer).filter(|_| !back)),
                 Err(sought) => return *sought,
             }
         }
-        let candidates = self.candidates().await;
+        let mut candidates = self.candidates().await;
+        // One that stands still takes `ATTACH_TIMEOUT` each time it is tried.
+        candidates.sort_by_key(|candidate| Some(*candidate) == lost);
         for candidate in &candidates {
             match self.attach(*candidate, expected).await {
                 Ok(parent) => return Sought::Found(parent, settled),
@@ -87,14 +89,15 @@ impl Seeker {
         Sought::Nobody { advertised: candidates.len(), settled }
     }
 
-    /// Tries the parent that was lost, and the one above it until that knows; the search is over when it is back.
+    /// Tries the parent that was lost, and the one above it until that knows; the search is over when it is back. Else
+    /// what is known, and whether another run of the parent has answered.
     async fn ask_about(
         &self,
         former: Known,
         stamps: &[Stamp],
         expected: u64,
-    ) -> Result<Option<Settled>, Box<Sought>> {
-        let mut settled = None;
+    ) -> Result<(Option<Settled>, bool), Box<Sought>> {
+        let (mut settled, mut back) = (None, false);
         for _ in 0..SETTLE_TRIES {
             match self.attach(former.peer, expected).await {
                 Ok(parent) if parent.known.boot == former.boot => {
@@ -102,7 +105,7 @@ impl Seeker {
                 }
                 Err(Unattached::Gone) => return Err(Box::new(Sought::Gone)),
                 // It has started anew: that pipe would say so again when it is chosen.
-                Ok(_) | Err(Unattached::No) => {}
+                answer => back = answer.is_ok(),
             }
             let Some(above) = former.above.filter(|_| !stamps.is_empty()) else { break };
             settled = self.settle(above, former, stamps).await;
@@ -111,7 +114,7 @@ impl Seeker {
             }
             sleep(ATTACH_RETRY).await;
         }
-        Ok(settled)
+        Ok((settled, back))
     }
 
     async fn settle(&self, above: PeerId, former: Known, stamps: &[Stamp]) -> Option<Settled> {

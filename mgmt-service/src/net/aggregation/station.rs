@@ -9,16 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use overlay::{Advertisement, AdvertisementKind, Lifetime, Peer, PeerGroup, PeerId, PipeListener, Queries};
+use overlay::{AdvertisementKind, Peer, PeerGroup, PeerId, PipeListener, Queries};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio::time::sleep_until;
 
 use super::climbing::{Above, Climbed, Climber};
 use super::link::{self, Heard, Said};
+use super::publishing::{publish, publish_until_taken};
 use super::seeking::Seeker;
 use super::telling::{Remembered, Teller};
-use super::{SERVICE, aggregates, random, unix};
+use super::{aggregates, random, unix};
 use crate::access::Access;
 use crate::aggregate::{
     Admitted, Aggregator, Beat, Fate, FromParent, Ledger, Newcomer, Offered, Report, TREE_HANDLER, Uplink,
@@ -26,8 +27,8 @@ use crate::aggregate::{
 };
 use crate::error::AggregateError;
 use crate::limits::{
-    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, AGGREGATION_GRACE_SHARE, AGGREGATOR_CHILDREN_MAX,
-    AGGREGATOR_LEVEL_MAX, CHILD_MESSAGES_MAX, REPORTS_KEPT, SUBSCRIBING_MAX, TOTALS_KEPT, TREE_LINK_QUEUE,
+    AGGREGATION_GRACE_SHARE, AGGREGATOR_CHILDREN_MAX, AGGREGATOR_LEVEL_MAX, CHILD_MESSAGES_MAX, REPORTS_KEPT,
+    SUBSCRIBING_MAX, TOTALS_KEPT, TREE_LINK_QUEUE,
 };
 use crate::net::ManagementGroup;
 use crate::net::counters::{AggregatorCounters, ChildCounters};
@@ -89,6 +90,7 @@ impl AggregatorNode {
         };
         let (heard, hearing) = mpsc::channel(TREE_LINK_QUEUE);
         let station = Station {
+            peer: peer.clone(),
             place: place.clone(),
             node: Aggregator::new(boot, level, beat.at(now).0.saturating_sub(1)),
             level,
@@ -97,6 +99,7 @@ impl AggregatorNode {
             links: HashMap::new(),
             accepted: 0,
             serving: JoinSet::new(),
+            doubting: JoinSet::new(),
             heard,
             kept: VecDeque::new(),
             ledger: Ledger::default(),
@@ -156,16 +159,19 @@ impl Drop for AggregatorNode {
 
 /// The task of an aggregator.
 pub(super) struct Station {
+    pub(super) peer: Peer,
     pub(super) place: ManagementGroup,
     pub(super) node: Aggregator,
     level: u8,
     boot: u64,
     pub(super) beat: Beat,
-    links: HashMap<PeerId, Link>,
+    pub(super) links: HashMap<PeerId, Link>,
     /// Pipes accepted so far.
     accepted: u64,
     serving: JoinSet<()>,
-    heard: mpsc::Sender<Heard>,
+    /// Children that are asked whether they live.
+    pub(super) doubting: JoinSet<()>,
+    pub(super) heard: mpsc::Sender<Heard>,
     /// The sums of a root.
     pub(super) kept: VecDeque<Report>,
     /// What was counted, and in which reports it was handed on.
@@ -179,11 +185,13 @@ pub(super) struct Station {
 }
 
 /// The pipe of a child.
-struct Link {
-    serial: u64,
+pub(super) struct Link {
+    pub(super) serial: u64,
     out: mpsc::Sender<Bytes>,
     /// What it said within an interval.
     said: (u64, u32),
+    /// The last question whether it lives.
+    pub(super) doubt: Option<AbortHandle>,
 }
 
 impl Station {
@@ -322,6 +330,7 @@ impl Station {
             Offered::New => (Fate::Taken, &self.counters.reports_taken),
             Offered::Replaced | Offered::Counted => (Fate::Taken, &self.counters.reports_again),
             Offered::Late => (Fate::Late, &self.counters.reports_late),
+            Offered::Forgotten => (Fate::Forgotten, &self.counters.reports_late),
             Offered::Refused => (Fate::Refused, &self.counters.reports_refused),
         };
         count.add(1);
@@ -339,8 +348,9 @@ impl Station {
             return;
         }
         // What an older pipe of the same child still says is not heard any more.
-        let said = self.links.get(&child).map_or((0, 0), |link| link.said);
-        self.links.insert(child, Link { serial, out, said });
+        let older = self.links.remove(&child);
+        let (said, doubt) = older.map_or(((0, 0), None), |link| (link.said, link.doubt));
+        self.links.insert(child, Link { serial, out, said, doubt });
         self.count_children();
         self.tell(&child, &self.attached());
     }
@@ -368,29 +378,6 @@ impl Station {
 /// Whether there was room for the message.
 fn send(out: &mpsc::Sender<Bytes>, message: &FromParent) -> bool {
     message.encode().is_ok_and(|bytes| out.try_send(bytes.into()).is_ok())
-}
-
-/// Publishes what children find the aggregator by; whether the rendezvous have it.
-async fn publish(group: &PeerGroup, level: u8, counters: &AggregatorCounters) -> bool {
-    let advertisement = Advertisement::new(AdvertisementKind::Service)
-        .key(TREE_HANDLER)
-        .attribute("service", SERVICE)
-        .attribute("level", level.to_string());
-    match group.publish(advertisement, Lifetime::while_alive(AGENT_ADVERTISEMENT_LIFETIME)).await {
-        Ok(_) | Err(overlay::PublishError::Closed) => true,
-        Err(error) => {
-            counters.publications_failed.add(1);
-            tracing::debug!(reason = %error, "aggregator advertisement not published yet");
-            false
-        }
-    }
-}
-
-/// Publishes until a rendezvous has it; the overlay renews it from then on.
-async fn publish_until_taken(group: PeerGroup, level: u8, counters: Arc<AggregatorCounters>) {
-    while !publish(&group, level, &counters).await {
-        tokio::time::sleep(AGENT_PUBLISH_RETRY).await;
-    }
 }
 
 /// Intervals that are still closed one by one when the aggregator is behind.

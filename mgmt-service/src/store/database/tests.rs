@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::*;
 use crate::arm::{Correlator, Path as ArmPath, Reason, Split, Status};
 use crate::net::RecordSink;
-use crate::store::{Retention, Selection, StoreSink, Times};
+use crate::store::{Losses, Retention, Selection, StoreSink, Times};
 
 const EVER: Selection = Selection { since_ms: 0, until_ms: u64::MAX };
+/// After all records, and less than a day after the first.
+const NOW: u64 = 31_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn record(peer: PeerId, number: u64) -> ArmRecord {
@@ -42,7 +44,7 @@ fn a_record_that_stands_for_many_counts_as_many_before_and_after_it_is_summed_up
     let mut store = Store::open(&dir.path().join("records.db")).unwrap();
     let mut sample = batch(peer, 1, 0..3);
     sample.batch.records[1].details.folded = 19;
-    store.commit(&[sample.clone()], 0).unwrap();
+    store.commit(&[sample.clone()], NOW).unwrap();
     assert_eq!(stored(&store), sample.batch.records);
     let counted = |store: &Store| {
         let level = store.levels(EVER).unwrap().remove(0);
@@ -65,19 +67,19 @@ fn what_was_committed_reads_back_after_the_process_and_comes_once() {
     let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
     let path = dir.path().join("records.db");
     let mut store = Store::open(&path).unwrap();
-    let done = store.commit(&[batch(peer, 1, 0..3), batch(peer, 2, 3..5)], 50).unwrap();
+    let done = store.commit(&[batch(peer, 1, 0..3), batch(peer, 2, 3..5)], NOW).unwrap();
     assert_eq!(done, Committed { records: 5, again: 0 });
     // Dropped without a word, as by SIGKILL; the agent did not hear that its second batch is kept.
     drop(store);
     let mut store = Store::open(&path).unwrap();
-    let done = store.commit(&[batch(peer, 2, 3..5), batch(peer, 3, 5..6)], 60).unwrap();
+    let done = store.commit(&[batch(peer, 2, 3..5), batch(peer, 3, 5..6)], NOW).unwrap();
     assert_eq!(done, Committed { records: 1, again: 1 });
     // An agent that no longer knows the subscription numbers anew and may send what it still holds.
     let mut anew = batch(peer, 1, 4..8);
     anew.batch.boot = 9;
-    assert_eq!(store.commit(&[anew], 70).unwrap(), Committed { records: 2, again: 2 });
+    assert_eq!(store.commit(&[anew], NOW).unwrap(), Committed { records: 2, again: 2 });
     assert_eq!(stored(&store), (0..8).map(|number| record(peer, number)).collect::<Vec<_>>());
-    let [(who, inbox, away)] = store.inboxes(100).unwrap().try_into().unwrap();
+    let [(who, inbox, away)] = store.inboxes(NOW + 30).unwrap().try_into().unwrap();
     assert_eq!((who, inbox.resume_from(), inbox.dropped()), (peer, (9, 1), 4));
     assert_eq!(away, Duration::from_millis(30));
 }
@@ -86,7 +88,7 @@ fn what_was_committed_reads_back_after_the_process_and_comes_once() {
 fn a_full_store_keeps_nothing_of_a_batch_and_goes_on_when_there_is_room() {
     let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
     let path = dir.path().join("records.db");
-    let mut sink = StoreSink::new(Store::open(&path).unwrap(), Retention::default(), 7, || 5).unwrap();
+    let mut sink = StoreSink::new(Store::open(&path).unwrap(), Retention::default(), 7, || NOW).unwrap();
     let write = |sink: &mut StoreSink<_>, delivered: Delivered| {
         sink.write_batch(delivered.peer, &delivered.batch).unwrap();
     };
@@ -119,7 +121,7 @@ fn sums_outlive_their_records_and_say_the_same() {
     };
     let mut delivered = batch(peer, 1, 0..7_000);
     delivered.batch.records.push(failed);
-    store.commit(&[delivered], 0).unwrap();
+    store.commit(&[delivered], NOW).unwrap();
     let before = store.levels(EVER).unwrap();
     assert_eq!(before.iter().map(|level| level.count).collect::<Vec<_>>(), [7_000, 1]);
     let retention = Retention::default();
@@ -135,19 +137,30 @@ fn sums_outlive_their_records_and_say_the_same() {
         assert_eq!(after[0].minutes, minutes);
     }
     // Records that come later have new rows, and are summed up too.
-    store.commit(&[batch(peer, 2, 8_000..8_010)], 0).unwrap();
+    store.commit(&[batch(peer, 2, 8_000..8_010)], NOW).unwrap();
     assert_eq!(store.keep(0, &retention).unwrap().summed, 10);
+}
+
+#[test]
+fn all_records_whose_time_is_over_go_in_one_round() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+    store.commit(&[batch(peer, 1, 0..25_000)], NOW).unwrap();
+    let retention = Retention { raw: HOUR, ..Retention::default() };
+    assert_eq!(store.keep(40_000_000, &retention).unwrap().expired, 25_000);
+    assert!(stored(&store).is_empty());
 }
 
 #[test]
 fn a_file_that_is_too_large_gives_its_oldest_records_and_counts_them() {
     let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
     let mut store = Store::open(&dir.path().join("records.db")).unwrap();
-    store.commit(&[batch(peer, 1, 0..30_000)], 0).unwrap();
+    store.commit(&[batch(peer, 1, 0..30_000)], NOW).unwrap();
     let retention = Retention { bytes_max: store.bytes_used().unwrap() / 2, ..Retention::default() };
     let round = store.keep(0, &retention).unwrap();
     assert!(store.bytes_used().unwrap() <= retention.bytes_max);
-    assert_eq!((round.summed, store.losses().unwrap()), (30_000, (2, round.discarded)));
+    let losses = Losses { by_agents: 2, discarded: round.discarded, ..Losses::default() };
+    assert_eq!((round.summed, store.losses().unwrap()), (30_000, losses));
     let left = stored(&store);
     assert_eq!(left.len() as u64, 30_000 - round.discarded);
     assert_eq!(left[0], record(peer, round.discarded), "the newest stay");
@@ -162,7 +175,7 @@ fn a_reader_sees_names_and_needs_a_store() {
     assert!(missing.to_string().contains("run `mgmt collect` first"), "{missing}");
     let mut store = Store::open(&path).unwrap();
     store.name_peers([(&peer, "alice", "im")]).unwrap();
-    store.commit(&[batch(peer, 1, 0..1)], 0).unwrap();
+    store.commit(&[batch(peer, 1, 0..1)], NOW).unwrap();
     let reader = Store::read(&path).unwrap();
     assert_eq!(reader.peers().unwrap()[&peer].name, "alice");
     // As a user would look, with SQLite's own shell.
@@ -185,7 +198,7 @@ fn a_record_stands_under_the_id_that_it_says_whoever_delivers_it() {
     let (agent, pseudonym) = (PeerId::random(), PeerId::random());
     let mut store = Store::open(&tempfile::tempdir().unwrap().path().join("records.db")).unwrap();
     let delivered = veiled(agent, pseudonym, 1, 0..3);
-    store.commit(std::slice::from_ref(&delivered), 0).unwrap();
+    store.commit(std::slice::from_ref(&delivered), NOW).unwrap();
     assert_eq!(stored(&store), delivered.batch.records);
     // What is kept of the delivery is the agent's: it is by its id that it is followed.
     assert_eq!(store.inboxes(0).unwrap()[0].0, agent);
@@ -217,9 +230,9 @@ fn what_an_older_version_kept_under_ids_stands_under_the_pseudonym_once_its_agen
     drop(connection);
     let mut store = Store::open(&path).unwrap();
     // A batch without a record says nothing of it.
-    store.commit(&[veiled(agent, pseudonym, 1, 0..0)], 0).unwrap();
+    store.commit(&[veiled(agent, pseudonym, 1, 0..0)], NOW).unwrap();
     assert_eq!(stored(&store).iter().filter(|record| record.peer == agent).count(), 1);
-    store.commit(&[veiled(agent, pseudonym, 2, 0..2), batch(stays, 1, 0..1)], 0).unwrap();
+    store.commit(&[veiled(agent, pseudonym, 2, 0..2), batch(stays, 1, 0..1)], NOW).unwrap();
     let askers: Vec<PeerId> = stored(&store).iter().map(|record| record.peer).collect();
     let of = |peer| askers.iter().filter(|asker| **asker == peer).count();
     assert_eq!((of(agent), of(pseudonym), of(stays)), (0, 3, 2));

@@ -1,0 +1,76 @@
+//! What is not in the store, or not as an agent told it.
+//!
+//! In: what a record says, the time at which it comes. Out: what of it is believed, and how often something was not.
+
+use std::time::Duration;
+
+use rusqlite::{Transaction, params};
+
+use super::database::Store;
+use super::error::StoreError;
+use super::keep::DISCARDED;
+use crate::limits::{SPOOL_KEPT, STORE_CLOCK_SKEW_MAX};
+use crate::sqlite::signed;
+
+/// What a store lacks, since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Losses {
+    /// Records that agents lost before they came here.
+    pub by_agents: u64,
+    /// Rows that went before their time because the file was full.
+    pub discarded: u64,
+    /// Records that are kept under the time at which they came, as their own can't be true.
+    pub retimed: u64,
+    /// How often a receiver or a name of transactions is kept as one of the others, as its agent brought too many.
+    pub names_left_out: u64,
+}
+
+impl Store {
+    /// What is not in the store, or not as it was told.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn losses(&self) -> Result<Losses, StoreError> {
+        let mut statement = self.connection.prepare("SELECT dropped, dropped_before FROM delivery")?;
+        let (mut rows, mut by_agents) = (statement.query([])?, 0_u64);
+        while let Some(row) = rows.next()? {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            by_agents = by_agents.saturating_add(number(0)?).saturating_add(number(1)?);
+        }
+        let counted = |key| Ok::<_, StoreError>(self.setting(key)?.unwrap_or(0));
+        Ok(Losses {
+            by_agents,
+            discarded: counted(DISCARDED)?,
+            retimed: counted(RETIMED)?,
+            names_left_out: counted(LEFT_OUT)?,
+        })
+    }
+}
+
+/// The time under which a record that comes at `now_ms` is kept: its own, unless it is later than any clock may be ahead or
+/// longer ago than any spool keeps a record. Else one agent's clock would outlive what others sent, or end before it is
+/// seen. One with such a time that comes again under another boot is not known again, and is kept twice.
+pub(super) fn time_of(at_ms: u64, now_ms: u64) -> u64 {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let oldest = now_ms.saturating_sub(ms(SPOOL_KEPT + STORE_CLOCK_SKEW_MAX));
+    let newest = now_ms.saturating_add(ms(STORE_CLOCK_SKEW_MAX));
+    if (oldest..=newest).contains(&at_ms) { at_ms } else { now_ms }
+}
+
+/// Counts more under a key.
+pub(super) fn count(transaction: &Transaction<'_>, key: &str, more: u64) -> Result<(), StoreError> {
+    if more > 0 {
+        transaction
+            .prepare_cached(
+                "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+            )?
+            .execute(params![key, signed(more)])?;
+    }
+    Ok(())
+}
+
+/// Names that were not kept.
+pub(super) const LEFT_OUT: &str = "names_left_out";
+
+/// Records whose time was not believed.
+pub(super) const RETIMED: &str = "retimed";
