@@ -102,7 +102,7 @@ fn an_objective_that_nothing_is_about_is_not_said_to_be_kept() {
     let records = [ArmRecord { at_ms: 1000, status: Status::Good, ..ArmRecord::empty(alice) }];
     let said = |dest: &str| {
         let standing = objective.standing(&records, 2000, |_| ["alice".into(), dest.into()]);
-        let report = Report::new(&[], &records, &Default::default(), vec![standing], (0, 0));
+        let report = Report::new(&[], &records, &Default::default(), vec![standing], Losses::default());
         (report.to_string(), report.to_json()["objectives"][0]["no_data"].clone())
     };
     let (text, without) = said("bob");
