@@ -33,21 +33,14 @@ impl Spooling {
         counters: &Arc<AgentCounters>,
     ) -> Option<(Self, Outbox)> {
         let opened = Spool::open(root, standing, peer);
-        let (mut spool, recovered) = opened
+        let spool = opened
             .inspect_err(|error| {
                 counters.spool_failed.add(1);
                 tracing::warn!(%error, "records are kept in memory only");
             })
             .ok()?;
         let now = Instant::now();
-        let mut outbox = Outbox::spooled(spool.standing().boot, STANDING_BATCH_AGE_MAX, recovered.last_seq);
-        for record in &recovered.open {
-            if outbox.wants_record() {
-                outbox.push(now, record);
-            } else {
-                spool.count_lost(1);
-            }
-        }
+        let outbox = Outbox::spooled(spool.standing().boot, STANDING_BATCH_AGE_MAX, spool.last_seq());
         Some((Self { spool, replay_at: now, counters: counters.clone() }, outbox))
     }
 
@@ -70,6 +63,10 @@ impl Spooling {
             }
         } else if resume_from.0 == self.spool.standing().boot {
             self.acknowledge(resume_from.1);
+            if outbox.skipped_after(resume_from) {
+                // Batches before the hole said already what was lost in it: it takes one more to be believed.
+                self.spool.count_lost(1);
+            }
         }
         self.replay_at = Instant::now() + jittered(5 * SPOOL_REPLAY_INTERVAL);
     }
@@ -83,20 +80,20 @@ impl Spooling {
         self.spool.lost()
     }
 
-    /// Moves what is due: closed batches to the disk, and back what the manager lacks, at once if it `hurries`.
+    /// Moves what is due: closed batches to the disk, and back what the manager lacks, at once if it `hurries`. Elsewhere
+    /// `dropped` records were lost.
     pub(super) fn turn(&mut self, outbox: &mut Outbox, dropped: u64, hurries: bool) {
         let now = Instant::now();
-        while let Some(batch) = outbox.poll_closed(now, dropped) {
+        while let Some(batch) = outbox.poll_closed(now, dropped.saturating_add(self.spool.lost())) {
             let next = outbox.wants_after() == Some(batch.seq().saturating_sub(1));
-            if let Err(error) = self.spool.append(now_ms(), &batch) {
-                tracing::debug!(%error, "batch not spooled");
-                self.counters.spool_failed.add(1);
-                if !next {
-                    self.spool.count_lost(batch.len() as u64);
+            match self.spool.append(now_ms(), &batch) {
+                Ok(()) if next => outbox.keep(batch),
+                Ok(()) => {}
+                // It comes back from the spool's memory, if that has room.
+                Err(error) => {
+                    tracing::debug!(%error, "batch not spooled");
+                    self.counters.spool_failed.add(1);
                 }
-            }
-            if next {
-                outbox.keep(batch);
             }
         }
         while (hurries || now >= self.replay_at)
@@ -110,9 +107,8 @@ impl Spooling {
                 }
                 Ok(None) => outbox.caught_up(),
                 Err(error) => {
-                    tracing::warn!(%error, "the rest of a spool can't be read");
+                    tracing::warn!(%error, "a batch of a spool can't be read");
                     self.counters.spool_failed.add(1);
-                    outbox.caught_up();
                 }
             }
         }

@@ -178,7 +178,7 @@ impl Subscriber {
 
     /// Moves batches between outbox and spool.
     fn turn_spool(&mut self) {
-        let (dropped, flushing) = (self.dropped(), self.outbox.is_flushing());
+        let (dropped, flushing) = (self.records.dropped(), self.outbox.is_flushing());
         if let Some(spool) = &mut self.spool {
             spool.turn(&mut self.outbox, dropped, flushing);
         }
