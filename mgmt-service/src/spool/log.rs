@@ -3,7 +3,10 @@
 //! In: batches as they close, records as they are measured, acknowledgements. Out: batches again, by their numbers, after
 //! restarts too. Bounded in bytes, batches and age; what goes for that is the oldest, and is counted. What was written
 //! survives a killed process; an entry that is not whole is cut off and never sent. A number that was given and is neither
-//! here nor acknowledged is counted as lost. Blocks for short writes to the page cache.
+//! here nor acknowledged is counted as lost. A batch is on the disk, or at least its number, before anybody sends it: no
+//! power cut lets a number be given twice. It may cost the end of the journal, which is written to the page cache only:
+//! records of the open batch, at most `STANDING_BATCH_AGE_MAX` old while the manager takes them. Blocks until the disk has
+//! each closed batch, and for short writes.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,7 +17,7 @@ use overlay::PeerId;
 
 use super::entry::{self, Entry};
 use super::numbers::{Noted, Numbers};
-use super::segment::{SEGMENT_READ_MAX, Segment, append, open_file};
+use super::segment::{SEGMENT_READ_MAX, Segment, append, open_file, sync_directory};
 use super::subscription::Standing;
 use crate::arm::ArmRecord;
 use crate::limits::{
@@ -54,6 +57,7 @@ impl Spool {
     pub fn open(root: &Path, mut standing: Standing, peer: PeerId) -> io::Result<Self> {
         let directory = root.join(standing.directory());
         std::fs::create_dir_all(&directory)?;
+        sync_directory(root)?;
         if let Ok(kept) = Standing::read(&directory) {
             standing.boot = kept.boot;
         }
@@ -63,6 +67,7 @@ impl Spool {
         let last_seq =
             segments.iter().rev().find_map(|segment| segment.batches.back()).map_or(0, |last| last.seq);
         let (journal, (waiting, at_ms)) = open_journal(&directory.join(JOURNAL), &standing, peer, last_seq)?;
+        sync_directory(&directory)?;
         let last_seq = waiting.back().map_or(last_seq, SealedBatch::seq).max(noted.last_seq);
         let (bytes_max, lost) = (SPOOL_BYTES_MAX, dropped.max(noted.lost));
         let mut spool = Self {
@@ -214,7 +219,7 @@ impl Spool {
             let bytes = entry::write(batch, now_ms)?;
             if self.segments.back().is_none_or(|segment| segment.bytes >= SPOOL_SEGMENT_BYTES) {
                 let path = self.directory.join(format!("{:020}.{SEGMENT_EXTENSION}", batch.seq()));
-                self.segments.push_back(Segment::open(path)?.0);
+                self.segments.push_back(Segment::make(path)?);
             }
             if let Some(segment) = self.segments.back_mut() {
                 segment.append(batch, now_ms, &bytes)?;

@@ -38,7 +38,8 @@ impl Numbers {
     /// Replaces what is kept.
     pub(super) fn write(&mut self, Noted { last_seq, lost, holes }: Noted) -> io::Result<()> {
         self.0.rewind()?;
-        self.0.write_all([last_seq, lost, holes].map(u64::to_le_bytes).as_flattened())
+        self.0.write_all([last_seq, lost, holes].map(u64::to_le_bytes).as_flattened())?;
+        self.0.sync_data()
     }
 }
 

@@ -32,6 +32,13 @@ pub(super) struct Place {
 }
 
 impl Segment {
+    /// Makes a segment that outlives a power cut.
+    pub(super) fn make(path: PathBuf) -> io::Result<Self> {
+        let (segment, _) = Self::open(path)?;
+        segment.path.parent().map_or(Ok(()), sync_directory)?;
+        Ok(segment)
+    }
+
     /// Opens or makes a segment, and cuts off what is not whole; what its last batch said of losses.
     pub(super) fn open(path: PathBuf) -> io::Result<(Self, Option<u64>)> {
         let mut file = open_file(&path)?;
@@ -49,7 +56,12 @@ impl Segment {
     }
 
     pub(super) fn append(&mut self, batch: &SealedBatch, at_ms: u64, bytes: &[u8]) -> io::Result<()> {
-        append(&mut self.file, bytes)?;
+        let written = append(&mut self.file, bytes).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // Whether it is on the disk is not known: it is written again, in its place.
+            let _ = self.file.set_len(self.bytes).and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
+            return Err(error);
+        }
         let (seq, records, len) = (batch.seq(), batch.len() as u64, bytes.len() as u64);
         self.batches.push_back(Place { seq, records, at_ms, offset: self.bytes, len });
         self.bytes += len;
@@ -78,6 +90,12 @@ impl Place {
         let records = batch.len() as u64;
         Self { seq: batch.seq(), records, at_ms: *at_ms, offset: *offset, len: *len }
     }
+}
+
+/// Makes sure that what was made in `path` is found there after a power cut.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    // Elsewhere a directory can't be opened, and needs not to.
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
 /// Opens or makes a file for its owner alone.

@@ -3,12 +3,14 @@
 //! In: a directory. Out: the subscription that is kept in it. Replaced as a whole, so that a crash leaves the old or the
 //! new one.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use overlay::PeerId;
 use overlay::wire::{Ext, decode_message, encode_message};
 
+use super::segment::sync_directory;
 use crate::jmx::ObjectNamePattern;
 use crate::limits::OBJECT_NAME_BYTES_MAX;
 
@@ -54,8 +56,11 @@ impl Standing {
             (self.manager.to_bytes(), self.subscription, self.pattern.to_string(), self.boot, Ext::new());
         let bytes = encode_message(VERSION, &body, BYTES_MAX).map_err(io::Error::other)?;
         let new = directory.join(NEW_FILE);
-        std::fs::write(&new, bytes)?;
-        std::fs::rename(new, directory.join(FILE))
+        let mut file = File::create(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        std::fs::rename(new, directory.join(FILE))?;
+        sync_directory(directory)
     }
 }
 

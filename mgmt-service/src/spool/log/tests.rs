@@ -251,3 +251,19 @@ fn what_went_for_want_of_room_is_counted_after_a_kill() {
     drop(spool);
     assert_eq!(open(root.path()).lost(), lost);
 }
+
+#[test]
+fn after_a_power_cut_a_number_that_was_sent_from_memory_is_not_given_again() {
+    let root = tempfile::tempdir().unwrap();
+    let mut spool = open(root.path());
+    spool.append(1, &batch(1, 0..5)).unwrap();
+    full(&mut spool, true);
+    spool.journal(2, 2, &[record(5)]).unwrap();
+    spool.append(2, &batch(2, 5..6)).unwrap_err();
+    assert!(spool.read_after(1).unwrap().is_some());
+    drop(spool);
+    // What was only in the page cache is gone.
+    std::fs::write(file(root.path(), JOURNAL), []).unwrap();
+    let spool = open(root.path());
+    assert_eq!((spool.last_seq(), spool.lost()), (2, 1));
+}
