@@ -49,8 +49,8 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Opens the spool of `standing` below `root`, as `peer` who measures, or makes it. A boot that is kept there replaces
-    /// that of `standing`; what was in the open batch is a closed one.
+    /// Opens the spool of `standing` below `root`, as `peer` who measures, or makes it. The boot and the time that are kept there
+    /// replace those of `standing`; what was in the open batch is a closed one.
     ///
     /// # Errors
     /// When the disk does not take or give what it should.
@@ -60,6 +60,8 @@ impl Spool {
         sync_directory(root)?;
         if let Ok(kept) = Standing::read(&directory) {
             standing.boot = kept.boot;
+            // A clock that was ahead does not keep it for longer.
+            standing.attached_ms = standing.attached_ms.min(kept.attached_ms);
         }
         standing.write(&directory)?;
         let (numbers, noted) = Numbers::open(open_file(&directory.join(NUMBERS))?)?;
@@ -110,6 +112,24 @@ impl Spool {
     pub fn reboot(&mut self, boot: u64) -> io::Result<()> {
         self.standing.boot = boot;
         self.standing.write(&self.directory)
+    }
+
+    /// Keeps when its manager was there last.
+    ///
+    /// # Errors
+    /// When it can't be kept.
+    pub fn attached(&mut self, at_ms: u64) -> io::Result<()> {
+        self.standing.attached_ms = at_ms;
+        self.standing.write(&self.directory)
+    }
+
+    /// Records here that no manager has acknowledged since it was opened.
+    #[must_use]
+    pub fn unacknowledged_records(&self) -> u64 {
+        let places = self.segments.iter().flat_map(|segment| &segment.batches);
+        let spooled: u64 =
+            places.filter(|place| place.seq > self.acknowledged).map(|place| place.records).sum();
+        spooled + self.waiting.iter().map(|batch| batch.len() as u64).sum::<u64>()
     }
 
     /// The last number that was given.

@@ -269,6 +269,12 @@ impl Outbox {
         self.open.len() + self.kept.iter().map(SealedBatch::len).sum::<usize>()
     }
 
+    /// Records in the open batch.
+    #[must_use]
+    pub fn open_records(&self) -> usize {
+        self.open.len()
+    }
+
     /// Whether nothing is left that a manager should have.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -6,13 +6,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use overlay::PeerId;
 
 use super::super::counters::AgentCounters;
 use crate::arm::ArmRecord;
-use crate::limits::{SPOOL_KEPT, SPOOL_REPLAY_INTERVAL, STANDING_BATCH_AGE_MAX};
+use crate::limits::{SPOOL_KEPT, SPOOL_REPLAY_INTERVAL, SPOOL_SEEN_INTERVAL, STANDING_BATCH_AGE_MAX};
 use crate::spool::{Spool, Standing};
 use crate::subscription::Outbox;
 
@@ -21,6 +22,8 @@ pub(super) struct Spooling {
     spool: Spool,
     /// When the next batch may come back.
     replay_at: Instant,
+    /// Since when the manager is away, in milliseconds since 1970; 0 while it is there.
+    away: Arc<AtomicU64>,
     counters: Arc<AgentCounters>,
 }
 
@@ -41,7 +44,37 @@ impl Spooling {
             .ok()?;
         let now = Instant::now();
         let outbox = Outbox::spooled(spool.standing().boot, STANDING_BATCH_AGE_MAX, spool.last_seq());
-        Some((Self { spool, replay_at: now, counters: counters.clone() }, outbox))
+        let away = Arc::new(AtomicU64::new(spool.standing().attached_ms));
+        Some((Self { spool, replay_at: now, away, counters: counters.clone() }, outbox))
+    }
+
+    /// Since when the manager is away, in milliseconds since 1970; 0 while it is there.
+    pub(super) fn away(&self) -> Arc<AtomicU64> {
+        self.away.clone()
+    }
+
+    /// How much longer the subscription outlives a manager that does not come.
+    pub(super) fn kept_for(&self) -> Duration {
+        let away_ms = now_ms().saturating_sub(self.spool.standing().attached_ms);
+        SPOOL_KEPT.saturating_sub(Duration::from_millis(away_ms))
+    }
+
+    /// The manager is gone.
+    pub(super) fn detached(&mut self) {
+        self.seen();
+        self.away.store(self.spool.standing().attached_ms, Ordering::Relaxed);
+    }
+
+    /// Records that are lost when it is removed; those that a manager of an earlier run has acknowledged may be among them.
+    pub(super) fn unacknowledged_records(&self) -> u64 {
+        self.spool.unacknowledged_records()
+    }
+
+    /// Writes down that the manager is or was there just now.
+    fn seen(&mut self) {
+        if self.spool.attached(now_ms()).is_err() {
+            self.counters.spool_failed.add(1);
+        }
     }
 
     /// Writes records that came into the open batch.
@@ -68,11 +101,17 @@ impl Spooling {
                 self.spool.count_lost(1);
             }
         }
+        self.away.store(0, Ordering::Relaxed);
+        self.seen();
         self.replay_at = Instant::now() + jittered(5 * SPOOL_REPLAY_INTERVAL);
     }
 
     pub(super) fn acknowledge(&mut self, seq: u64) {
         self.spool.acknowledge(seq);
+        let seen = Duration::from_millis(now_ms().saturating_sub(self.spool.standing().attached_ms));
+        if seen >= SPOOL_SEEN_INTERVAL {
+            self.seen();
+        }
     }
 
     /// Records that are lost to the subscription on this side of the consumer's queue.
@@ -125,16 +164,14 @@ impl Spooling {
     }
 }
 
-/// How long a spooled subscription outlives its manager.
-pub(super) const KEPT: Duration = SPOOL_KEPT;
-
 /// Up to twice as long as `interval`, at random.
 fn jittered(interval: Duration) -> Duration {
     let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
     interval.mul_f64(2.0 * share)
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

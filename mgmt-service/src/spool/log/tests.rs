@@ -12,7 +12,7 @@ fn peer(n: u8) -> PeerId {
 
 fn standing() -> Standing {
     let pattern = ObjectNamePattern::everything();
-    Standing { manager: peer(9), subscription: 3, pattern, boot: 7 }
+    Standing { manager: peer(9), subscription: 3, pattern, boot: 7, attached_ms: 1000 }
 }
 
 fn open(root: &Path) -> Spool {
@@ -142,9 +142,10 @@ fn a_boot_is_kept_and_a_removed_spool_is_gone() {
     let root = tempfile::tempdir().unwrap();
     let mut spool = open(root.path());
     spool.reboot(8).unwrap();
+    spool.attached(500).unwrap();
     drop(spool);
     let spool = open(root.path());
-    assert_eq!(*spool.standing(), Standing { boot: 8, ..standing() });
+    assert_eq!(*spool.standing(), Standing { boot: 8, attached_ms: 500, ..standing() });
     assert_eq!(Standing::read(&root.path().join(standing().directory())).unwrap().boot, 8);
     spool.remove();
     assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
