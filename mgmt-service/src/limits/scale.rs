@@ -2,8 +2,16 @@
 
 use std::time::Duration;
 
-/// Standing subscriptions of one agent that have a spool; a further one is served without.
+/// Standing subscriptions of one agent that have a spool; a further one is served from memory and counted, unless one of the others
+/// has been away for `SPOOL_EVICTED_AFTER`.
 pub const SPOOLS_MAX: usize = 2;
+
+/// How long a manager is away before its spool may make room for one that is there, if there are `SPOOLS_MAX`: longer than
+/// any restart. The one away longest goes, and what it held is counted as unclaimed.
+pub const SPOOL_EVICTED_AFTER: Duration = Duration::from_secs(60 * 60);
+
+/// How often a spool writes down that its manager is there: a kill makes it look gone for that much longer at most.
+pub const SPOOL_SEEN_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// Bytes of one spool: 1.5 million records. Reached: the oldest segment goes, and the next batches say how many records
 /// that lost.

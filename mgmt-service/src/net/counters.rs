@@ -57,6 +57,8 @@ counters! {
         records_unclaimed,
         /// Writes to and reads from a spool that failed; what that lost is in the batches' `dropped`.
         spool_failed,
+        /// Standing subscriptions served from memory because there were too many spools.
+        spools_refused,
         /// Batches that came back from a spool.
         batches_replayed,
         /// Messages with crossings of monitors handed to managers.

@@ -3,6 +3,7 @@
 mod flow;
 mod notices;
 mod sampling;
+mod spools;
 mod standing;
 mod world;
 

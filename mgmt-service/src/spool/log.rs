@@ -2,20 +2,27 @@
 //!
 //! In: batches as they close, records as they are measured, acknowledgements. Out: batches again, by their numbers, after
 //! restarts too. Bounded in bytes, batches and age; what goes for that is the oldest, and is counted. What was written
-//! survives a killed process; an entry that is not whole is cut off and never sent. Blocks for short writes to the page
-//! cache.
+//! survives a killed process; an entry that is not whole is cut off and never sent. A number that was given and is neither
+//! here nor acknowledged is counted as lost. A batch is on the disk, or at least its number, before anybody sends it: no
+//! power cut lets a number be given twice. It may cost the end of the journal, which is written to the page cache only:
+//! records of the open batch, at most `STANDING_BATCH_AGE_MAX` old while the manager takes them. Blocks until the disk has
+//! each closed batch, and for short writes.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use overlay::PeerId;
 
 use super::entry::{self, Entry};
+use super::numbers::{Noted, Numbers};
+use super::segment::{SEGMENT_READ_MAX, Segment, append, open_file, sync_directory};
 use super::subscription::Standing;
 use crate::arm::ArmRecord;
-use crate::limits::{SPOOL_BATCHES_MAX, SPOOL_BYTES_MAX, SPOOL_KEPT, SPOOL_SEGMENT_BYTES};
+use crate::limits::{
+    BATCHES_IN_FLIGHT_MAX, SPOOL_BATCHES_MAX, SPOOL_BYTES_MAX, SPOOL_KEPT, SPOOL_SEGMENT_BYTES,
+};
 use crate::protocol::{BatchBuilder, SealedBatch};
 
 /// The batches of one standing subscription on the disk.
@@ -27,72 +34,62 @@ pub struct Spool {
     segments: VecDeque<Segment>,
     /// Records of the open batch.
     journal: File,
+    /// Closed batches that the disk has not taken yet: they go there before any other, and stay in the journal so long.
+    waiting: VecDeque<SealedBatch>,
+    numbers: Numbers,
     bytes_max: u64,
-    /// Records that went because there was no room, and with entries that were not whole.
+    /// Records that went because there was no room or with a batch that can't be read; one for each number whose batch
+    /// nobody knows.
     lost: u64,
+    /// Records that the last batch said were lost elsewhere.
+    lost_elsewhere: u64,
     /// Up to which number everything is committed.
     acknowledged: u64,
     last_seq: u64,
 }
 
-/// What a spool had when it was opened.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// The number of the last closed batch.
-    pub last_seq: u64,
-    /// Records of the batch that was open.
-    pub open: Vec<ArmRecord>,
-}
-
-#[derive(Debug)]
-struct Segment {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
-    batches: VecDeque<Place>,
-}
-
-/// Where a batch is.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    seq: u64,
-    records: u64,
-    at_ms: u64,
-    offset: u64,
-    len: u64,
-}
-
 impl Spool {
-    /// Opens the spool of `standing` below `root`, as `peer` who measures, or makes it. A boot that is kept there replaces
-    /// that of `standing`.
+    /// Opens the spool of `standing` below `root`, as `peer` who measures, or makes it. The boot and the time that are kept there
+    /// replace those of `standing`; what was in the open batch is a closed one.
     ///
     /// # Errors
     /// When the disk does not take or give what it should.
-    pub fn open(root: &Path, mut standing: Standing, peer: PeerId) -> io::Result<(Self, Recovered)> {
+    pub fn open(root: &Path, mut standing: Standing, peer: PeerId) -> io::Result<Self> {
         let directory = root.join(standing.directory());
         std::fs::create_dir_all(&directory)?;
+        sync_directory(root)?;
         if let Ok(kept) = Standing::read(&directory) {
             standing.boot = kept.boot;
+            // A clock that was ahead does not keep it for longer.
+            standing.attached_ms = standing.attached_ms.min(kept.attached_ms);
         }
         standing.write(&directory)?;
-        let mut names: Vec<PathBuf> =
-            std::fs::read_dir(&directory)?.filter_map(|file| Some(file.ok()?.path())).collect();
-        names.retain(|path| path.extension().is_some_and(|extension| extension == SEGMENT_EXTENSION));
-        // Names are numbers of one width, so that their order is that of the batches.
-        names.sort();
-        let (mut segments, mut lost) = (VecDeque::new(), 0);
-        for path in names {
-            let (segment, dropped) = Segment::open(path)?;
-            lost = dropped.unwrap_or(lost);
-            segments.push_back(segment);
+        let (numbers, noted) = Numbers::open(open_file(&directory.join(NUMBERS))?)?;
+        let (segments, dropped) = open_segments(&directory)?;
+        let last_seq =
+            segments.iter().rev().find_map(|segment| segment.batches.back()).map_or(0, |last| last.seq);
+        let (journal, (waiting, at_ms)) = open_journal(&directory.join(JOURNAL), &standing, peer, last_seq)?;
+        sync_directory(&directory)?;
+        let last_seq = waiting.back().map_or(last_seq, SealedBatch::seq).max(noted.last_seq);
+        let (bytes_max, lost) = (SPOOL_BYTES_MAX, dropped.max(noted.lost));
+        let mut spool = Self {
+            directory,
+            standing,
+            segments,
+            journal,
+            waiting,
+            numbers,
+            bytes_max,
+            lost,
+            lost_elsewhere: 0,
+            acknowledged: 0,
+            last_seq,
+        };
+        spool.count_lost(spool.holes().saturating_sub(noted.holes));
+        if !spool.waiting.is_empty() && spool.write_waiting(at_ms).is_err() || spool.holes() != noted.holes {
+            spool.note()?;
         }
-        let last = segments.iter().rev().find_map(|segment| segment.batches.back());
-        let last_seq = last.map_or(0, |place| place.seq);
-        let (journal, open) = open_journal(&directory.join(JOURNAL), peer, last_seq + 1)?;
-        let bytes_max = SPOOL_BYTES_MAX;
-        let spool =
-            Self { directory, standing, segments, journal, bytes_max, lost, acknowledged: 0, last_seq };
-        Ok((spool, Recovered { last_seq, open }))
+        Ok(spool)
     }
 
     /// Bounds the bytes of its segments otherwise than by `SPOOL_BYTES_MAX`.
@@ -117,13 +114,37 @@ impl Spool {
         self.standing.write(&self.directory)
     }
 
+    /// Keeps when its manager was there last.
+    ///
+    /// # Errors
+    /// When it can't be kept.
+    pub fn attached(&mut self, at_ms: u64) -> io::Result<()> {
+        self.standing.attached_ms = at_ms;
+        self.standing.write(&self.directory)
+    }
+
+    /// Records here that no manager has acknowledged since it was opened.
+    #[must_use]
+    pub fn unacknowledged_records(&self) -> u64 {
+        let places = self.segments.iter().flat_map(|segment| &segment.batches);
+        let spooled: u64 =
+            places.filter(|place| place.seq > self.acknowledged).map(|place| place.records).sum();
+        spooled + self.waiting.iter().map(|batch| batch.len() as u64).sum::<u64>()
+    }
+
+    /// The last number that was given.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
     /// Records that are lost, those of earlier runs included.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Counts records that could not even be written.
+    /// Counts records that are lost to the manager.
     pub fn count_lost(&mut self, records: u64) {
         self.lost = self.lost.saturating_add(records);
     }
@@ -145,41 +166,52 @@ impl Spool {
     /// Writes a closed batch, whose records need their journal no longer, and drops what is beyond the bounds.
     ///
     /// # Errors
-    /// When the disk does not take it; then it is not in the spool, and its records are still in the journal.
+    /// When the disk does not take it. It waits here in memory then and its records in the journal, unless so many do
+    /// already: then its records are counted as lost.
     pub fn append(&mut self, now_ms: u64, batch: &SealedBatch) -> io::Result<()> {
-        let bytes = entry::write(batch, now_ms)?;
-        let grown = self.segments.back().is_none_or(|segment| segment.bytes >= SPOOL_SEGMENT_BYTES);
-        if grown {
-            let path = self.directory.join(format!("{:020}.{SEGMENT_EXTENSION}", batch.seq()));
-            self.segments.push_back(Segment::open(path)?.0);
-        }
-        if let Some(segment) = self.segments.back_mut() {
-            segment.append(batch, now_ms, &bytes)?;
-        }
         self.last_seq = self.last_seq.max(batch.seq());
-        self.journal.set_len(0)?;
-        self.journal.seek(SeekFrom::Start(0))?;
-        self.keep_bounds(now_ms);
-        Ok(())
+        self.lost_elsewhere = batch.dropped().saturating_sub(self.lost);
+        self.waiting.push_back(batch.clone());
+        let written = self.write_waiting(now_ms);
+        if !self.waiting.is_empty() && (self.waiting.len() > BATCHES_IN_FLIGHT_MAX || self.note().is_err()) {
+            let last = self.waiting.pop_back();
+            self.count_lost(last.map_or(0, |batch| batch.len() as u64));
+            self.note()?;
+        }
+        written
     }
 
     /// The first batch after `seq`; none when there is none.
     ///
     /// # Errors
-    /// When it can't be read any more.
+    /// When it can't be read any more: its records are counted as lost, and the next call gives the one behind it.
     pub fn read_after(&mut self, seq: u64) -> io::Result<Option<SealedBatch>> {
-        for segment in &mut self.segments {
-            let after = segment.batches.partition_point(|place| place.seq <= seq);
-            if let Some(place) = segment.batches.get(after).copied() {
-                return segment.read(place).map(Some);
-            }
+        let found = self.segments.iter_mut().find_map(|segment| {
+            let index = segment.batches.partition_point(|place| place.seq <= seq);
+            segment.batches.get(index).copied().map(|place| (segment, index, place))
+        });
+        let Some((segment, index, place)) = found else {
+            return Ok(self.waiting.iter().find(|batch| batch.seq() > seq).cloned());
+        };
+        let read = segment.read(place);
+        if read.is_err() {
+            segment.batches.remove(index);
+            self.count_lost(place.records);
+            self.note()?;
         }
-        Ok(None)
+        read.map(Some)
     }
 
     /// Every batch up to `seq` is committed: whole segments of them go.
     pub fn acknowledge(&mut self, seq: u64) {
         self.acknowledged = self.acknowledged.max(seq);
+        let waited = self.waiting.len();
+        self.waiting.retain(|batch| batch.seq() > seq);
+        if self.waiting.len() < waited
+            && let Err(error) = self.note()
+        {
+            tracing::warn!(%error, "the next start takes what was acknowledged for lost");
+        }
         // The last segment stays, since the numbers go on behind it.
         while self.segments.len() > 1
             && self.segments.front().is_some_and(|segment| segment.last_seq() <= self.acknowledged)
@@ -201,6 +233,38 @@ impl Spool {
         }
     }
 
+    fn write_waiting(&mut self, now_ms: u64) -> io::Result<()> {
+        while let Some(batch) = self.waiting.front_mut() {
+            batch.relabel(self.standing.boot, self.lost.saturating_add(self.lost_elsewhere));
+            let bytes = entry::write(batch, now_ms)?;
+            if self.segments.back().is_none_or(|segment| segment.bytes >= SPOOL_SEGMENT_BYTES) {
+                let path = self.directory.join(format!("{:020}.{SEGMENT_EXTENSION}", batch.seq()));
+                self.segments.push_back(Segment::make(path)?);
+            }
+            if let Some(segment) = self.segments.back_mut() {
+                segment.append(batch, now_ms, &bytes)?;
+            }
+            self.waiting.pop_front();
+        }
+        self.journal.set_len(0)?;
+        self.journal.seek(SeekFrom::Start(0))?;
+        self.keep_bounds(now_ms);
+        Ok(())
+    }
+
+    /// Numbers behind the first one here that have no batch: each is acknowledged or in `lost`.
+    fn holes(&self) -> u64 {
+        let first = self.segments.front().map_or(1, |segment| segment.first);
+        let batches: usize = self.segments.iter().map(|segment| segment.batches.len()).sum();
+        (self.last_seq + 1).saturating_sub(first + (batches + self.waiting.len()) as u64)
+    }
+
+    /// Keeps what the segments don't say.
+    fn note(&mut self) -> io::Result<()> {
+        let lost = self.lost.saturating_add(self.lost_elsewhere);
+        self.numbers.write(Noted { last_seq: self.last_seq, lost, holes: self.holes() })
+    }
+
     fn keep_bounds(&mut self, now_ms: u64) {
         let kept_ms = SPOOL_KEPT.as_millis() as u64;
         loop {
@@ -219,59 +283,37 @@ impl Spool {
         let Some(segment) = self.segments.pop_front() else { return };
         let wanted = segment.batches.iter().filter(|place| place.seq > self.acknowledged);
         self.lost = self.lost.saturating_add(wanted.map(|place| place.records).sum());
-        if let Err(error) = std::fs::remove_file(&segment.path) {
+        // Who is killed in between counts them twice rather than never.
+        if let Err(error) = self.note().and_then(|()| std::fs::remove_file(&segment.path)) {
             tracing::warn!(%error, "segment of a spool not removed");
         }
     }
 }
 
-impl Segment {
-    /// Opens or makes a segment, and cuts off what is not whole; what its last batch said of losses.
-    fn open(path: PathBuf) -> io::Result<(Self, Option<u64>)> {
-        let mut file = open_file(&path)?;
-        let mut bytes = Vec::new();
-        Read::by_ref(&mut file).take(SEGMENT_READ_MAX).read_to_end(&mut bytes)?;
-        let entries = entry::read(&bytes);
-        let dropped = entries.last().map(|entry| entry.batch.dropped());
-        let batches: VecDeque<Place> = entries.iter().map(Place::of).collect();
-        let bytes = batches.back().map_or(0, |place| place.offset + place.len);
-        file.set_len(bytes)?;
-        file.seek(SeekFrom::Start(bytes))?;
-        Ok((Self { path, file, bytes, batches }, dropped))
+/// Opens the segments in `directory`, oldest first; what the last batch said of losses.
+fn open_segments(directory: &Path) -> io::Result<(VecDeque<Segment>, u64)> {
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(directory)?.filter_map(|file| Some(file.ok()?.path())).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == SEGMENT_EXTENSION));
+    // Names are numbers of one width, so that their order is that of the batches.
+    names.sort();
+    let (mut segments, mut lost) = (VecDeque::new(), 0);
+    for path in names {
+        let (segment, dropped) = Segment::open(path)?;
+        lost = dropped.unwrap_or(lost);
+        segments.push_back(segment);
     }
-
-    fn append(&mut self, batch: &SealedBatch, at_ms: u64, bytes: &[u8]) -> io::Result<()> {
-        append(&mut self.file, bytes)?;
-        let (seq, records, len) = (batch.seq(), batch.len() as u64, bytes.len() as u64);
-        self.batches.push_back(Place { seq, records, at_ms, offset: self.bytes, len });
-        self.bytes += len;
-        Ok(())
-    }
-
-    fn read(&mut self, place: Place) -> io::Result<SealedBatch> {
-        let mut bytes = vec![0; usize::try_from(place.len).map_err(io::Error::other)?];
-        self.file.seek(SeekFrom::Start(place.offset))?;
-        self.file.read_exact(&mut bytes)?;
-        self.file.seek(SeekFrom::Start(self.bytes))?;
-        let read = entry::read_one(&bytes).map(|(batch, ..)| batch);
-        read.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a batch of the spool is damaged"))
-    }
-
-    fn last_seq(&self) -> u64 {
-        self.batches.back().map_or(0, |place| place.seq)
-    }
+    Ok((segments, lost))
 }
 
-impl Place {
-    fn of(entry: &Entry) -> Self {
-        let Entry { batch, at_ms, offset, len } = entry;
-        let records = batch.len() as u64;
-        Self { seq: batch.seq(), records, at_ms: *at_ms, offset: *offset, len: *len }
-    }
-}
-
-/// Opens the journal, with the records of the batch `seq` that are in it. What belongs to a batch that was closed is not.
-fn open_journal(path: &Path, peer: PeerId, seq: u64) -> io::Result<(File, Vec<ArmRecord>)> {
+/// Opens the journal, with the batches behind the number `after` whose records are in it, and when the last one was
+/// written. What belongs to a batch that is in a segment is left out.
+fn open_journal(
+    path: &Path,
+    standing: &Standing,
+    peer: PeerId,
+    after: u64,
+) -> io::Result<(File, (VecDeque<SealedBatch>, u64))> {
     let mut file = open_file(path)?;
     let mut bytes = Vec::new();
     Read::by_ref(&mut file).take(SEGMENT_READ_MAX).read_to_end(&mut bytes)?;
@@ -279,34 +321,23 @@ fn open_journal(path: &Path, peer: PeerId, seq: u64) -> io::Result<(File, Vec<Ar
     let end = entries.last().map_or(0, |entry| entry.offset + entry.len);
     file.set_len(end)?;
     file.seek(SeekFrom::Start(end))?;
-    let open = entries.iter().filter(|entry| entry.batch.seq() == seq);
-    let records = open.filter_map(|entry| entry.batch.records(peer).ok()).flatten().collect();
-    Ok((file, records))
-}
-
-/// Opens or makes a file for its owner alone.
-fn open_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).read(true).write(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Writes all of `bytes` at the end or nothing.
-fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    let end = file.stream_position()?;
-    file.write_all(bytes).inspect_err(|_| {
-        // What was written of it is no whole entry, and is cut off at the latest when the file is opened again.
-        let _ = file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end)));
-    })
+    let at_ms = entries.last().map_or(0, |entry| entry.at_ms);
+    let wanted: Vec<Entry> = entries.into_iter().filter(|entry| entry.batch.seq() > after).collect();
+    let mut batches = VecDeque::new();
+    for parts in wanted.chunk_by(|a, b| a.batch.seq() == b.batch.seq()) {
+        let mut builder = BatchBuilder::default();
+        for record in parts.iter().filter_map(|part| part.batch.records(peer).ok()).flatten() {
+            builder.push(&record);
+        }
+        let seq = parts.first().map_or(after, |part| part.batch.seq());
+        batches.push_back(builder.close(standing.boot, seq, 0).map_err(io::Error::other)?);
+    }
+    Ok((file, (batches, at_ms)))
 }
 
 const SEGMENT_EXTENSION: &str = "segment";
 const JOURNAL: &str = "open";
-
-/// Bytes that are read of a file: a segment with the batch that filled it, or a whole journal.
-const SEGMENT_READ_MAX: u64 = 4 * SPOOL_SEGMENT_BYTES;
+const NUMBERS: &str = "numbers";
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 
 mod entry;
 mod log;
+mod numbers;
+mod segment;
 mod subscription;
 
-pub use log::{Recovered, Spool};
+pub use log::Spool;
 pub use subscription::Standing;

@@ -3,12 +3,14 @@
 //! In: a directory. Out: the subscription that is kept in it. Replaced as a whole, so that a crash leaves the old or the
 //! new one.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use overlay::PeerId;
 use overlay::wire::{Ext, decode_message, encode_message};
 
+use super::segment::sync_directory;
 use crate::jmx::ObjectNamePattern;
 use crate::limits::OBJECT_NAME_BYTES_MAX;
 
@@ -23,6 +25,8 @@ pub struct Standing {
     pub pattern: ObjectNamePattern,
     /// Under which its batches are numbered.
     pub boot: u64,
+    /// When its manager was there last, in milliseconds since 1970.
+    pub attached_ms: u64,
 }
 
 impl Standing {
@@ -38,11 +42,16 @@ impl Standing {
     /// When it can't be read or is none.
     pub fn read(directory: &Path) -> io::Result<Self> {
         let bytes = std::fs::read(directory.join(FILE))?;
-        let (manager, subscription, pattern, boot, _ext): (Vec<u8>, u64, String, u64, Ext) =
+        let (manager, subscription, pattern, boot, ext): (Vec<u8>, u64, String, u64, Ext) =
             decode_message(VERSION, &bytes, BYTES_MAX).map_err(io::Error::other)?;
         let manager = PeerId::from_bytes(&manager).map_err(io::Error::other)?;
         let pattern = pattern.parse().map_err(io::Error::other)?;
-        Ok(Self { manager, subscription, pattern, boot })
+        let attached = ext.iter().find(|(field, _)| *field == ATTACHED);
+        let attached_ms =
+            attached.and_then(|(_, bytes)| bytes.as_ref().try_into().ok()).map(u64::from_le_bytes);
+        // A file of an earlier version does not say it: its manager may have been there just now.
+        let attached_ms = attached_ms.unwrap_or(u64::MAX);
+        Ok(Self { manager, subscription, pattern, boot, attached_ms })
     }
 
     /// Keeps it in `directory`.
@@ -50,12 +59,15 @@ impl Standing {
     /// # Errors
     /// When it can't be written; then the old one is still there.
     pub fn write(&self, directory: &Path) -> io::Result<()> {
-        let body =
-            (self.manager.to_bytes(), self.subscription, self.pattern.to_string(), self.boot, Ext::new());
+        let ext: Ext = vec![(ATTACHED, self.attached_ms.to_le_bytes().to_vec().into())];
+        let body = (self.manager.to_bytes(), self.subscription, self.pattern.to_string(), self.boot, ext);
         let bytes = encode_message(VERSION, &body, BYTES_MAX).map_err(io::Error::other)?;
         let new = directory.join(NEW_FILE);
-        std::fs::write(&new, bytes)?;
-        std::fs::rename(new, directory.join(FILE))
+        let mut file = File::create(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        std::fs::rename(new, directory.join(FILE))?;
+        sync_directory(directory)
     }
 }
 
@@ -64,6 +76,9 @@ const VERSION: u8 = 1;
 
 /// Bytes of the file: a pattern, an id and some numbers.
 const BYTES_MAX: usize = OBJECT_NAME_BYTES_MAX + 128;
+
+/// The field of `attached_ms`.
+const ATTACHED: u16 = 1;
 
 const FILE: &str = "subscription";
 const NEW_FILE: &str = "subscription.new";

@@ -91,6 +91,14 @@ impl Outbox {
         boot == self.boot && seq > self.last_seq
     }
 
+    /// Whether a manager that has committed up to `resume_from` was sent something else than the next number on its last
+    /// pipe, and did not take it.
+    #[must_use]
+    pub fn skipped_after(&self, (boot, seq): (u64, u64)) -> bool {
+        let next = self.kept.iter().take(self.sent).map(SealedBatch::seq).find(|kept| *kept > seq);
+        boot == self.boot && next.is_some_and(|next| next > seq.saturating_add(1))
+    }
+
     /// Goes on under another boot; managers take its numbers as they come.
     pub fn reboot(&mut self, boot: u64) {
         self.boot = boot;
@@ -259,6 +267,12 @@ impl Outbox {
     #[must_use]
     pub fn unacknowledged_records(&self) -> usize {
         self.open.len() + self.kept.iter().map(SealedBatch::len).sum::<usize>()
+    }
+
+    /// Records in the open batch.
+    #[must_use]
+    pub fn open_records(&self) -> usize {
+        self.open.len()
     }
 
     /// Whether nothing is left that a manager should have.

@@ -6,13 +6,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use overlay::PeerId;
 
 use super::super::counters::AgentCounters;
 use crate::arm::ArmRecord;
-use crate::limits::{SPOOL_KEPT, SPOOL_REPLAY_INTERVAL, STANDING_BATCH_AGE_MAX};
+use crate::limits::{SPOOL_KEPT, SPOOL_REPLAY_INTERVAL, SPOOL_SEEN_INTERVAL, STANDING_BATCH_AGE_MAX};
 use crate::spool::{Spool, Standing};
 use crate::subscription::Outbox;
 
@@ -21,6 +22,8 @@ pub(super) struct Spooling {
     spool: Spool,
     /// When the next batch may come back.
     replay_at: Instant,
+    /// Since when the manager is away, in milliseconds since 1970; 0 while it is there.
+    away: Arc<AtomicU64>,
     counters: Arc<AgentCounters>,
 }
 
@@ -33,22 +36,45 @@ impl Spooling {
         counters: &Arc<AgentCounters>,
     ) -> Option<(Self, Outbox)> {
         let opened = Spool::open(root, standing, peer);
-        let (mut spool, recovered) = opened
+        let spool = opened
             .inspect_err(|error| {
                 counters.spool_failed.add(1);
                 tracing::warn!(%error, "records are kept in memory only");
             })
             .ok()?;
         let now = Instant::now();
-        let mut outbox = Outbox::spooled(spool.standing().boot, STANDING_BATCH_AGE_MAX, recovered.last_seq);
-        for record in &recovered.open {
-            if outbox.wants_record() {
-                outbox.push(now, record);
-            } else {
-                spool.count_lost(1);
-            }
+        let outbox = Outbox::spooled(spool.standing().boot, STANDING_BATCH_AGE_MAX, spool.last_seq());
+        let away = Arc::new(AtomicU64::new(spool.standing().attached_ms));
+        Some((Self { spool, replay_at: now, away, counters: counters.clone() }, outbox))
+    }
+
+    /// Since when the manager is away, in milliseconds since 1970; 0 while it is there.
+    pub(super) fn away(&self) -> Arc<AtomicU64> {
+        self.away.clone()
+    }
+
+    /// How much longer the subscription outlives a manager that does not come.
+    pub(super) fn kept_for(&self) -> Duration {
+        let away_ms = now_ms().saturating_sub(self.spool.standing().attached_ms);
+        SPOOL_KEPT.saturating_sub(Duration::from_millis(away_ms))
+    }
+
+    /// The manager is gone.
+    pub(super) fn detached(&mut self) {
+        self.seen();
+        self.away.store(self.spool.standing().attached_ms, Ordering::Relaxed);
+    }
+
+    /// Records that are lost when it is removed; those that a manager of an earlier run has acknowledged may be among them.
+    pub(super) fn unacknowledged_records(&self) -> u64 {
+        self.spool.unacknowledged_records()
+    }
+
+    /// Writes down that the manager is or was there just now.
+    fn seen(&mut self) {
+        if self.spool.attached(now_ms()).is_err() {
+            self.counters.spool_failed.add(1);
         }
-        Some((Self { spool, replay_at: now, counters: counters.clone() }, outbox))
     }
 
     /// Writes records that came into the open batch.
@@ -70,12 +96,22 @@ impl Spooling {
             }
         } else if resume_from.0 == self.spool.standing().boot {
             self.acknowledge(resume_from.1);
+            if outbox.skipped_after(resume_from) {
+                // Batches before the hole said already what was lost in it: it takes one more to be believed.
+                self.spool.count_lost(1);
+            }
         }
+        self.away.store(0, Ordering::Relaxed);
+        self.seen();
         self.replay_at = Instant::now() + jittered(5 * SPOOL_REPLAY_INTERVAL);
     }
 
     pub(super) fn acknowledge(&mut self, seq: u64) {
         self.spool.acknowledge(seq);
+        let seen = Duration::from_millis(now_ms().saturating_sub(self.spool.standing().attached_ms));
+        if seen >= SPOOL_SEEN_INTERVAL {
+            self.seen();
+        }
     }
 
     /// Records that are lost to the subscription on this side of the consumer's queue.
@@ -83,20 +119,20 @@ impl Spooling {
         self.spool.lost()
     }
 
-    /// Moves what is due: closed batches to the disk, and back what the manager lacks, at once if it `hurries`.
+    /// Moves what is due: closed batches to the disk, and back what the manager lacks, at once if it `hurries`. Elsewhere
+    /// `dropped` records were lost.
     pub(super) fn turn(&mut self, outbox: &mut Outbox, dropped: u64, hurries: bool) {
         let now = Instant::now();
-        while let Some(batch) = outbox.poll_closed(now, dropped) {
+        while let Some(batch) = outbox.poll_closed(now, dropped.saturating_add(self.spool.lost())) {
             let next = outbox.wants_after() == Some(batch.seq().saturating_sub(1));
-            if let Err(error) = self.spool.append(now_ms(), &batch) {
-                tracing::debug!(%error, "batch not spooled");
-                self.counters.spool_failed.add(1);
-                if !next {
-                    self.spool.count_lost(batch.len() as u64);
+            match self.spool.append(now_ms(), &batch) {
+                Ok(()) if next => outbox.keep(batch),
+                Ok(()) => {}
+                // It comes back from the spool's memory, if that has room.
+                Err(error) => {
+                    tracing::debug!(%error, "batch not spooled");
+                    self.counters.spool_failed.add(1);
                 }
-            }
-            if next {
-                outbox.keep(batch);
             }
         }
         while (hurries || now >= self.replay_at)
@@ -110,9 +146,8 @@ impl Spooling {
                 }
                 Ok(None) => outbox.caught_up(),
                 Err(error) => {
-                    tracing::warn!(%error, "the rest of a spool can't be read");
+                    tracing::warn!(%error, "a batch of a spool can't be read");
                     self.counters.spool_failed.add(1);
-                    outbox.caught_up();
                 }
             }
         }
@@ -129,16 +164,14 @@ impl Spooling {
     }
 }
 
-/// How long a spooled subscription outlives its manager.
-pub(super) const KEPT: Duration = SPOOL_KEPT;
-
 /// Up to twice as long as `interval`, at random.
 fn jittered(interval: Duration) -> Duration {
     let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
     interval.mul_f64(2.0 * share)
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

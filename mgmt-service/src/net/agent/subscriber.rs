@@ -15,7 +15,7 @@ use super::super::counters::AgentCounters;
 use super::notices::Notices;
 use super::pacer::Pacer;
 use super::records::Records;
-use super::spooling::{self, Spooling};
+use super::spooling::Spooling;
 use crate::access::Veil;
 use crate::aggregate::TailSampler;
 use crate::arm::ArmRecord;
@@ -49,7 +49,8 @@ pub(super) struct Subscriber {
     veil: Option<Veil>,
     /// None while the manager is away.
     pipe: Option<(PipeSender, PipeReceiver)>,
-    away_since: Instant,
+    /// When the subscription ends unless its manager comes.
+    given_up_at: Instant,
     /// When to look again whether the next batch may go; none while nothing is held up.
     paced_until: Option<Instant>,
     /// Whether a batch is held up by the pace.
@@ -80,6 +81,7 @@ impl Subscriber {
         stopped: watch::Receiver<bool>,
         (counters, pacer): (Arc<AgentCounters>, Arc<Pacer>),
     ) -> Self {
+        let kept_for = spool.as_ref().map_or(SUBSCRIPTION_KEPT, Spooling::kept_for);
         Self {
             outbox,
             spool,
@@ -89,7 +91,7 @@ impl Subscriber {
             pattern,
             veil,
             pipe: None,
-            away_since: Instant::now(),
+            given_up_at: Instant::now() + kept_for,
             paced_until: None,
             is_paced: false,
             attaches,
@@ -126,10 +128,15 @@ impl Subscriber {
             }
         };
         match (end, self.spool.take()) {
+            (Next::Stop, Some(mut spool)) if self.pipe.is_some() => spool.detached(),
             (Next::Stop, Some(_)) => {}
             (_, spool) => {
-                let waiting = self.records.len() + self.outbox.unacknowledged_records();
-                self.counters.records_unclaimed.add(waiting as u64);
+                let spooled = spool.as_ref().map(Spooling::unacknowledged_records);
+                let waiting = match spooled {
+                    Some(spooled) => self.outbox.open_records() as u64 + spooled,
+                    None => self.outbox.unacknowledged_records() as u64,
+                };
+                self.counters.records_unclaimed.add(self.records.len() as u64 + waiting);
                 if let Some(spool) = spool {
                     spool.remove();
                 }
@@ -167,8 +174,8 @@ impl Subscriber {
             (Some(_), Some(spool)) => {
                 [closes, sends, spool.poll_timeout(&self.outbox)].into_iter().flatten().min()
             }
-            (None, None) => Some(self.away_since + SUBSCRIPTION_KEPT),
-            (None, Some(_)) => [closes, Some(self.away_since + spooling::KEPT)].into_iter().flatten().min(),
+            (None, None) => Some(self.given_up_at),
+            (None, Some(_)) => [closes, Some(self.given_up_at)].into_iter().flatten().min(),
         }
     }
 
@@ -178,7 +185,7 @@ impl Subscriber {
 
     /// Moves batches between outbox and spool.
     fn turn_spool(&mut self) {
-        let (dropped, flushing) = (self.dropped(), self.outbox.is_flushing());
+        let (dropped, flushing) = (self.records.dropped(), self.outbox.is_flushing());
         if let Some(spool) = &mut self.spool {
             spool.turn(&mut self.outbox, dropped, flushing);
         }
@@ -189,7 +196,11 @@ impl Subscriber {
         self.counters.pipes_broken.add(1);
         self.pipe = None;
         self.outbox.detach();
-        self.away_since = Instant::now();
+        if let Some(spool) = &mut self.spool {
+            spool.detached();
+        }
+        let kept_for = self.spool.as_ref().map_or(SUBSCRIPTION_KEPT, Spooling::kept_for);
+        self.given_up_at = Instant::now() + kept_for;
     }
 
     /// Takes a record and those that wait behind it.
@@ -258,8 +269,7 @@ impl Subscriber {
     }
 
     fn timed_out(&self) -> Next {
-        let kept = if self.spool.is_some() { spooling::KEPT } else { SUBSCRIPTION_KEPT };
-        let given_up = self.pipe.is_none() && self.away_since.elapsed() >= kept;
+        let given_up = self.pipe.is_none() && Instant::now() >= self.given_up_at;
         if given_up { Next::End } else { Next::Continue }
     }
 

@@ -3,9 +3,11 @@
 //! In: pipes with their first message. Out: a task for each subscription, which outlives its pipes. Bounded in all and
 //! for each manager.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use overlay::{BidiPipe, PeerId};
@@ -18,14 +20,14 @@ use super::monitors::Monitors;
 use super::notices::Notices;
 use super::pacer::Pacer;
 use super::records::Records;
-use super::spooling::Spooling;
+use super::spooling::{Spooling, now_ms};
 use super::subscriber::{Attach, Subscriber};
 use crate::access::{Veil, Verb};
 use crate::arm::{Application, ArmRecord, Overflow};
 use crate::jmx::{BeanServer, ObjectNamePattern};
 use crate::limits::{
-    BATCH_AGE_MAX, SPOOLS_MAX, STANDING_BATCH_AGE_MAX, SUBSCRIBING_MAX, SUBSCRIBING_TIMEOUT,
-    SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
+    BATCH_AGE_MAX, SPOOL_EVICTED_AFTER, SPOOL_KEPT, SPOOLS_MAX, STANDING_BATCH_AGE_MAX, SUBSCRIBING_MAX,
+    SUBSCRIBING_TIMEOUT, SUBSCRIPTION_RECORDS_MAX, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_PER_MANAGER_MAX,
 };
 use crate::protocol::{FromAgent, FromManager};
 use crate::spool::Standing;
@@ -65,7 +67,8 @@ struct Served {
     attaches: mpsc::Sender<Attach>,
     /// Grows from one subscription to the next.
     serial: u64,
-    spooled: bool,
+    /// With a spool: since when its manager is away, in milliseconds since 1970; 0 while it is there.
+    away: Option<Arc<AtomicU64>>,
 }
 
 /// A subscription whose task has not started.
@@ -103,9 +106,18 @@ impl Subscriptions {
     /// Goes on with the standing subscriptions that earlier runs left on the disk, before their managers come.
     pub(super) fn resume(&mut self) {
         let Some(files) = self.spools.as_ref().and_then(|root| std::fs::read_dir(root).ok()) else { return };
-        let kept: Vec<Standing> =
-            files.filter_map(|file| Standing::read(&file.ok()?.path()).ok()).take(SPOOLS_MAX).collect();
-        for standing in kept {
+        let mut kept: Vec<Standing> =
+            files.filter_map(|file| Standing::read(&file.ok()?.path()).ok()).collect();
+        kept.sort_by_key(|standing| Reverse(standing.attached_ms));
+        let mut room = SPOOLS_MAX;
+        for mut standing in kept {
+            standing.attached_ms = standing.attached_ms.min(now_ms());
+            let away = Duration::from_millis(now_ms().saturating_sub(standing.attached_ms));
+            if away >= SPOOL_KEPT || room == 0 {
+                self.give_up(standing);
+                continue;
+            }
+            room -= 1;
             let key = (standing.manager, standing.subscription);
             // With no room for a consumer there is none for the subscription; its spool stays as it is.
             if let Some(prepared) = self.prepare(key, standing.pattern, true, Duration::ZERO, None) {
@@ -179,12 +191,12 @@ impl Subscriptions {
             None if standing => (Outbox::new(boot, STANDING_BATCH_AGE_MAX), None),
             None => (Outbox::new(boot, BATCH_AGE_MAX), None),
         };
-        let spooled = spool.is_some();
+        let away = spool.as_ref().map(Spooling::away);
         let (stopped, shared) = (self.stopped.clone(), (self.counters.clone(), self.pacer.clone()));
         let subscriber =
             Subscriber::new((outbox, spool), (records, notices), (pattern, veil), receiver, stopped, shared);
         self.started += 1;
-        Some(Prepared { subscriber, served: Served { attaches, serial: self.started, spooled } })
+        Some(Prepared { subscriber, served: Served { attaches, serial: self.started, away } })
     }
 
     /// Starts the task of a subscription.
@@ -197,18 +209,47 @@ impl Subscriptions {
         self.served.insert(key, served);
     }
 
+    /// Removes the spool of a manager that stayed away too long.
+    fn give_up(&self, standing: Standing) {
+        if let Some(root) = &self.spools
+            && let Some((spool, _)) = Spooling::open(root, standing, self.peer, &self.counters)
+        {
+            self.counters.records_unclaimed.add(spool.unacknowledged_records());
+            spool.remove();
+        }
+    }
+
+    /// Whether there is room for one more spool, be it because that of the manager who is away longest goes.
+    fn has_spool_room(&mut self) -> bool {
+        let spools = self.served.iter().filter_map(|(key, served)| Some((*key, served.away.as_ref()?)));
+        let spools: Vec<(Key, u64)> = spools.map(|(key, away)| (key, away.load(Ordering::Relaxed))).collect();
+        if spools.len() < SPOOLS_MAX {
+            return true;
+        }
+        let longest = spools.into_iter().filter(|(_, away)| *away > 0).min_by_key(|(_, away)| *away);
+        let evicted = longest
+            .filter(|(_, away)| Duration::from_millis(now_ms().saturating_sub(*away)) >= SPOOL_EVICTED_AFTER);
+        // Its task counts what it held.
+        evicted.is_some_and(|(key, _)| self.served.remove(&key).is_some())
+    }
+
     fn open_spool(
-        &self,
+        &mut self,
         (manager, subscription): Key,
         pattern: &ObjectNamePattern,
         standing: bool,
         boot: u64,
     ) -> Option<(Spooling, Outbox)> {
-        let root = self.spools.as_ref().filter(|_| standing)?;
-        if self.served.values().filter(|served| served.spooled).count() >= SPOOLS_MAX {
+        if !standing || self.spools.is_none() {
             return None;
         }
-        let standing = Standing { manager, subscription, pattern: pattern.clone(), boot };
+        if !self.has_spool_room() {
+            self.counters.spools_refused.add(1);
+            return None;
+        }
+        let root = self.spools.as_ref()?;
+        let attached_ms = now_ms();
+        let standing = Standing { manager, subscription, pattern: pattern.clone(), boot, attached_ms };
         Spooling::open(root, standing, self.peer, &self.counters)
     }
 

@@ -19,7 +19,7 @@ fn key() -> Keypair {
 }
 
 impl Measured {
-    fn counted(&self, name: &str) -> i64 {
+    pub(super) fn counted(&self, name: &str) -> i64 {
         let agent = self.beans.query(&"juxta:type=agent".parse().unwrap());
         match agent.first().and_then(|(_, bean)| bean.attribute(name)) {
             Some(AttributeValue::Int(count)) => count,

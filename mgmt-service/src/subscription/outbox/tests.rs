@@ -177,6 +177,20 @@ fn behind_a_spool_batches_close_without_a_manager_and_come_back_when_there_is_ro
 }
 
 #[test]
+fn a_manager_that_did_not_believe_in_a_hole_is_told_apart_from_one_that_never_saw_it() {
+    let mut world = World::new();
+    world.outbox = Outbox::spooled(7, Duration::from_secs(60), 3);
+    let mut lost = BatchBuilder::default();
+    lost.push(&ArmRecord::empty(world.peer));
+    world.outbox.keep(lost.close(7, 3, 0).unwrap());
+    assert!(!world.outbox.skipped_after((7, 1)), "it waits for its first pipe");
+    world.attach((7, 1));
+    assert_eq!(world.batch().seq, 3);
+    assert!(world.outbox.skipped_after((7, 1)));
+    assert!(!world.outbox.skipped_after((7, 2)) && !world.outbox.skipped_after((8, 1)));
+}
+
+#[test]
 fn an_acknowledgement_of_what_was_not_sent_is_an_error() {
     let mut world = World::new();
     assert_eq!(world.outbox.ack(1), Err(AckError { seq: 1 }));

@@ -155,11 +155,14 @@ fn last_on_disk(dir: &Path) -> u64 {
     let mut last = 0;
     for spool in std::fs::read_dir(&root).into_iter().flatten() {
         let standing = Standing::read(&spool.unwrap().path()).unwrap();
-        let (mut spool, recovered) = Spool::open(&root, standing, peer).unwrap();
-        let closed = spool.read_after(recovered.last_seq.saturating_sub(1)).unwrap();
-        let closed = closed.map(|batch| batch.records(peer).unwrap()).unwrap_or_default();
-        last =
-            closed.iter().chain(&recovered.open).filter_map(|record| record.response_us).fold(last, u64::max);
+        let mut spool = Spool::open(&root, standing, peer).unwrap();
+        // What was in the open batch is the last one; if nothing was, that is the one before it.
+        let before = spool.last_seq().saturating_sub(1);
+        for after in [before.saturating_sub(1), before] {
+            let closed = spool.read_after(after).unwrap();
+            let records = closed.map(|batch| batch.records(peer).unwrap()).unwrap_or_default();
+            last = records.iter().filter_map(|record| record.response_us).fold(last, u64::max);
+        }
     }
     last
 }
