@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
-use mgmt_service::limits::{USAGE_INTERVAL, USAGE_LAST_MAX};
+use mgmt_service::limits::{USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
 use mgmt_service::net::{AgentInfo, Manager};
 use mgmt_service::protocol::BeanSnapshot;
 use mgmt_service::store::{GroupSample, GroupUsage, StoreUsage, Usage, UsageSample};
@@ -58,8 +58,10 @@ impl Sampling {
 
     async fn read_all(&self, at_once: usize) {
         let (peers, manager) = (self.agents.borrow().clone(), &self.manager);
-        let reading = futures::stream::iter(peers)
-            .map(|(peer, seen_as)| async move { (seen_as, read(manager, peer).await) });
+        let reading = futures::stream::iter(peers).map(|(peer, seen_as)| async move {
+            let sample = tokio::time::timeout(USAGE_READ_MAX, read(manager, peer)).await;
+            (seen_as, sample.ok().flatten())
+        });
         let mut read = reading.buffer_unordered(at_once);
         while let Some((seen_as, sample)) = read.next().await {
             if let Some(sample) = sample {

@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use overlay::wire::WireError;
 use overlay::{AdvertisementKind, DiscoveryQuery, Peer, PeerGroup, PeerId, SignedAdvertisement};
+use tokio::time::timeout;
 
 use super::agent::SERVICE;
 use super::collection::{Collection, RecordSink, Wish};
+use super::pages::Pages;
 use crate::access::ManagementRole;
 use crate::error::{GetError, ManageError};
 use crate::jmx::{AttributeValue, Change, ObjectName, ObjectNamePattern, SetOptions};
-use crate::limits::{AGENTS_MAX, BEANS_MAX, GET_PAGE_BEANS_MAX, GET_TIMEOUT};
-use crate::protocol::{BeanSnapshot, Described, GetAnswer, GetRequest, HANDLER, ManageAnswer, ManageRequest};
+use crate::limits::{AGENTS_MAX, GET_ALL_TIMEOUT, GET_PAGE_BEANS_MAX, GET_TIMEOUT};
+use crate::protocol::{BeanSnapshot, Described, GetRequest, HANDLER, ManageAnswer, ManageRequest};
 
 /// An agent as its advertisement describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,10 +71,10 @@ impl Manager {
     }
 
     /// The objects at `peer` whose names match, with the named attributes (all when none is named); asks page by page,
-    /// each within `GET_TIMEOUT`.
+    /// each within `GET_TIMEOUT`, all within `GET_ALL_TIMEOUT`.
     ///
     /// # Errors
-    /// [`GetError`].
+    /// [`GetError`]; also when the agent answers what was not asked, or more than a manager takes.
     ///
     /// # Cancel safety
     /// Safe.
@@ -82,26 +84,28 @@ impl Manager {
         pattern: &ObjectNamePattern,
         attributes: &[String],
     ) -> Result<Vec<BeanSnapshot>, GetError> {
-        let (mut beans, mut after) = (Vec::new(), 0);
+        let asking = self.ask_all(peer, pattern, attributes);
+        timeout(GET_ALL_TIMEOUT, asking).await.map_err(|_| GetError::TimedOut { after: GET_ALL_TIMEOUT })?
+    }
+
+    async fn ask_all(
+        &self,
+        peer: PeerId,
+        pattern: &ObjectNamePattern,
+        attributes: &[String],
+    ) -> Result<Vec<BeanSnapshot>, GetError> {
+        let (group, mut pages) = (self.group.id(), Pages::default());
         loop {
             let request = GetRequest {
                 pattern: pattern.clone(),
                 attributes: attributes.to_vec(),
-                after,
+                after: pages.after(),
                 limit: GET_PAGE_BEANS_MAX as u32,
             };
-            let group = self.group.id();
             let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, GET_TIMEOUT).await?;
-            let page = GetAnswer::decode(&answer)?;
-            // An agent whose pages don't advance would be asked for ever.
-            if beans.len() + page.beans.len() > BEANS_MAX || (page.more && page.next <= after) {
-                return Err(GetError::TooMany { max: BEANS_MAX });
+            if !pages.take(pattern, &answer)? {
+                return Ok(pages.into_beans());
             }
-            beans.extend(page.beans);
-            if !page.more {
-                return Ok(beans);
-            }
-            after = page.next;
         }
     }
 

@@ -12,6 +12,7 @@ mod http;
 mod manager;
 mod membership;
 mod otlp;
+mod pages;
 mod waits;
 
 pub use agent::ManagementAgent;
