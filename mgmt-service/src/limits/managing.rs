@@ -48,6 +48,10 @@ pub const GET_ALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long reading what one agent uses may take; one that takes longer counts as not answering, and holds up nobody.
 pub const USAGE_READ_MAX: Duration = Duration::from_secs(8);
 
+/// Agents of which a collection remembers how far they have delivered, some 3 MB. Beyond, one that gives up its place is
+/// forgotten: if it comes back it counts anew, and so do the losses it tells of.
+pub const AGENTS_REMEMBERED_MAX: usize = 16 * 1024;
+
 /// Links that an agent shows as objects; further ones are not shown.
 pub const LINK_BEANS_MAX: usize = 1024;
 
