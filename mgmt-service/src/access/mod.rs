@@ -11,4 +11,4 @@ pub use audit::{AuditEntry, AuditEvent, verify_audit};
 pub use audit_file::AuditFile;
 pub use denials::{Denials, Noted};
 pub use role::{Access, ManagementRole, Verb};
-pub use veil::Veil;
+pub use veil::{Veil, unknown_peer};

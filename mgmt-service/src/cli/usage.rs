@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
+use mgmt_service::access::unknown_peer;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
 use mgmt_service::limits::{USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
 use mgmt_service::net::{AgentInfo, Manager};
@@ -29,7 +30,9 @@ impl Sampling {
 
     /// Reads those of these agents from now on.
     pub(super) fn look_at(&self, agents: &[AgentInfo]) {
-        let peers: Vec<_> = agents.iter().map(|agent| (agent.peer, self.manager.sees(agent))).collect();
+        let peers = agents.iter().map(|agent| (agent.peer, self.manager.sees(agent)));
+        // What several use under one id is no sum of anything.
+        let peers: Vec<_> = peers.filter(|(_, seen_as)| *seen_as != unknown_peer()).collect();
         self.agents.send_if_modified(|known| {
             let is_new = *known != peers;
             *known = peers;

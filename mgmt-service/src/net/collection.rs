@@ -287,8 +287,7 @@ impl Lookout {
                     }
                 },
                 agents = look(&self.manager, &mut looks) => {
-                    let beyond = self.shared.lock().remember(&agents, |peer| followed.contains_key(peer));
-                    self.shared.counters.agents_beyond.add(beyond.len() as u64);
+                    let beyond = self.remember(&agents, |peer| followed.contains_key(peer));
                     for agent in agents.into_iter().filter(|agent| !beyond.contains(&agent.peer)) {
                         if let Entry::Vacant(place) = followed.entry(agent.peer) {
                             place.insert(self.follow(agent.peer, subscription));
@@ -323,12 +322,21 @@ impl Lookout {
         Some(subscription)
     }
 
+    /// Notes what a look found; those beyond the bound.
+    fn remember(&self, found: &[AgentInfo], is_followed: impl Fn(&PeerId) -> bool) -> HashSet<PeerId> {
+        let mut agents = self.shared.lock();
+        let beyond = agents.remember(found, is_followed);
+        let counters = &self.shared.counters;
+        counters.agents_beyond.add(beyond.len() as u64);
+        counters.pseudonyms_contested.set(agents.contesting());
+        beyond
+    }
+
     fn follow(&mut self, agent: PeerId, subscription: u64) -> task::Id {
-        let known = self.shared.lock().known(&agent).and_then(|agent| agent.pseudonym);
         let collector = Collector {
             group: self.manager.group().clone(),
             agent,
-            shown_as: known.filter(|_| self.manager.sees_pseudonyms()),
+            sees_pseudonyms: self.manager.sees_pseudonyms(),
             subscription,
             pattern: self.pattern.clone(),
             sink: self.sink.clone(),
@@ -350,5 +358,5 @@ impl Lookout {
 /// The agents that the next look finds.
 async fn look(manager: &Manager, looks: &mut tokio::time::Interval) -> Vec<AgentInfo> {
     looks.tick().await;
-    manager.agents(AGENTS_LOOKUP_TIMEOUT).await
+    manager.claims(AGENTS_LOOKUP_TIMEOUT).await
 }

@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use super::agent::SERVICE;
 use super::collection::{Collection, RecordSink, Wish};
+use super::contested::{claim, contested};
 use super::pages::Pages;
-use crate::access::ManagementRole;
+use crate::access::{ManagementRole, unknown_peer};
 use crate::error::{GetError, ManageError};
 use crate::jmx::{AttributeValue, Change, ObjectName, ObjectNamePattern, SetOptions};
 use crate::limits::{AGENTS_MAX, GET_ALL_TIMEOUT, GET_PAGE_BEANS_MAX, GET_TIMEOUT};
@@ -27,7 +28,7 @@ pub struct AgentInfo {
     pub name: Arc<str>,
     /// The program that it runs in.
     pub application: Arc<str>,
-    /// Its pseudonym in the management group, if it has one.
+    /// Its pseudonym in the management group, if it has one; [`unknown_peer`] when another agent claims the same.
     pub pseudonym: Option<PeerId>,
 }
 
@@ -56,6 +57,17 @@ impl Manager {
     /// # Cancel safety
     /// Safe.
     pub async fn agents(&self, deadline: Duration) -> Vec<AgentInfo> {
+        let mut agents = self.claims(deadline).await;
+        let contested = contested(&agents);
+        for agent in agents.iter_mut().filter(|agent| contested.contains(&claim(agent))) {
+            tracing::warn!(peer = %agent.peer, "another agent claims the same pseudonym");
+            agent.pseudonym = Some(unknown_peer());
+        }
+        agents
+    }
+
+    /// As [`Self::agents`], with the pseudonyms that they claim.
+    pub(super) async fn claims(&self, deadline: Duration) -> Vec<AgentInfo> {
         let query = DiscoveryQuery::new()
             .kind(AdvertisementKind::Service)
             .equals("service", SERVICE)
@@ -208,6 +220,16 @@ impl Manager {
     #[must_use]
     pub fn sees(&self, agent: &AgentInfo) -> PeerId {
         agent.pseudonym.filter(|_| self.sees_pseudonyms()).unwrap_or(agent.peer)
+    }
+
+    /// An agent as this manager sees it: under which id, and as `unknown` when nobody can tell which one it is.
+    #[must_use]
+    pub fn shown(&self, agent: &AgentInfo) -> AgentInfo {
+        let peer = self.sees(agent);
+        if peer == unknown_peer() {
+            return AgentInfo { peer, name: "unknown".into(), application: "".into(), pseudonym: Some(peer) };
+        }
+        AgentInfo { peer, ..agent.clone() }
     }
 
     /// Whether agents give this manager pseudonyms instead of ids.

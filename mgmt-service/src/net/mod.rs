@@ -7,6 +7,7 @@
 mod agent;
 mod aggregation;
 mod collection;
+mod contested;
 mod counters;
 mod http;
 mod manager;

@@ -8,7 +8,9 @@ use std::time::Instant;
 
 use overlay::PeerId;
 
+use crate::access::unknown_peer;
 use crate::limits::{AGENTS_MAX, AGENTS_REMEMBERED_MAX};
+use crate::net::contested::{claim, contested};
 use crate::net::manager::AgentInfo;
 use crate::subscription::Inbox;
 
@@ -16,6 +18,8 @@ use crate::subscription::Inbox;
 pub(super) struct Agents {
     /// As last advertised, at most `AGENTS_MAX`.
     known: HashMap<PeerId, AgentInfo>,
+    /// Pseudonyms that several of them claim.
+    contested: HashSet<PeerId>,
     /// What each has delivered. Outlives its task, so that one that comes back goes on where it was.
     pub(super) inboxes: HashMap<PeerId, Inbox>,
     /// Which have delivered something to this collection.
@@ -58,6 +62,7 @@ impl Agents {
             }
             self.known.insert(agent.peer, agent.clone());
         }
+        self.contested = contested(self.known.values());
         beyond
     }
 
@@ -73,14 +78,21 @@ impl Agents {
         self.left_at.remove(peer);
     }
 
-    /// As last advertised.
-    pub(super) fn known(&self, peer: &PeerId) -> Option<&AgentInfo> {
-        self.known.get(peer)
+    /// The pseudonym under which an agent is seen, if it has one.
+    pub(super) fn pseudonym(&self, peer: &PeerId) -> Option<PeerId> {
+        let agent = self.known.get(peer)?;
+        if self.contested.contains(&claim(agent)) { Some(unknown_peer()) } else { agent.pseudonym }
     }
 
     /// All that are known.
     pub(super) fn all_known(&self) -> Vec<AgentInfo> {
-        self.known.values().cloned().collect()
+        let seen = |agent: &AgentInfo| AgentInfo { pseudonym: self.pseudonym(&agent.peer), ..agent.clone() };
+        self.known.values().map(seen).collect()
+    }
+
+    /// How many claim the pseudonym of another.
+    pub(super) fn contesting(&self) -> u64 {
+        self.known.values().filter(|agent| self.contested.contains(&claim(agent))).count() as u64
     }
 
     /// How many have delivered something.
@@ -117,7 +129,7 @@ mod tests {
         let beyond = known.remember(&second, |peer| *peer == followed);
         // Whoever is followed keeps its place.
         assert_eq!((beyond.len(), known.all_known().len()), (1, AGENTS_MAX));
-        assert!(known.known(&followed).is_some());
+        assert!(known.known.contains_key(&followed));
         // Who was in the look keeps its place too.
         let both = [second.clone(), agents(1)].concat();
         assert_eq!(known.remember(&both, |peer| *peer == followed).len(), 2);
