@@ -348,10 +348,10 @@ pub enum GetError {
         pages: usize,
     },
     /// The agent sends an object that the pattern does not match.
-    #[error("read the objects: the agent sends {object}, which was not asked for")]
+    #[error("read the objects: the agent sends {object:?}, which was not asked for")]
     Unasked {
         /// Its name.
-        object: Box<crate::jmx::ObjectName>,
+        object: String,
     },
     /// Not all pages came in time.
     #[error("read all objects within {after:?}")]
