@@ -329,10 +329,34 @@ pub enum GetError {
     /// Question or answer can't be put into bytes or read from them.
     #[error("understand the agent: {0}")]
     Wire(#[from] overlay::wire::WireError),
-    /// The agent sends pages without end.
+    /// The agent sends more objects than a registry holds.
     #[error("read all objects: there are more than {max}")]
     TooMany {
         /// The bound.
         max: usize,
+    },
+    /// The agent sends more bytes than a manager takes.
+    #[error("read all objects: there are more than {max} bytes")]
+    TooLong {
+        /// The bound.
+        max: usize,
+    },
+    /// The agent sends pages without end.
+    #[error("read all objects: no end after {pages} pages")]
+    Endless {
+        /// Pages taken.
+        pages: usize,
+    },
+    /// The agent sends an object that the pattern does not match.
+    #[error("read the objects: the agent sends {object:?}, which was not asked for")]
+    Unasked {
+        /// Its name.
+        object: String,
+    },
+    /// Not all pages came in time.
+    #[error("read all objects within {after:?}")]
+    TimedOut {
+        /// The deadline.
+        after: std::time::Duration,
     },
 }

@@ -291,7 +291,8 @@ pub const AGENT_ADVERTISEMENT_LIFETIME: Duration = Duration::from_secs(120);
 /// Time between two tries to publish an agent's advertisement when a rendezvous did not take it.
 pub const AGENT_PUBLISH_RETRY: Duration = Duration::from_secs(5);
 
-/// Agents that one manager follows; further ones are not subscribed to and counted in `agents_beyond`.
+/// Agents that one manager follows; one that is gone makes room, further ones are not subscribed to and counted in
+/// `agents_beyond`.
 pub const AGENTS_MAX: usize = 1024;
 
 /// Time between two looks for agents while a manager collects.

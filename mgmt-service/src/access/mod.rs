@@ -13,4 +13,4 @@ pub use audit::{AuditEntry, AuditEvent, VerifiedAudit, verify_audit};
 pub use audit_file::{AuditFile, verify_audit_files};
 pub use denials::{Denials, Noted};
 pub use role::{Access, ManagementRole, Verb};
-pub use veil::Veil;
+pub use veil::{Veil, unknown_peer};

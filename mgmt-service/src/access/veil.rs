@@ -113,6 +113,13 @@ impl fmt::Debug for Veil {
     }
 }
 
+/// The pseudonym of all agents whose own can't be believed, since another agent claims it too.
+#[must_use]
+pub fn unknown_peer() -> PeerId {
+    let bytes = [[SHA2_256, HASH_BYTES].as_slice(), &[0; HASH_BYTES as usize]].concat();
+    PeerId::from_bytes(&bytes).unwrap_or_else(|_| PeerId::random())
+}
+
 /// Multihash code of SHA2-256 and the length of its digest.
 const SHA2_256: u8 = 0x12;
 const HASH_BYTES: u8 = 32;

@@ -32,7 +32,7 @@ impl Names {
 
 /// Agents under the ids that their records have for this manager.
 pub(super) fn as_seen(manager: &Manager, mut agents: Vec<AgentInfo>) -> Vec<AgentInfo> {
-    agents.iter_mut().for_each(|agent| agent.peer = manager.sees(agent));
+    agents.iter_mut().for_each(|agent| *agent = manager.shown(agent));
     agents
 }
 

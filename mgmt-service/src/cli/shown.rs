@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use mgmt_service::access::{ManagementRole, Verb};
+use mgmt_service::access::{ManagementRole, Verb, unknown_peer};
 use mgmt_service::arm::ArmRecord;
 use mgmt_service::limits::{BOARD_ALL_POINTS_MAX, BOARD_HISTORY};
 use mgmt_service::net::{Collection, Heard, ManagementGroup, Manager, OtlpPush};
@@ -95,12 +95,15 @@ impl Shown {
         let mut board = lock(&self.board);
         board.listens(now_ms, live);
         for agent in &mut agents {
-            let seen_as = self.manager.sees(agent);
-            board.learn(seen_as, &agent.name, &agent.application);
-            board.seen_as(seen_as, agent.peer);
-            board.reaches(seen_as, reached.contains(&agent.peer));
+            let shown = self.manager.shown(agent);
+            board.learn(shown.peer, &shown.name, &shown.application);
+            // Nobody can tell which of those is asked that are unknown.
+            if shown.peer != unknown_peer() {
+                board.seen_as(shown.peer, agent.peer);
+            }
+            board.reaches(shown.peer, reached.contains(&agent.peer));
             // The store knows agents by the ids in their records.
-            agent.peer = seen_as;
+            *agent = shown;
         }
         let mut state = board.to_json(now_ms, loss);
         let silent = board.silent(now_ms);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
+use mgmt_service::access::unknown_peer;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
-use mgmt_service::limits::{COUNT_MAX, USAGE_INTERVAL, USAGE_LAST_MAX};
+use mgmt_service::limits::{COUNT_MAX, USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
 use mgmt_service::net::{AgentInfo, Manager};
 use mgmt_service::protocol::BeanSnapshot;
 use mgmt_service::store::{GroupSample, GroupUsage, StoreUsage, Usage, UsageSample};
@@ -29,7 +30,9 @@ impl Sampling {
 
     /// Reads those of these agents from now on.
     pub(super) fn look_at(&self, agents: &[AgentInfo]) {
-        let peers: Vec<_> = agents.iter().map(|agent| (agent.peer, self.manager.sees(agent))).collect();
+        let peers = agents.iter().map(|agent| (agent.peer, self.manager.sees(agent)));
+        // What several use under one id is no sum of anything.
+        let peers: Vec<_> = peers.filter(|(_, seen_as)| *seen_as != unknown_peer()).collect();
         self.agents.send_if_modified(|known| {
             let is_new = *known != peers;
             *known = peers;
@@ -58,8 +61,10 @@ impl Sampling {
 
     async fn read_all(&self, at_once: usize) {
         let (peers, manager) = (self.agents.borrow().clone(), &self.manager);
-        let reading = futures::stream::iter(peers)
-            .map(|(peer, seen_as)| async move { (seen_as, read(manager, peer).await) });
+        let reading = futures::stream::iter(peers).map(|(peer, seen_as)| async move {
+            let sample = tokio::time::timeout(USAGE_READ_MAX, read(manager, peer)).await;
+            (seen_as, sample.ok().flatten())
+        });
         let mut read = reading.buffer_unordered(at_once);
         while let Some((seen_as, sample)) = read.next().await {
             if let Some(sample) = sample {

@@ -36,6 +36,22 @@ pub const INVOKES_AT_ONCE: usize = 8;
 /// Objects that one question of a reader looks at, since no index knows pseudonyms; the next page goes on behind them.
 pub const VEILED_SCAN_MAX: usize = 8192;
 
+/// Bytes of all pages of one answer about objects: a full registry with 300 bytes each. A longer answer is an error.
+pub const GET_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Pages of one answer about objects, twice as many as [`GET_BYTES_MAX`] fills; more are an error.
+pub const GET_PAGES_MAX: usize = 1024;
+
+/// Deadline of all pages of one answer about objects; what has come by then is dropped, which is an error.
+pub const GET_ALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long reading what one agent uses may take; one that takes longer counts as not answering, and holds up nobody.
+pub const USAGE_READ_MAX: Duration = Duration::from_secs(8);
+
+/// Agents of which a collection remembers how far they have delivered, some 3 MB. Beyond, one that gives up its place is
+/// forgotten: if it comes back it counts anew, and so do the losses it tells of.
+pub const AGENTS_REMEMBERED_MAX: usize = 16 * 1024;
+
 /// Links that an agent shows as objects; further ones are not shown.
 pub const LINK_BEANS_MAX: usize = 1024;
 

@@ -3,26 +3,28 @@
 //! In: agents as they appear. Out: committed records, a summary. One task looks for agents, one task follows each of them,
 //! one thread commits. Ended by [`Collection::stop`], by its sink's failure, or at once by dropping it.
 
+mod agents;
 mod collector;
 mod sink;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use overlay::PeerId;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{self, JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use self::agents::Agents;
 use self::collector::{Collector, asked_to_end};
 use self::sink::SinkHandle;
 use super::counters::CollectionCounters;
 use super::manager::{AgentInfo, Manager};
 use crate::jmx::ObjectNamePattern;
-use crate::limits::{AGENTS_LOOKUP_INTERVAL, AGENTS_LOOKUP_TIMEOUT, AGENTS_MAX, FLUSH_TIMEOUT};
+use crate::limits::{AGENTS_LOOKUP_INTERVAL, AGENTS_LOOKUP_TIMEOUT, FLUSH_TIMEOUT};
 use crate::protocol::Said;
-use crate::subscription::Inbox;
 
 pub use sink::{RecordSink, Resume};
 
@@ -125,30 +127,6 @@ struct Shared {
     agents: Mutex<Agents>,
 }
 
-#[derive(Debug, Default)]
-struct Agents {
-    /// As last advertised, at most `AGENTS_MAX`.
-    known: HashMap<PeerId, AgentInfo>,
-    /// What each has delivered. Outlives its task, so that one that comes back goes on where it was.
-    inboxes: HashMap<PeerId, Inbox>,
-    /// Which have delivered something to this collection.
-    delivered: HashSet<PeerId>,
-    /// Records that agents had lost before this collection began.
-    dropped_before: u64,
-    /// The boot and the number of what the monitors of each said last.
-    heard: HashMap<PeerId, (u64, u64)>,
-    /// Since when there is no pipe to each that had one.
-    left_at: HashMap<PeerId, Instant>,
-    /// To which there is one.
-    reached: HashSet<PeerId>,
-}
-
-impl Agents {
-    fn dropped(&self) -> u64 {
-        self.inboxes.values().map(Inbox::dropped).fold(0, u64::saturating_add)
-    }
-}
-
 impl Collection {
     pub(super) fn start(
         manager: Manager,
@@ -179,7 +157,7 @@ impl Collection {
     /// The agents found so far, gone ones included.
     #[must_use]
     pub fn agents(&self) -> Vec<AgentInfo> {
-        self.shared.lock().known.values().cloned().collect()
+        self.shared.lock().all_known()
     }
 
     /// The agents to which there is a pipe now: those that would send what they measure.
@@ -193,7 +171,7 @@ impl Collection {
     pub fn summary(&self) -> CollectionSummary {
         let agents = self.shared.lock();
         CollectionSummary {
-            agents: agents.delivered.len() as u64,
+            agents: agents.delivered(),
             records: self.shared.counters.records.get(),
             folded: self.shared.counters.records_folded.get(),
             dropped: agents.dropped().saturating_sub(agents.dropped_before),
@@ -290,7 +268,7 @@ impl Lookout {
             tracing::error!("the operating system gives no random numbers");
             return;
         };
-        let mut followed = HashSet::new();
+        let mut followed = HashMap::new();
         let mut looks = interval(AGENTS_LOOKUP_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -300,12 +278,19 @@ impl Lookout {
                     Ok(peer) => {
                         followed.remove(&peer);
                     }
-                    Err(error) => tracing::error!(%error, "following an agent failed"),
+                    Err(error) => {
+                        tracing::error!(%error, "following an agent failed");
+                        // The next look starts again with it.
+                        for (peer, _) in followed.extract_if(|_, task| *task == error.id()) {
+                            self.shared.lock().reached.remove(&peer);
+                        }
+                    }
                 },
                 agents = look(&self.manager, &mut looks) => {
-                    for agent in agents {
-                        if self.remember(&agent) && followed.insert(agent.peer) {
-                            self.follow(agent.peer, subscription);
+                    let beyond = self.remember(&agents, |peer| followed.contains_key(peer));
+                    for agent in agents.into_iter().filter(|agent| !beyond.contains(&agent.peer)) {
+                        if let Entry::Vacant(place) = followed.entry(agent.peer) {
+                            place.insert(self.follow(agent.peer, subscription));
                         }
                     }
                 }
@@ -337,23 +322,21 @@ impl Lookout {
         Some(subscription)
     }
 
-    /// Notes what an agent says of itself; false for one beyond the bound.
-    fn remember(&self, agent: &AgentInfo) -> bool {
+    /// Notes what a look found; those beyond the bound.
+    fn remember(&self, found: &[AgentInfo], is_followed: impl Fn(&PeerId) -> bool) -> HashSet<PeerId> {
         let mut agents = self.shared.lock();
-        if agents.known.len() >= AGENTS_MAX && !agents.known.contains_key(&agent.peer) {
-            self.shared.counters.agents_beyond.add(1);
-            return false;
-        }
-        agents.known.insert(agent.peer, agent.clone());
-        true
+        let beyond = agents.remember(found, is_followed);
+        let counters = &self.shared.counters;
+        counters.agents_beyond.add(beyond.len() as u64);
+        counters.pseudonyms_contested.set(agents.contesting());
+        beyond
     }
 
-    fn follow(&mut self, agent: PeerId, subscription: u64) {
-        let known = self.shared.lock().known.get(&agent).and_then(|agent| agent.pseudonym);
+    fn follow(&mut self, agent: PeerId, subscription: u64) -> task::Id {
         let collector = Collector {
             group: self.manager.group().clone(),
             agent,
-            shown_as: known.filter(|_| self.manager.sees_pseudonyms()),
+            sees_pseudonyms: self.manager.sees_pseudonyms(),
             subscription,
             pattern: self.pattern.clone(),
             sink: self.sink.clone(),
@@ -364,15 +347,16 @@ impl Lookout {
             standing: self.standing,
             notices: self.notices.clone(),
         };
-        self.following.spawn(async move {
+        let task = self.following.spawn(async move {
             collector.run().await;
             agent
         });
+        task.id()
     }
 }
 
 /// The agents that the next look finds.
 async fn look(manager: &Manager, looks: &mut tokio::time::Interval) -> Vec<AgentInfo> {
     looks.tick().await;
-    manager.agents(AGENTS_LOOKUP_TIMEOUT).await
+    manager.claims(AGENTS_LOOKUP_TIMEOUT).await
 }

@@ -77,6 +77,8 @@ counters! {
         agents,
         /// Agents found beyond the bound.
         agents_beyond,
+        /// Agents known now that claim the pseudonym of another one; readers see them as unknown.
+        pseudonyms_contested,
         /// Agents that answered that they have no room.
         agents_full,
         /// Pipes that broke, or were ended because an agent broke the protocol.

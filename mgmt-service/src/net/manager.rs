@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use overlay::wire::WireError;
 use overlay::{AdvertisementKind, DiscoveryQuery, Peer, PeerGroup, PeerId, SignedAdvertisement};
+use tokio::time::timeout;
 
 use super::agent::SERVICE;
 use super::collection::{Collection, RecordSink, Wish};
-use crate::access::ManagementRole;
+use super::contested::{claim, contested};
+use super::pages::Pages;
+use crate::access::{ManagementRole, unknown_peer};
 use crate::error::{GetError, ManageError};
 use crate::jmx::{AttributeValue, Change, ObjectName, ObjectNamePattern, SetOptions};
-use crate::limits::{AGENTS_MAX, BEANS_MAX, GET_PAGE_BEANS_MAX, GET_TIMEOUT};
-use crate::protocol::{BeanSnapshot, Described, GetAnswer, GetRequest, HANDLER, ManageAnswer, ManageRequest};
+use crate::limits::{AGENTS_MAX, GET_ALL_TIMEOUT, GET_PAGE_BEANS_MAX, GET_TIMEOUT};
+use crate::protocol::{BeanSnapshot, Described, GetRequest, HANDLER, ManageAnswer, ManageRequest};
 
 /// An agent as its advertisement describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub struct AgentInfo {
     pub name: Arc<str>,
     /// The program that it runs in.
     pub application: Arc<str>,
-    /// Its pseudonym in the management group, if it has one.
+    /// Its pseudonym in the management group, if it has one; [`unknown_peer`] when another agent claims the same.
     pub pseudonym: Option<PeerId>,
 }
 
@@ -54,6 +57,17 @@ impl Manager {
     /// # Cancel safety
     /// Safe.
     pub async fn agents(&self, deadline: Duration) -> Vec<AgentInfo> {
+        let mut agents = self.claims(deadline).await;
+        let contested = contested(&agents);
+        for agent in agents.iter_mut().filter(|agent| contested.contains(&claim(agent))) {
+            tracing::warn!(peer = %agent.peer, "another agent claims the same pseudonym");
+            agent.pseudonym = Some(unknown_peer());
+        }
+        agents
+    }
+
+    /// As [`Self::agents`], with the pseudonyms that they claim.
+    pub(super) async fn claims(&self, deadline: Duration) -> Vec<AgentInfo> {
         let query = DiscoveryQuery::new()
             .kind(AdvertisementKind::Service)
             .equals("service", SERVICE)
@@ -69,10 +83,10 @@ impl Manager {
     }
 
     /// The objects at `peer` whose names match, with the named attributes (all when none is named); asks page by page,
-    /// each within `GET_TIMEOUT`.
+    /// each within `GET_TIMEOUT`, all within `GET_ALL_TIMEOUT`.
     ///
     /// # Errors
-    /// [`GetError`].
+    /// [`GetError`]; also when the agent answers what was not asked, or more than a manager takes.
     ///
     /// # Cancel safety
     /// Safe.
@@ -82,26 +96,28 @@ impl Manager {
         pattern: &ObjectNamePattern,
         attributes: &[String],
     ) -> Result<Vec<BeanSnapshot>, GetError> {
-        let (mut beans, mut after) = (Vec::new(), 0);
+        let asking = self.ask_all(peer, pattern, attributes);
+        timeout(GET_ALL_TIMEOUT, asking).await.map_err(|_| GetError::TimedOut { after: GET_ALL_TIMEOUT })?
+    }
+
+    async fn ask_all(
+        &self,
+        peer: PeerId,
+        pattern: &ObjectNamePattern,
+        attributes: &[String],
+    ) -> Result<Vec<BeanSnapshot>, GetError> {
+        let (group, mut pages) = (self.group.id(), Pages::default());
         loop {
             let request = GetRequest {
                 pattern: pattern.clone(),
                 attributes: attributes.to_vec(),
-                after,
+                after: pages.after(),
                 limit: GET_PAGE_BEANS_MAX as u32,
             };
-            let group = self.group.id();
             let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, GET_TIMEOUT).await?;
-            let page = GetAnswer::decode(&answer)?;
-            // An agent whose pages don't advance would be asked for ever.
-            if beans.len() + page.beans.len() > BEANS_MAX || (page.more && page.next <= after) {
-                return Err(GetError::TooMany { max: BEANS_MAX });
+            if !pages.take(pattern, &answer)? {
+                return Ok(pages.into_beans());
             }
-            beans.extend(page.beans);
-            if !page.more {
-                return Ok(beans);
-            }
-            after = page.next;
         }
     }
 
@@ -204,6 +220,16 @@ impl Manager {
     #[must_use]
     pub fn sees(&self, agent: &AgentInfo) -> PeerId {
         agent.pseudonym.filter(|_| self.sees_pseudonyms()).unwrap_or(agent.peer)
+    }
+
+    /// An agent as this manager sees it: under which id, and as `unknown` when nobody can tell which one it is.
+    #[must_use]
+    pub fn shown(&self, agent: &AgentInfo) -> AgentInfo {
+        let peer = self.sees(agent);
+        if peer == unknown_peer() {
+            return AgentInfo { peer, name: "unknown".into(), application: "".into(), pseudonym: Some(peer) };
+        }
+        AgentInfo { peer, ..agent.clone() }
     }
 
     /// Whether agents give this manager pseudonyms instead of ids.

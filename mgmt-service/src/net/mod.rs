@@ -7,11 +7,13 @@
 mod agent;
 mod aggregation;
 mod collection;
+mod contested;
 mod counters;
 mod http;
 mod manager;
 mod membership;
 mod otlp;
+mod pages;
 mod waits;
 
 pub use agent::ManagementAgent;

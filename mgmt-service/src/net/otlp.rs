@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::Uri;
+use hyper::body::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -77,7 +79,7 @@ impl OtlpPush {
         let (records, queue) = mpsc::channel(OTLP_QUEUE_MAX);
         let (stop, stopped) = oneshot::channel();
         let counters = Arc::new(Counters::default());
-        let pusher = Pusher { url, otlp, queue, counters: counters.clone() };
+        let pusher = Pusher { url, otlp, queue, unsettled: None, counters: counters.clone() };
         Self { records, counters, stop: Some(stop), task: tokio::spawn(pusher.run(stopped)) }
     }
 
@@ -113,7 +115,11 @@ impl OtlpPush {
             // The task may have ended already, which is what is wanted.
             let _ = stop.send(());
         }
-        let _ = timeout(OTLP_FAREWELL_MAX, &mut self.task).await;
+        if timeout(OTLP_FAREWELL_MAX, &mut self.task).await.is_err() {
+            // What is left is counted once the task has ended.
+            self.task.abort();
+            let _ = (&mut self.task).await;
+        }
     }
 }
 
@@ -128,7 +134,25 @@ struct Pusher {
     url: OtlpUrl,
     otlp: Otlp,
     queue: mpsc::Receiver<ArmRecord>,
+    /// Spans taken from the queue and not settled yet.
+    unsettled: Option<Spans>,
     counters: Arc<Counters>,
+}
+
+/// The spans of one push, encoded.
+#[derive(Debug, Clone)]
+struct Spans {
+    count: u64,
+    body: Bytes,
+}
+
+impl Drop for Pusher {
+    fn drop(&mut self) {
+        // Whoever records from now on is told that there is no room, which counts.
+        self.queue.close();
+        let unsettled = self.unsettled.take().map_or(0, |spans| spans.count);
+        self.counters.dropped.fetch_add(unsettled + self.queue.len() as u64, Ordering::Relaxed);
+    }
 }
 
 impl Pusher {
@@ -149,40 +173,48 @@ impl Pusher {
         self.push().await;
     }
 
-    /// Pushes what waits, and the metrics.
+    /// Pushes what waits, and the metrics. Dropped in between, it goes on with the same spans, which a collector may get twice.
     async fn push(&mut self) {
-        loop {
+        while let Some(spans) = self.next_spans() {
+            let answer = self.deliver("/v1/traces", spans.body).await;
+            let taken = answer.map_or(0, |answer| spans.count - rejected(answer).min(spans.count));
+            self.counters.spans.fetch_add(taken, Ordering::Relaxed);
+            self.counters.dropped.fetch_add(spans.count - taken, Ordering::Relaxed);
+            self.unsettled = None;
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.deliver("/v1/metrics", self.otlp.metrics(now_ms).encode_to_vec().into()).await;
+    }
+
+    /// The spans to push next; the same until they are settled.
+    fn next_spans(&mut self) -> Option<Spans> {
+        if self.unsettled.is_none() {
             let mut spans = Vec::new();
             while spans.len() < OTLP_SPANS_MAX
                 && let Ok(record) = self.queue.try_recv()
             {
                 spans.push(self.otlp.record(&record));
             }
-            let count = spans.len();
-            if count == 0 {
-                break;
+            let count = spans.len() as u64;
+            if count > 0 {
+                self.unsettled = Some(Spans { count, body: self.otlp.traces(spans).encode_to_vec().into() });
             }
-            let delivered = self.deliver("/v1/traces", self.otlp.traces(spans).encode_to_vec()).await;
-            let counter = if delivered { &self.counters.spans } else { &self.counters.dropped };
-            counter.fetch_add(count as u64, Ordering::Relaxed);
         }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        self.deliver("/v1/metrics", self.otlp.metrics(now_ms).encode_to_vec()).await;
+        self.unsettled.clone()
     }
 
-    /// Posts until it is taken, refused for good, or too old.
-    async fn deliver(&self, path: &str, body: Vec<u8>) -> bool {
-        let body = hyper::body::Bytes::from(body);
+    /// Posts until it is taken, refused for good, or too old; the answer when it is taken.
+    async fn deliver(&self, path: &str, body: Bytes) -> Option<Bytes> {
         let (begun, mut pause) = (Instant::now(), OTLP_RETRY_PAUSE_MIN);
         loop {
             let answer = post(&self.url.authority, &format!("{}{path}", self.url.base), body.clone()).await;
             let wait = match answer {
-                Answer::Taken => return true,
+                Answer::Taken { body } => return Some(body),
                 Answer::Refused { status } => {
                     tracing::warn!(status, path, "collector refuses what is pushed");
                     self.counters.failed_tries.fetch_add(1, Ordering::Relaxed);
-                    return false;
+                    return None;
                 }
                 Answer::Later { after, reason } => {
                     tracing::debug!(%reason, path, "collector not reached, tried again");
@@ -191,12 +223,18 @@ impl Pusher {
                 }
             };
             if begun.elapsed() + wait > OTLP_RETRY_MAX {
-                return false;
+                return None;
             }
             sleep(jittered(wait)).await;
             pause = (pause * 2).min(OTLP_RETRY_PAUSE_MAX);
         }
     }
+}
+
+/// Spans that a collector did not keep though it took the push (OTLP 1, "Partial Success"); none if it does not say.
+fn rejected(answer: Bytes) -> u64 {
+    let partial = ExportTraceServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
+    partial.and_then(|partial| u64::try_from(partial.rejected_spans).ok()).unwrap_or(0)
 }
 
 /// Between the whole pause and half as much again, so that managers that lost one collector don't come back together.

@@ -1,6 +1,7 @@
 //! Agent and manager over real sockets on loopback.
 
 mod flow;
+mod hostile;
 mod notices;
 mod sampling;
 mod spools;

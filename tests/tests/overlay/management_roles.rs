@@ -10,12 +10,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use mgmt_service::ManagePolicy;
-use mgmt_service::access::{ManagementRole, verify_audit};
+use mgmt_service::access::{ManagementRole, unknown_peer, verify_audit};
 use mgmt_service::arm::{Application, ArmRecord, TransactionDefinition};
 use mgmt_service::error::{FailureCode, GetError, ManageError, MembershipError};
 use mgmt_service::jmx::{AttributeValue, BeanServer, ManagedBean, ObjectName, SetOptions, ValueType};
 use mgmt_service::net::{ManagementAgent, ManagementGroup, Manager, RecordSink};
-use overlay::{JoinError, Keypair, Peer, PeerId, QueryError, RefuseReason};
+use overlay::{
+    Advertisement, AdvertisementKind, JoinError, Keypair, Lifetime, Peer, PeerId, QueryError, RefuseReason,
+};
 use tempfile::TempDir;
 
 use crate::closed_groups::Town;
@@ -335,6 +337,39 @@ async fn a_reader_sees_pseudonyms_of_both_ends_and_can_test_no_guess() {
     assert_ne!(reader.get(agent, &pseudonym).await.unwrap(), "");
     assert_ne!(operator.get(agent, &guess).await.unwrap(), "");
     assert_eq!(operator.get(agent, &pseudonym).await.unwrap(), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_claims_the_pseudonym_of_another_makes_both_unknown_to_readers() {
+    let managed = Managed::new().await;
+    let ping = managed.application.define(TransactionDefinition::new("presence.ping", PATIENCE)).unwrap();
+    let (reader, thief) =
+        (managed.member(ManagementRole::Reader).await, managed.member(ManagementRole::Operator).await);
+    let pseudonym = thief.place.veil().unwrap().peer(&managed.id());
+    let claim = Advertisement::new(AdvertisementKind::Service)
+        .key("mgmt")
+        .attribute("service", "mgmt-agent")
+        .attribute("pseudonym", pseudonym.to_string());
+    let lifetime = Lifetime::while_alive(PATIENCE * 3);
+    thief.place.group().publish(claim, lifetime).await.unwrap();
+    let seen = Kept::default();
+    let reading = reader.manager.collect("*:*".parse().unwrap(), seen.clone());
+    let came = async {
+        while !reading.counters().contains(&("pseudonyms_contested", 2)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        seen.0.lock().unwrap().clear();
+        let mut at = 1_000_000_000_000;
+        while !seen.0.lock().unwrap().iter().any(|record| record.at_ms > 1_000_000_000_000) {
+            at += 1;
+            ping.unreachable(Instant::now(), at, PeerId::random());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, came).await.unwrap();
+    reading.stop().await;
+    let peers: Vec<PeerId> = seen.0.lock().unwrap().iter().map(|record| record.peer).collect();
+    assert!(peers.iter().all(|peer| *peer == unknown_peer()), "{peers:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,8 +22,8 @@ use crate::subscription::Verdict;
 pub(super) struct Collector {
     pub(super) group: PeerGroup,
     pub(super) agent: PeerId,
-    /// The agent's pseudonym, for who gets those of the others: records have no id then.
-    pub(super) shown_as: Option<PeerId>,
+    /// Whether the agent is seen by its pseudonym, as the others are: records have no id then.
+    pub(super) sees_pseudonyms: bool,
     pub(super) subscription: u64,
     pub(super) pattern: ObjectNamePattern,
     pub(super) sink: SinkHandle,
@@ -127,6 +127,11 @@ impl Collector {
         }
     }
 
+    /// The pseudonym under which the agent is seen, if it is. Others may claim it at any time.
+    fn shown_as(&self) -> Option<PeerId> {
+        if self.sees_pseudonyms { self.shared.lock().pseudonym(&self.agent) } else { None }
+    }
+
     /// On which terms a pipe goes on when so many bytes that came on it are committed.
     fn terms(&self, committed_bytes: u64) -> Terms {
         let watched = !self.standing || *self.watching.borrow() > 0;
@@ -192,8 +197,13 @@ impl Collector {
         self.shared.counters.notifications.add(notice.said.len() as u64);
         self.shared.counters.notifications_lost.add(lost);
         let Notice { monitors, said, .. } = notice;
-        let heard =
-            Heard { peer: self.shown_as.unwrap_or(self.agent), anew: before.is_none(), monitors, said, lost };
+        let heard = Heard {
+            peer: self.shown_as().unwrap_or(self.agent),
+            anew: before.is_none(),
+            monitors,
+            said,
+            lost,
+        };
         // Who no longer listens misses nothing.
         let _ = notices.send(heard).await;
     }
@@ -206,7 +216,7 @@ impl Collector {
         bytes: u64,
         place: Place<'_>,
     ) -> Option<Over> {
-        if let Some(pseudonym) = self.shown_as {
+        if let Some(pseudonym) = self.shown_as() {
             batch.records.iter_mut().for_each(|record| record.peer = pseudonym);
         }
         let (boot, seq, dropped) = (batch.boot, batch.seq, batch.dropped);

@@ -14,8 +14,11 @@ use crate::limits::{OTLP_ANSWER_BYTES_MAX, OTLP_TIMEOUT};
 /// What a collector made of a push (OTLP 1, "OTLP/HTTP Response").
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// It has it.
-    Taken,
+    /// It has it, but for what it says in the answer.
+    Taken {
+        /// The answer.
+        body: Bytes,
+    },
     /// It will never take it.
     Refused {
         /// The status of HTTP.
@@ -52,19 +55,19 @@ async fn send(authority: &str, path: &str, body: Bytes) -> Result<Answer, String
     let exchange = async {
         let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let (head, body) = response.into_parts();
-        Limited::new(body, OTLP_ANSWER_BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
-        Ok::<_, String>(head)
+        let body = Limited::new(body, OTLP_ANSWER_BYTES_MAX).collect().await;
+        Ok::<_, String>((head, body.map_err(|error| error.to_string())?.to_bytes()))
     };
     tokio::pin!(connection);
     tokio::pin!(exchange);
-    let head = tokio::select! {
-        head = &mut exchange => head?,
+    let (head, body) = tokio::select! {
+        answer = &mut exchange => answer?,
         // The connection ends by itself when the answer is read, or breaks before.
         _ = &mut connection => exchange.await?,
     };
     let seconds = head.headers.get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
     Ok(match head.status {
-        status if status.is_success() => Answer::Taken,
+        status if status.is_success() => Answer::Taken { body },
         StatusCode::TOO_MANY_REQUESTS
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE

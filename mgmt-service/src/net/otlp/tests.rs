@@ -7,7 +7,9 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::post;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest,
+};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use overlay::PeerId;
 use tokio::net::TcpListener;
@@ -20,6 +22,8 @@ use crate::web::Pseudonyms;
 #[derive(Default)]
 struct Receiver {
     busy: Mutex<Vec<StatusCode>>,
+    /// Spans that it says it rejects.
+    rejected: AtomicU64,
     traces: Mutex<Vec<ExportTraceServiceRequest>>,
     metrics: Mutex<Vec<ExportMetricsServiceRequest>>,
 }
@@ -29,11 +33,13 @@ async fn receiver(busy: &[StatusCode]) -> (Arc<Receiver>, OtlpUrl) {
     let (traces, metrics) = (receiver.clone(), receiver.clone());
     let take_traces = move |headers: HeaderMap, body: Bytes| async move {
         if let Some(status) = traces.busy.lock().unwrap().pop() {
-            return status;
+            return (status, Vec::new());
         }
         assert_eq!(headers[header::CONTENT_TYPE], "application/x-protobuf");
         traces.traces.lock().unwrap().push(ExportTraceServiceRequest::decode(body).unwrap());
-        StatusCode::OK
+        let rejected_spans = i64::try_from(traces.rejected.load(Ordering::Relaxed)).unwrap();
+        let partial = ExportTracePartialSuccess { rejected_spans, error_message: String::new() };
+        (StatusCode::OK, ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec())
     };
     let take_metrics = move |body: Bytes| async move {
         metrics.metrics.lock().unwrap().push(ExportMetricsServiceRequest::decode(body).unwrap());
@@ -114,6 +120,32 @@ async fn what_a_collector_refuses_for_good_is_dropped_and_counted() {
 }
 
 #[tokio::test]
+async fn spans_that_a_collector_rejects_from_what_it_takes_are_counted_as_dropped() {
+    let (receiver, url) = receiver(&[]).await;
+    receiver.rejected.store(1, Ordering::Relaxed);
+    let push = OtlpPush::start(url, otlp());
+    let feed = push.feeder();
+    (0..3).for_each(|_| feed(&ping(Some(1))));
+    let counters = push.counters();
+    push.shutdown().await;
+    assert_eq!(counters()[..2], [("otlp_spans", 2), ("otlp_dropped", 1)]);
+}
+
+#[tokio::test]
+async fn spans_on_their_way_at_the_end_go_out_again() {
+    let slow = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", slow.local_addr().unwrap()).parse().unwrap();
+    let push = OtlpPush::start(url, otlp());
+    push.feeder()(&ping(Some(1)));
+    let counters = push.counters();
+    // The first connection is never answered, the next one is at once.
+    let _held = slow.accept().await.unwrap();
+    tokio::spawn(async move { axum::serve(slow, Router::new().fallback(|| async {})).await });
+    push.shutdown().await;
+    assert_eq!(counters()[..2], [("otlp_spans", 1), ("otlp_dropped", 0)]);
+}
+
+#[tokio::test]
 async fn without_a_collector_the_queue_stays_bounded_and_the_end_is_quick() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
@@ -123,9 +155,13 @@ async fn without_a_collector_the_queue_stays_bounded_and_the_end_is_quick() {
         feed(&ping(Some(1)));
     }
     assert!(counted(&push, "otlp_dropped") >= 10);
+    // Some spans are on their way when it ends.
+    let _held = timeout(OTLP_FAREWELL_MAX * 10, silent.accept()).await.unwrap().unwrap();
+    let counters = push.counters();
     let begun = Instant::now();
     push.shutdown().await;
     assert!(begun.elapsed() < OTLP_FAREWELL_MAX * 3);
+    assert_eq!(counters()[..2], [("otlp_spans", 0), ("otlp_dropped", OTLP_QUEUE_MAX as u64 + 10)]);
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! The agents that a collection has found, and what it remembers of each.
+//!
+//! In: what each look for agents finds. Out: which of them to follow. Pure. At most `AGENTS_MAX` are known; one that is
+//! gone makes room for one that is there. Of up to `AGENTS_REMEMBERED_MAX` it is known how far they have delivered.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use overlay::PeerId;
+
+use crate::access::unknown_peer;
+use crate::limits::{AGENTS_MAX, AGENTS_REMEMBERED_MAX};
+use crate::net::contested::{claim, contested};
+use crate::net::manager::AgentInfo;
+use crate::subscription::Inbox;
+
+#[derive(Debug, Default)]
+pub(super) struct Agents {
+    /// As last advertised, at most `AGENTS_MAX`.
+    known: HashMap<PeerId, AgentInfo>,
+    /// Pseudonyms that several of them claim.
+    contested: HashSet<PeerId>,
+    /// What each has delivered. Outlives its task, so that one that comes back goes on where it was.
+    pub(super) inboxes: HashMap<PeerId, Inbox>,
+    /// Which have delivered something to this collection.
+    pub(super) delivered: HashSet<PeerId>,
+    /// How many of those are not remembered any more; one that comes back counts again.
+    delivered_forgotten: u64,
+    /// Records that agents had lost before this collection began.
+    pub(super) dropped_before: u64,
+    /// Records that agents had lost which are not remembered any more.
+    dropped_forgotten: u64,
+    /// The boot and the number of what the monitors of each said last.
+    pub(super) heard: HashMap<PeerId, (u64, u64)>,
+    /// Since when there is no pipe to each that had one.
+    pub(super) left_at: HashMap<PeerId, Instant>,
+    /// To which there is one.
+    pub(super) reached: HashSet<PeerId>,
+}
+
+impl Agents {
+    /// Notes what the agents that a look found say of themselves; those that have no room, since all others are there too
+    /// or followed.
+    pub(super) fn remember(
+        &mut self,
+        found: &[AgentInfo],
+        is_followed: impl Fn(&PeerId) -> bool,
+    ) -> HashSet<PeerId> {
+        let there: HashSet<PeerId> = found.iter().map(|agent| agent.peer).collect();
+        let gone = self.known.keys().filter(|peer| !there.contains(peer) && !is_followed(peer));
+        let mut gone: Vec<PeerId> = gone.copied().collect();
+        // The one that was never reached, or is away longest, goes first: it stands last.
+        gone.sort_by_key(|peer| std::cmp::Reverse(self.left_at.get(peer).copied()));
+        let mut beyond = HashSet::new();
+        for agent in found {
+            if self.known.len() >= AGENTS_MAX && !self.known.contains_key(&agent.peer) {
+                let Some(peer) = gone.pop() else {
+                    beyond.insert(agent.peer);
+                    continue;
+                };
+                self.forget(&peer);
+            }
+            self.known.insert(agent.peer, agent.clone());
+        }
+        self.contested = contested(self.known.values());
+        beyond
+    }
+
+    fn forget(&mut self, peer: &PeerId) {
+        self.known.remove(peer);
+        if self.inboxes.len() < AGENTS_REMEMBERED_MAX {
+            return;
+        }
+        let inbox = self.inboxes.remove(peer).unwrap_or_default();
+        self.dropped_forgotten = self.dropped_forgotten.saturating_add(inbox.dropped());
+        self.delivered_forgotten += u64::from(self.delivered.remove(peer));
+        self.heard.remove(peer);
+        self.left_at.remove(peer);
+    }
+
+    /// The pseudonym under which an agent is seen, if it has one.
+    pub(super) fn pseudonym(&self, peer: &PeerId) -> Option<PeerId> {
+        let agent = self.known.get(peer)?;
+        if self.contested.contains(&claim(agent)) { Some(unknown_peer()) } else { agent.pseudonym }
+    }
+
+    /// All that are known.
+    pub(super) fn all_known(&self) -> Vec<AgentInfo> {
+        let seen = |agent: &AgentInfo| AgentInfo { pseudonym: self.pseudonym(&agent.peer), ..agent.clone() };
+        self.known.values().map(seen).collect()
+    }
+
+    /// How many claim the pseudonym of another.
+    pub(super) fn contesting(&self) -> u64 {
+        self.known.values().filter(|agent| self.contested.contains(&claim(agent))).count() as u64
+    }
+
+    /// How many have delivered something.
+    pub(super) fn delivered(&self) -> u64 {
+        self.delivered.len() as u64 + self.delivered_forgotten
+    }
+
+    /// Records that they lost, those before this collection included.
+    pub(super) fn dropped(&self) -> u64 {
+        self.inboxes.values().fold(self.dropped_forgotten, |sum, inbox| sum.saturating_add(inbox.dropped()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agents(count: usize) -> Vec<AgentInfo> {
+        let agent = |_| AgentInfo {
+            peer: PeerId::random(),
+            name: "".into(),
+            application: "".into(),
+            pseudonym: None,
+        };
+        (0..count).map(agent).collect()
+    }
+
+    #[test]
+    fn one_that_is_there_takes_the_place_of_one_that_is_gone() {
+        let (mut known, first) = (Agents::default(), agents(AGENTS_MAX));
+        assert!(known.remember(&first, |_| false).is_empty());
+        let followed = first[7].peer;
+        let second = agents(AGENTS_MAX);
+        let beyond = known.remember(&second, |peer| *peer == followed);
+        // Whoever is followed keeps its place.
+        assert_eq!((beyond.len(), known.all_known().len()), (1, AGENTS_MAX));
+        assert!(known.known.contains_key(&followed));
+        // Who was in the look keeps its place too.
+        let both = [second.clone(), agents(1)].concat();
+        assert_eq!(known.remember(&both, |peer| *peer == followed).len(), 2);
+    }
+
+    #[test]
+    fn losses_of_who_is_forgotten_stay_in_the_sum() {
+        let mut known = Agents::default();
+        for _ in 0..=AGENTS_REMEMBERED_MAX / AGENTS_MAX {
+            for agent in &agents(AGENTS_MAX) {
+                known.inboxes.insert(agent.peer, Inbox::kept(1, 1, 1, 0));
+                known.delivered.insert(agent.peer);
+                known.remember(std::slice::from_ref(agent), |_| false);
+            }
+        }
+        let all = (AGENTS_REMEMBERED_MAX + AGENTS_MAX) as u64;
+        assert_eq!((known.dropped(), known.delivered()), (all, all));
+        assert!(known.inboxes.len() <= AGENTS_REMEMBERED_MAX + 1);
+    }
+}
