@@ -192,7 +192,8 @@ impl Scene {
     /// Ends the manager politely; whether records are still missing.
     pub(crate) fn end_manager_and_look(&mut self, measured: u64) -> bool {
         if let Some(manager) = self.manager.take() {
-            manager.signal(Signal::Interrupt);
+            // It may not have begun to listen to signals yet, and who started this may have it ignore Ctrl-C until then.
+            manager.signal(Signal::Terminate);
             let exit = manager.finish();
             println!("{}{}", exit.stdout.concat(), exit.stderr);
         }
