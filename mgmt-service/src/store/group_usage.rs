@@ -43,7 +43,7 @@ pub struct GroupSample {
 pub const COUNTS: usize = 12;
 
 impl GroupUsage {
-    /// The counters, as a membership's object, the store and the report name them.
+    /// The counters, as the object of a membership and the store name them; the report has names of its own.
     pub const NAMES: [&'static str; COUNTS] = [
         "messages_out",
         "messages_in",
