@@ -310,10 +310,6 @@ pub const SUBSCRIBE_RETRY_MAX: Duration = Duration::from_secs(1);
 /// How long an agent that can't be reached is tried again before it is left to the next look for agents.
 pub const AGENT_GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 
-/// How long a pipe that is being opened when a collection stops is still waited for. Then the agent keeps its records for
-/// a while, and they are counted there.
-pub const OPEN_AT_STOP_MAX: Duration = Duration::from_secs(1);
-
 /// How long the agents may take to flush at the end of a collection; those that did not are counted in `unflushed`.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -10,7 +10,7 @@ mod sink;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use overlay::PeerId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,7 +32,7 @@ pub use sink::{RecordSink, Resume};
 #[derive(Debug)]
 pub struct Collection {
     shared: Arc<Shared>,
-    ending: watch::Sender<Ending>,
+    ending: watch::Sender<Option<Ending>>,
     watching: Arc<watch::Sender<usize>>,
     standing: bool,
     running: JoinHandle<()>,
@@ -86,14 +86,13 @@ pub struct Heard {
     pub lost: u64,
 }
 
-/// How far a collection's wish to end has come.
+/// How a collection is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    No,
-    /// Agents flush, and keep nothing from then on.
-    Stop,
-    /// Agents flush, and keep what they measure from then on.
-    Leave,
+struct Ending {
+    /// Agents flush, and keep what they measure from then on; otherwise they keep nothing.
+    leaves: bool,
+    /// How long they may take.
+    within: Duration,
 }
 
 /// What a collection has brought.
@@ -134,7 +133,7 @@ impl Collection {
         sink: Box<dyn RecordSink>,
         Wish { standing, notices }: Wish,
     ) -> Self {
-        let (ending, asked) = watch::channel(Ending::No);
+        let (ending, asked) = watch::channel(None);
         let (watching, watched) = watch::channel(0);
         let (sink, resumed, failure) = SinkHandle::start(sink);
         let shared = Arc::new(Shared::default());
@@ -209,7 +208,15 @@ impl Collection {
     /// # Cancel safety
     /// Dropping the future ends the collection at once.
     pub async fn stop(self) -> CollectionEnd {
-        self.end(Ending::Stop).await
+        self.stop_within(FLUSH_TIMEOUT).await
+    }
+
+    /// As [`Self::stop`], where agents have another time than `FLUSH_TIMEOUT`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the collection at once.
+    pub async fn stop_within(self, within: Duration) -> CollectionEnd {
+        self.end(Ending { leaves: false, within }).await
     }
 
     /// As [`Self::stop`], but a standing collection stays subscribed: what agents measure from now on they keep on their
@@ -218,12 +225,21 @@ impl Collection {
     /// # Cancel safety
     /// Dropping the future ends the collection at once.
     pub async fn leave(self) -> CollectionEnd {
-        self.end(Ending::Leave).await
+        self.leave_within(FLUSH_TIMEOUT).await
+    }
+
+    /// As [`Self::leave`], where agents have another time than `FLUSH_TIMEOUT`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the collection at once.
+    pub async fn leave_within(self, within: Duration) -> CollectionEnd {
+        let leaves = self.standing;
+        self.end(Ending { leaves, within }).await
     }
 
     async fn end(mut self, ending: Ending) -> CollectionEnd {
         // Nobody listens when the task has ended already, which is what is wanted.
-        let _ = self.ending.send(if self.standing { ending } else { Ending::Stop });
+        let _ = self.ending.send(Some(ending));
         if let Err(error) = (&mut self.running).await
             && error.is_panic()
         {
@@ -251,7 +267,7 @@ struct Lookout {
     manager: Manager,
     pattern: ObjectNamePattern,
     sink: SinkHandle,
-    ending: watch::Receiver<Ending>,
+    ending: watch::Receiver<Option<Ending>>,
     watching: watch::Receiver<usize>,
     shared: Arc<Shared>,
     following: JoinSet<PeerId>,
@@ -298,14 +314,14 @@ impl Lookout {
             self.shared.counters.agents.set(self.following.len() as u64);
         }
         // Each task flushes on its own; what is not done in time is cut off.
-        let ended =
-            timeout(FLUSH_TIMEOUT, async { while self.following.join_next().await.is_some() {} }).await;
+        let (within, leaves) =
+            self.ending.borrow().map_or((FLUSH_TIMEOUT, true), |end| (end.within, end.leaves));
+        let ended = timeout(within, async { while self.following.join_next().await.is_some() {} }).await;
         if ended.is_err() {
             self.shared.counters.unflushed.add(self.following.len() as u64);
             self.following.shutdown().await;
         }
-        let is_end = *self.ending.borrow() == Ending::Stop;
-        self.sink.close(is_end).await;
+        self.sink.close(!leaves).await;
     }
 
     /// Goes on where an earlier run was; the number of the subscription.
@@ -335,6 +351,7 @@ impl Lookout {
     fn follow(&mut self, agent: PeerId, subscription: u64) -> task::Id {
         let collector = Collector {
             group: self.manager.group().clone(),
+            patience: self.manager.patience(),
             agent,
             sees_pseudonyms: self.manager.sees_pseudonyms(),
             subscription,

@@ -37,6 +37,8 @@ pub struct AgentInfo {
 pub struct Manager {
     peer: Peer,
     group: PeerGroup,
+    /// How long it waits for one answer.
+    patience: Duration,
 }
 
 impl Manager {
@@ -49,7 +51,14 @@ impl Manager {
     /// A manager that speaks as `peer` to the agents of a management group, of which it is a member.
     #[must_use]
     pub fn in_group(peer: &Peer, group: PeerGroup) -> Self {
-        Self { peer: peer.clone(), group }
+        Self { peer: peer.clone(), group, patience: GET_TIMEOUT }
+    }
+
+    /// One that waits so long for each answer, reaching the peer included, instead of `GET_TIMEOUT`: for peers that are far
+    /// away, or on machines that stand still at times. All pages of an answer may take as long too, or `GET_ALL_TIMEOUT`.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The agents that are advertised now, each once, at most `AGENTS_MAX`; takes at most `deadline`.
@@ -83,7 +92,7 @@ impl Manager {
     }
 
     /// The objects at `peer` whose names match, with the named attributes (all when none is named); asks page by page,
-    /// each within `GET_TIMEOUT`, all within `GET_ALL_TIMEOUT`.
+    /// each within `GET_TIMEOUT`, all within `GET_ALL_TIMEOUT`, unless it is [`patient`](Self::patient).
     ///
     /// # Errors
     /// [`GetError`]; also when the agent answers what was not asked, or more than a manager takes.
@@ -97,7 +106,8 @@ impl Manager {
         attributes: &[String],
     ) -> Result<Vec<BeanSnapshot>, GetError> {
         let asking = self.ask_all(peer, pattern, attributes);
-        timeout(GET_ALL_TIMEOUT, asking).await.map_err(|_| GetError::TimedOut { after: GET_ALL_TIMEOUT })?
+        let after = self.patience.max(GET_ALL_TIMEOUT);
+        timeout(after, asking).await.map_err(|_| GetError::TimedOut { after })?
     }
 
     async fn ask_all(
@@ -114,7 +124,7 @@ impl Manager {
                 after: pages.after(),
                 limit: GET_PAGE_BEANS_MAX as u32,
             };
-            let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, GET_TIMEOUT).await?;
+            let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, self.patience).await?;
             if !pages.take(pattern, &answer)? {
                 return Ok(pages.into_beans());
             }
@@ -180,7 +190,7 @@ impl Manager {
 
     async fn manage(&self, peer: PeerId, request: &ManageRequest) -> Result<ManageAnswer, ManageError> {
         let group = self.group.id();
-        let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, GET_TIMEOUT).await?;
+        let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, self.patience).await?;
         match ManageAnswer::decode(&answer)? {
             ManageAnswer::Failed { code, reason } => Err(ManageError::Failed { code, reason }),
             answer => Ok(answer),
@@ -243,6 +253,10 @@ impl Manager {
 
     pub(super) fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 }
 

@@ -110,12 +110,20 @@ impl OtlpPush {
     ///
     /// # Cancel safety
     /// Dropped before its end, it ends the push at once.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(self) {
+        self.shutdown_within(OTLP_FAREWELL_MAX).await;
+    }
+
+    /// As [`Self::shutdown`], within another time than `OTLP_FAREWELL_MAX`.
+    ///
+    /// # Cancel safety
+    /// As there.
+    pub async fn shutdown_within(mut self, within: Duration) {
         if let Some(stop) = self.stop.take() {
             // The task may have ended already, which is what is wanted.
             let _ = stop.send(());
         }
-        if timeout(OTLP_FAREWELL_MAX, &mut self.task).await.is_err() {
+        if timeout(within, &mut self.task).await.is_err() {
             // What is left is counted once the task has ended.
             self.task.abort();
             let _ = (&mut self.task).await;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use overlay::{BidiPipe, GroupId, Keypair, Peer, QueryError};
 use tokio::time::timeout;
 
-use self::world::{Collected, Measured, PATIENCE, World, agents_found, until};
+use self::world::{Collected, Measured, PATIENCE, World, agents_found, manager_at, until};
 use super::*;
 use crate::ManagePolicy;
 use crate::arm::ArmRecord;
@@ -160,12 +160,12 @@ async fn only_records_that_match_are_sent() {
     let collection = manager.collect(pattern("*:corr=0000000200000000,*"), sink.clone());
     anne.subscribed(1).await;
     anne.measure(0..3);
-    assert_eq!(collection.stop().await.summary.records, 0);
+    assert_eq!(collection.stop_within(PATIENCE).await.summary.records, 0);
     anne.subscribed(0).await;
     let collection = manager.collect(pattern(&format!("*:dest={},*", anne.peer.id())), sink);
     anne.subscribed(1).await;
     anne.measure(3..6);
-    assert_eq!(collection.stop().await.summary.records, 3);
+    assert_eq!(collection.stop_within(PATIENCE).await.summary.records, 3);
     assert_eq!(seen.lock().unwrap().len(), 3);
 }
 
@@ -181,7 +181,7 @@ async fn a_sink_that_fails_is_told_and_nothing_is_acknowledged() {
     let failure = timeout(PATIENCE, collection.failed()).await.unwrap();
     assert_eq!(failure.to_string(), "disk full");
     assert_eq!(collection.summary().records, 0);
-    let end = timeout(PATIENCE, collection.stop()).await.unwrap();
+    let end = collection.stop_within(PATIENCE).await;
     assert_eq!(end.summary.records, 0);
 }
 
@@ -190,7 +190,7 @@ async fn objects_are_read_by_pattern_from_afar() {
     let world = World::new().await;
     let anne = world.agent("anne", &key()).await;
     let (_peer, manager) = world.manager().await;
-    assert_eq!(agents_found(&manager, 1).await, [anne.peer.id()]);
+    assert_eq!(agents_found(&manager, 1).await[0].peer, anne.peer.id());
     let many = 1_500;
     anne.measure(0..many);
     // The last one is an object: none makes room for another while they are read.
@@ -237,7 +237,7 @@ async fn nobody_can_ask_a_peer_whose_management_is_off() {
     manager_peer.dial(peer.id(), peer.addresses(), PATIENCE).await.unwrap();
     let answer = manager.get(peer.id(), &pattern("*:*"), &[]).await;
     assert!(matches!(answer, Err(GetError::Query(QueryError::NoHandler))), "{answer:?}");
-    assert_eq!(manager.agents(Duration::from_secs(1)).await, []);
+    assert_eq!(manager.agents(PATIENCE).await, []);
     let pipe = pipe_id(&peer.net_group().id(), &peer.id());
     assert!(manager_peer.net_group().connect(peer.id(), pipe).await.is_err());
     assert!(beans.is_empty());
@@ -253,22 +253,13 @@ async fn a_peer_that_sends_garbage_is_counted_and_the_agent_goes_on() {
     let group = hostile.net_group();
     let pipe = pipe_id(&group.id(), &anne.peer.id());
 
-    let mut garbage = group.connect(anne.peer.id(), pipe).await.unwrap();
-    garbage.send(vec![0xff; 2_000]).await.unwrap();
+    let first = Some(vec![0xff; 2_000].into());
+    let mut garbage = group.connect_with(anne.peer.id(), pipe, first, PATIENCE).await.unwrap();
     assert!(matches!(timeout(PATIENCE, garbage.recv()).await.unwrap(), Ok(None) | Err(_)));
     assert_eq!(counter(&manager, &anne, "subscribing_failed").await, 1);
 
     // It subscribes, then acknowledges what was never sent.
-    let subscribe = FromManager::Subscribe {
-        subscription: 1,
-        pattern: pattern("*:*"),
-        resume_from: (9, u64::MAX),
-        missed: Duration::ZERO,
-        standing: false,
-        terms: Terms::default(),
-    };
-    let mut lying = group.connect(anne.peer.id(), pipe).await.unwrap();
-    lying.send(subscribe.encode().unwrap()).await.unwrap();
+    let mut lying = subscribed_after(&hostile, &anne, 1, (9, u64::MAX)).await;
     lying.send(FromManager::Ack { seq: 99, terms: Terms::default() }.encode().unwrap()).await.unwrap();
     assert!(matches!(timeout(PATIENCE, lying.recv()).await.unwrap(), Ok(None) | Err(_)));
     assert_eq!(counter(&manager, &anne, "pipes_broken").await, 1);
@@ -281,13 +272,23 @@ async fn a_peer_that_sends_garbage_is_counted_and_the_agent_goes_on() {
 
 /// A pipe on which `manager` has asked for everything.
 async fn subscribed(manager: &Peer, agent: &Measured, subscription: u64) -> BidiPipe {
+    subscribed_after(manager, agent, subscription, (0, 0)).await
+}
+
+/// As [`subscribed`], by a manager that has committed so much.
+async fn subscribed_after(
+    manager: &Peer,
+    agent: &Measured,
+    subscription: u64,
+    resume_from: (u64, u64),
+) -> BidiPipe {
     manager.dial(agent.peer.id(), agent.peer.addresses(), PATIENCE).await.unwrap();
     let group = manager.net_group();
     let pipe = pipe_id(&group.id(), &agent.peer.id());
     let subscribe = FromManager::Subscribe {
         subscription,
         pattern: pattern("*:*"),
-        resume_from: (0, 0),
+        resume_from,
         missed: Duration::ZERO,
         standing: false,
         terms: Terms::default(),
@@ -312,7 +313,7 @@ async fn subscriptions_are_bounded_and_one_too_many_is_told_so() {
     let answer = timeout(PATIENCE, refused.recv()).await.unwrap().unwrap().unwrap();
     let said = FromAgent::decode(anne.peer.id(), &mut DictionaryReader::default(), &answer);
     assert_eq!(said, Ok(FromAgent::Full));
-    assert_eq!(counter(&Manager::new(&last), &anne, "subscriptions_refused").await, 1);
+    assert_eq!(counter(&manager_at(&last), &anne, "subscriptions_refused").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

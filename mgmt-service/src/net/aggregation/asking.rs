@@ -1,6 +1,6 @@
 //! A manager asks the aggregators of its group for the figures of all peers.
 //!
-//! In: a manager in a closed group. Out: [`Totals`]. Asks each aggregator, each within `GET_TIMEOUT`; one that reports to
+//! In: a manager in a closed group. Out: [`Totals`]. Asks each aggregator, each as long as it waits for answers; one that reports to
 //! another has nothing to say but that.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::SERVICE;
 use super::checking::{Checker, Root};
 use crate::aggregate::{Checks, TREE_HANDLER, Totals, TotalsAnswer, TreeAnswer, TreeQuestion};
 use crate::error::GetError;
-use crate::limits::{AGGREGATORS_MAX, CHECKS_MAX, GET_TIMEOUT, LEDGER_INTERVALS_KEPT, TOTALS_KEPT};
+use crate::limits::{AGGREGATORS_MAX, CHECKS_MAX, LEDGER_INTERVALS_KEPT, TOTALS_KEPT};
 use crate::net::Manager;
 
 impl Manager {
@@ -88,7 +88,8 @@ impl Manager {
         let group = self.group().id();
         loop {
             let question = TreeQuestion::Totals { after }.encode()?;
-            let answer = self.peer().query(aggregator, &group, TREE_HANDLER, question, GET_TIMEOUT).await?;
+            let answer =
+                self.peer().query(aggregator, &group, TREE_HANDLER, question, self.patience()).await?;
             let role = self.group().role_of(&aggregator).map(crate::access::ManagementRole::from_overlay);
             let TreeAnswer::Totals(page) = TreeAnswer::decode(&answer)? else {
                 return Err(overlay::wire::WireError::Malformed.into());

@@ -13,7 +13,7 @@ use super::sink::{Place, SinkHandle};
 use super::{Ending, Heard, Shared};
 use crate::jmx::ObjectNamePattern;
 use crate::limits::{
-    AGENT_GIVEN_UP_AFTER, CREDIT_BYTES, GET_TIMEOUT, OPEN_AT_STOP_MAX, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
+    AGENT_GIVEN_UP_AFTER, CREDIT_BYTES, FLUSH_TIMEOUT, PUSH_SEND_TIMEOUT, SUBSCRIBE_RETRY_MAX,
 };
 use crate::protocol::{DictionaryReader, FromAgent, FromManager, Notice, RecordBatch, Terms, pipe_id};
 use crate::subscription::Verdict;
@@ -21,13 +21,15 @@ use crate::subscription::Verdict;
 /// What follows one agent.
 pub(super) struct Collector {
     pub(super) group: PeerGroup,
+    /// How long the agent may take to accept a pipe.
+    pub(super) patience: Duration,
     pub(super) agent: PeerId,
     /// Whether the agent is seen by its pseudonym, as the others are: records have no id then.
     pub(super) sees_pseudonyms: bool,
     pub(super) subscription: u64,
     pub(super) pattern: ObjectNamePattern,
     pub(super) sink: SinkHandle,
-    pub(super) ending: watch::Receiver<Ending>,
+    pub(super) ending: watch::Receiver<Option<Ending>>,
     /// How many watch; those who don't collect for later always do.
     pub(super) watching: watch::Receiver<usize>,
     pub(super) shared: Arc<Shared>,
@@ -66,7 +68,7 @@ impl Collector {
         let (mut retry, mut unreachable_since) = (SUBSCRIBE_RETRY_MAX / 5, Instant::now());
         loop {
             let opened = self.open_or_stop(&mut ending).await;
-            if opened.is_none() && *ending.borrow() != Ending::No {
+            if opened.is_none() && ending.borrow().is_some() {
                 return;
             }
             if let Some(pipe) = opened {
@@ -95,12 +97,15 @@ impl Collector {
 
     /// A pipe to the agent. When the collection stops meanwhile, the agent may count on the subscription already, so the
     /// open is given a little longer, for the flush that follows.
-    async fn open_or_stop(&self, ending: &mut watch::Receiver<Ending>) -> Option<BidiPipe> {
+    async fn open_or_stop(&self, ending: &mut watch::Receiver<Option<Ending>>) -> Option<BidiPipe> {
         let opening = self.open();
         tokio::pin!(opening);
         tokio::select! {
             opened = &mut opening => opened,
-            () = asked_to_end(ending) => tokio::time::timeout(OPEN_AT_STOP_MAX, opening).await.ok().flatten(),
+            () = asked_to_end(ending) => {
+                let part = part_of_end(ending);
+                tokio::time::timeout(part, opening).await.ok().flatten()
+            }
         }
     }
 
@@ -118,7 +123,7 @@ impl Collector {
             FromManager::Subscribe { subscription, pattern, resume_from, missed, standing, terms };
         let first = subscribe.encode().ok()?;
         let pipe = pipe_id(&self.group.id(), &self.agent);
-        match self.group.connect_with(self.agent, pipe, Some(first), GET_TIMEOUT).await {
+        match self.group.connect_with(self.agent, pipe, Some(first), self.patience).await {
             Ok(pipe) => Some(pipe),
             Err(error) => {
                 tracing::debug!(peer = %self.agent, reason = %error, "agent not reached");
@@ -140,10 +145,10 @@ impl Collector {
     }
 
     /// Commits what comes until the pipe is over.
-    async fn receive(&self, pipe: BidiPipe, ending: &mut watch::Receiver<Ending>) -> Over {
+    async fn receive(&self, pipe: BidiPipe, ending: &mut watch::Receiver<Option<Ending>>) -> Over {
         let dictionary = DictionaryReader::default();
         let mut line = Line { pipe, dictionary, acknowledged: 0, committed_bytes: 0 };
-        let (mut flushing, mut watching) = (*ending.borrow() != Ending::No, self.watching.clone());
+        let (mut flushing, mut watching) = (ending.borrow().is_some(), self.watching.clone());
         if flushing && self.say(&mut line.pipe, &FromManager::Flush).await.is_none() {
             return Over::Broken;
         }
@@ -170,8 +175,8 @@ impl Collector {
                     }
                 }
                 Ok(FromAgent::Flushed { .. }) if flushing => {
-                    let unsubscribes = *ending.borrow() == Ending::Stop;
-                    self.part(&mut line.pipe, unsubscribes).await;
+                    let unsubscribes = ending.borrow().is_some_and(|end| !end.leaves);
+                    self.part(&mut line.pipe, unsubscribes, part_of_end(ending)).await;
                     return Over::Flushed;
                 }
                 Ok(FromAgent::Flushed { .. }) => {}
@@ -251,14 +256,14 @@ impl Collector {
     }
 
     /// Closes the pipe, so that what was said last arrives; with the subscription, if the agent shall keep nothing for it.
-    async fn part(&self, pipe: &mut BidiPipe, unsubscribes: bool) {
+    async fn part(&self, pipe: &mut BidiPipe, unsubscribes: bool, within: Duration) {
         if !unsubscribes || self.say(pipe, &FromManager::Unsubscribe).await.is_some() {
-            // The agent closes its side when it has read this; a second is plenty.
+            // The agent closes its side when it has read this.
             let closing = async {
                 pipe.close().await.ok()?;
                 pipe.recv().await.ok()
             };
-            let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
+            let _ = tokio::time::timeout(within, closing).await;
         }
     }
 
@@ -268,12 +273,18 @@ impl Collector {
     }
 }
 
+/// How long a pipe that is being opened when the collection ends is still waited for, or one that closes: half of the time
+/// that all of the end has. If it does not open, the agent keeps its records for a while, and they are counted there.
+fn part_of_end(ending: &watch::Receiver<Option<Ending>>) -> Duration {
+    ending.borrow().map_or(FLUSH_TIMEOUT, |end| end.within) / 2
+}
+
 /// Waits until the collection is asked to end. One that is dropped says no farewell: its tasks are ended, and agents keep
 /// what they have for the next one.
 ///
 /// # Cancel safety
 /// Safe.
-pub(super) async fn asked_to_end(ending: &mut watch::Receiver<Ending>) {
+pub(super) async fn asked_to_end(ending: &mut watch::Receiver<Option<Ending>>) {
     changed(ending).await;
 }
 

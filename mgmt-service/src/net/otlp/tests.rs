@@ -77,7 +77,7 @@ async fn an_independent_receiver_decodes_spans_and_metrics_after_a_busy_spell() 
     let feed = push.feeder();
     let (answered, lost) = (ping(Some(1500)), ping(None));
     [&answered, &lost].into_iter().for_each(&feed);
-    timeout(Duration::from_secs(30), async {
+    timeout(PATIENCE, async {
         while receiver.metrics.lock().unwrap().is_empty() || counted(&push, "otlp_spans") < 2 {
             tokio::task::yield_now().await;
             sleep(Duration::from_millis(5)).await;
@@ -85,7 +85,9 @@ async fn an_independent_receiver_decodes_spans_and_metrics_after_a_busy_spell() 
     })
     .await
     .unwrap();
-    assert_eq!((counted(&push, "otlp_dropped"), counted(&push, "otlp_failed_tries")), (0, 1));
+    // Another one fails when the machine stands still.
+    assert_eq!(counted(&push, "otlp_dropped"), 0);
+    assert!(counted(&push, "otlp_failed_tries") >= 1);
     push.shutdown().await;
 
     let traces = receiver.traces.lock().unwrap();
@@ -114,7 +116,7 @@ async fn what_a_collector_refuses_for_good_is_dropped_and_counted() {
     let push = OtlpPush::start(url, otlp());
     push.feeder()(&ping(Some(1)));
     let counters = push.counters();
-    push.shutdown().await;
+    push.shutdown_within(PATIENCE).await;
     let dropped = counters().into_iter().find(|(name, _)| *name == "otlp_dropped").unwrap().1;
     assert_eq!((dropped, receiver.traces.lock().unwrap().len()), (1, 0));
 }
@@ -127,7 +129,7 @@ async fn spans_that_a_collector_rejects_from_what_it_takes_are_counted_as_droppe
     let feed = push.feeder();
     (0..3).for_each(|_| feed(&ping(Some(1))));
     let counters = push.counters();
-    push.shutdown().await;
+    push.shutdown_within(PATIENCE).await;
     assert_eq!(counters()[..2], [("otlp_spans", 2), ("otlp_dropped", 1)]);
 }
 
@@ -141,12 +143,12 @@ async fn spans_on_their_way_at_the_end_go_out_again() {
     // The first connection is never answered, the next one is at once.
     let _held = slow.accept().await.unwrap();
     tokio::spawn(async move { axum::serve(slow, Router::new().fallback(|| async {})).await });
-    push.shutdown().await;
+    push.shutdown_within(PATIENCE).await;
     assert_eq!(counters()[..2], [("otlp_spans", 1), ("otlp_dropped", 0)]);
 }
 
-#[tokio::test]
-async fn without_a_collector_the_queue_stays_bounded_and_the_end_is_quick() {
+/// Ends a push whose collector says nothing; how long that takes.
+async fn end_without_a_collector() -> Duration {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
     let push = OtlpPush::start(url, otlp());
@@ -156,13 +158,27 @@ async fn without_a_collector_the_queue_stays_bounded_and_the_end_is_quick() {
     }
     assert!(counted(&push, "otlp_dropped") >= 10);
     // Some spans are on their way when it ends.
-    let _held = timeout(OTLP_FAREWELL_MAX * 10, silent.accept()).await.unwrap().unwrap();
+    let _held = timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
     let counters = push.counters();
     let begun = Instant::now();
     push.shutdown().await;
-    assert!(begun.elapsed() < OTLP_FAREWELL_MAX * 3);
     assert_eq!(counters()[..2], [("otlp_spans", 0), ("otlp_dropped", OTLP_QUEUE_MAX as u64 + 10)]);
+    begun.elapsed()
 }
+
+#[tokio::test]
+async fn without_a_collector_the_queue_stays_bounded_and_the_end_is_quick() {
+    // Unless the machine stands still just then.
+    for _ in 0..5 {
+        if end_without_a_collector().await < OTLP_FAREWELL_MAX * 3 {
+            return;
+        }
+    }
+    panic!("the end is not quick");
+}
+
+/// Far more than all of it takes, and less than a push is tried.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn only_plain_http_without_a_user_is_a_place_to_push_to() {

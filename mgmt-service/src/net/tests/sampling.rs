@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use overlay::Keypair;
 
-use super::world::{Measured, World, until};
+use super::world::{Measured, PATIENCE, World, until};
 use crate::arm::{ArmRecord, Outcome, Path, Status};
 use crate::jmx::{AttributeValue, ObjectNamePattern, SetOptions};
 use crate::latency::LatencyMatrix;
@@ -60,7 +60,7 @@ async fn above_the_rate_figures_are_those_of_all_and_every_failure_travels() {
         }
     };
     until(|| counted("records_batched") + counted("records_folded") == answered + failed).await;
-    let summary = collection.stop().await.summary;
+    let summary = collection.stop_within(PATIENCE).await.summary;
     let records = std::mem::take(&mut *records.lock().unwrap());
     assert_eq!((summary.records, summary.dropped, summary.unflushed), (records.len() as u64, 0, 0));
     assert!((200..2_500).contains(&(records.len() - failed as usize)), "{}", records.len());
@@ -94,7 +94,7 @@ async fn at_an_ordinary_rate_and_without_a_bound_all_travel_and_stand_for_themse
         anne.subscribed(1).await;
         anne.answer(count);
         anne.all_batched(count).await;
-        let summary = collection.stop().await.summary;
+        let summary = collection.stop_within(PATIENCE).await.summary;
         assert_eq!((summary.records, summary.folded), (count, 0));
         assert!(weights.lock().unwrap().iter().all(|weight| *weight == 1));
     }

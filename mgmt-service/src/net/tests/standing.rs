@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use overlay::{Keypair, PeerId};
 
-use super::world::{Measured, World, until};
+use super::world::{Measured, PATIENCE, World, manager_at, until};
 use crate::arm::ArmRecord;
 use crate::jmx::ObjectNamePattern;
 use crate::limits::{BATCH_RECORDS_MAX, BATCHES_IN_FLIGHT_MAX};
@@ -99,10 +99,13 @@ impl Disk {
 
 pub(super) const FULL: u64 = BATCH_RECORDS_MAX as u64;
 
+/// Ends an agent without a farewell; nothing of it touches its disk any more.
 async fn killed(agent: Measured) {
-    let peer = agent.peer.clone();
+    let (peer, application) = (agent.peer.clone(), agent.application.clone());
     drop(agent);
     peer.shutdown().await;
+    // Its tasks have ended when they have dropped what they consume.
+    until(|| application.counters().contains(&("consumers", 0))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +115,7 @@ async fn nothing_is_lost_or_doubled_when_manager_and_agent_are_killed() {
     let spools = || Some(root.path().to_owned());
     let anne = world.agent_at("anne", &anne_key, spools()).await;
     let manager = world.peer(&manager_key).await;
-    let collection = disk.collect(&Manager::new(&manager));
+    let collection = disk.collect(&manager_at(&manager));
     anne.subscribed(1).await;
     anne.measure(0..FULL + 5);
     // A full batch comes at once, the rest would take a minute.
@@ -129,9 +132,9 @@ async fn nothing_is_lost_or_doubled_when_manager_and_agent_are_killed() {
     anne.subscribed(1).await;
     anne.measure(many..many + 3);
     let manager = world.peer(&manager_key).await;
-    let collection = disk.collect(&Manager::new(&manager));
+    let collection = disk.collect(&manager_at(&manager));
     disk.has((many - many % FULL) as usize).await;
-    let end = collection.stop().await;
+    let end = collection.stop_within(PATIENCE).await;
     assert_eq!(disk.numbers(), (0..many + 3).collect::<Vec<_>>());
     assert_eq!((end.summary.dropped, end.summary.unflushed), (0, 0));
     // The end was polite: nothing is kept any more.
@@ -153,7 +156,7 @@ async fn while_the_managers_disk_is_full_agents_spool_and_nothing_is_lost() {
     assert!(disk.numbers().is_empty());
     disk.fill(false);
     disk.has(many as usize).await;
-    let end = collection.stop().await;
+    let end = collection.stop_within(PATIENCE).await;
     assert_eq!(disk.numbers(), (0..many).collect::<Vec<_>>());
     assert_eq!(end.summary.dropped, 0);
 }
@@ -166,7 +169,7 @@ async fn an_agent_that_ends_politely_keeps_the_rest_for_a_manager_that_is_away()
     let anne = world.agent_at("anne", &anne_key, spools()).await;
     let manager = world.peer(&manager_key).await;
     drop({
-        let collection = disk.collect(&Manager::new(&manager));
+        let collection = disk.collect(&manager_at(&manager));
         anne.subscribed(1).await;
         collection
     });
@@ -177,9 +180,9 @@ async fn an_agent_that_ends_politely_keeps_the_rest_for_a_manager_that_is_away()
     peer.shutdown().await;
     let anne = world.agent_at("anne", &anne_key, spools()).await;
     let manager = world.peer(&manager_key).await;
-    let collection = disk.collect(&Manager::new(&manager));
+    let collection = disk.collect(&manager_at(&manager));
     disk.has(7).await;
-    collection.stop().await;
+    collection.stop_within(PATIENCE).await;
     assert_eq!(disk.numbers(), (0..7).collect::<Vec<_>>());
     anne.subscribed(0).await;
 }
@@ -200,7 +203,7 @@ async fn one_that_leaves_finds_what_was_measured_meanwhile_and_one_that_stops_do
         anne.subscribed(1).await;
         measure(3);
         // Both flush, which a minute would not have been over for.
-        collection.leave().await;
+        collection.leave_within(PATIENCE).await;
         assert_eq!(disk.numbers().len(), 6 * round - 3);
         assert!(!disk.0.lock().unwrap().ended);
         measure(3);
@@ -208,7 +211,7 @@ async fn one_that_leaves_finds_what_was_measured_meanwhile_and_one_that_stops_do
     }
     let collection = disk.collect(&manager);
     until(|| collection.counters().contains(&("agents", 1))).await;
-    collection.stop().await;
+    collection.stop_within(PATIENCE).await;
     assert_eq!(disk.numbers(), (0..12).collect::<Vec<_>>());
     assert!(disk.0.lock().unwrap().ended);
     anne.subscribed(0).await;

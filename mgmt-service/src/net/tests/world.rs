@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use overlay::protocol::discovery::{self, DiscoveryRequest, FindAnswer, PublishAnswer};
 use overlay::protocol::rendezvous::{self, LeaseGrant, RendezvousRequest};
-use overlay::{AdvertisementCache, CacheLimits, Keypair, Multiaddr, Peer, PeerId, SignedAdvertisement};
+use overlay::{AdvertisementCache, CacheLimits, Keypair, Multiaddr, Peer, SignedAdvertisement};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -14,10 +14,11 @@ use tokio::time::timeout;
 use crate::ManagePolicy;
 use crate::arm::{Application, ArmRecord, Transaction, TransactionDefinition};
 use crate::jmx::{AttributeValue, BeanServer, ObjectNamePattern};
-use crate::net::{Collection, ManagementAgent, Manager, RecordSink};
+use crate::net::{AgentInfo, Collection, ManagementAgent, Manager, RecordSink};
 
-/// How long a test waits for what must come.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for what must come, on a machine that may stand still in between. Shorter than
+/// `STANDING_BATCH_AGE_MAX` and `SUBSCRIPTION_KEPT`, so that what comes did not wait for these.
+pub(super) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// The smallest thing that lets peers find each other: it grants every lease and keeps every advertisement.
 pub(super) struct World {
@@ -81,9 +82,14 @@ impl World {
 
     pub(super) async fn manager(&self) -> (Peer, Manager) {
         let peer = self.peer(&Keypair::generate_ed25519()).await;
-        let manager = Manager::new(&peer);
+        let manager = manager_at(&peer);
         (peer, manager)
     }
+}
+
+/// A manager that does not mind when the machine stands still.
+pub(super) fn manager_at(peer: &Peer) -> Manager {
+    Manager::new(peer).patient(PATIENCE)
 }
 
 impl Drop for World {
@@ -171,7 +177,7 @@ impl Collected {
 
     /// Stops, and says what came that nobody had asked for yet.
     pub(super) async fn stop(mut self) -> (super::super::CollectionSummary, Vec<ArmRecord>) {
-        let end = self.collection.stop().await;
+        let end = self.collection.stop_within(PATIENCE).await;
         assert!(end.failure.is_none(), "{:?}", end.failure);
         let mut rest = Vec::new();
         while let Ok(record) = self.records.try_recv() {
@@ -196,12 +202,12 @@ pub(super) fn loopback() -> Multiaddr {
 }
 
 /// The agents that `manager` finds, once there are as many.
-pub(super) async fn agents_found(manager: &Manager, count: usize) -> Vec<PeerId> {
+pub(super) async fn agents_found(manager: &Manager, count: usize) -> Vec<AgentInfo> {
     let looking = async {
         loop {
-            let agents = manager.agents(Duration::from_secs(1)).await;
+            let agents = manager.agents(PATIENCE).await;
             if agents.len() == count {
-                return agents.into_iter().map(|agent| agent.peer).collect();
+                return agents;
             }
         }
     };
