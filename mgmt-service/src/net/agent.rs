@@ -19,6 +19,7 @@ mod subscriptions;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -43,8 +44,8 @@ use crate::cli_common::ManagePolicy;
 use crate::error::AgentError;
 use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
 use crate::limits::{
-    AGENT_ADVERTISEMENT_LIFETIME, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE, RECORD_BEANS_KEPT,
-    RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
+    AGENT_ADVERTISEMENT_LIFETIME, AGENT_FAREWELL_MAX, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE,
+    RECORD_BEANS_KEPT, RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
 };
 use crate::protocol::{HANDLER, pipe_id};
 use crate::subscription::Pace;
@@ -58,7 +59,7 @@ pub struct ManagementAgent {
 
 #[derive(Debug)]
 struct Running {
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Duration>,
     serving: JoinHandle<()>,
     publishing: JoinHandle<()>,
     looking: JoinHandle<()>,
@@ -184,8 +185,8 @@ impl ManagementAgent {
             }
             None => None,
         };
-        let (stop, stopped) = watch::channel(false);
-        let publishing = tokio::spawn(publish(group, advertisement(name, &guard), counters.clone()));
+        let (stop, stopped) = watch::channel(AGENT_FAREWELL_MAX);
+        let publishing = tokio::spawn(publish(group, name.to_owned(), guard.clone(), counters.clone()));
         let place = (peer.id(), spools);
         let shared = (guard.clone(), counters.clone(), pacer.clone());
         let mut subscriptions =
@@ -211,12 +212,20 @@ impl ManagementAgent {
     ///
     /// # Cancel safety
     /// Dropping the future ends the agent at once.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(self) {
+        self.shutdown_within(AGENT_FAREWELL_MAX).await;
+    }
+
+    /// As [`shutdown`](Self::shutdown), where each farewell may take so long.
+    ///
+    /// # Cancel safety
+    /// As there.
+    pub async fn shutdown_within(mut self, within: Duration) {
         let Some(mut running) = self.running.take() else { return };
         // Nobody listens when the task has ended already, which is what is wanted.
-        let _ = running.stop.send(true);
+        let _ = running.stop.send(within);
         if let Some(reporting) = running.reporting.take() {
-            reporting.end().await;
+            reporting.end(within).await;
         }
         running.publishing.abort();
         running.looking.abort();
@@ -254,7 +263,7 @@ struct Serving {
 }
 
 impl Serving {
-    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+    async fn run(mut self, mut stopped: watch::Receiver<Duration>) {
         let (mut subscribing, mut invoking) = (FuturesUnordered::new(), FuturesUnordered::new());
         loop {
             tokio::select! {
@@ -346,12 +355,21 @@ fn advertisement(name: &str, guard: &Guard) -> Advertisement {
     }
 }
 
-/// Publishes until a rendezvous has it; the overlay renews it from then on, and pushes it with each new lease.
-async fn publish(group: PeerGroup, advertisement: Advertisement, counters: Arc<AgentCounters>) {
+/// Publishes until a rendezvous has it, and again when the pseudonym is known at last; the overlay renews it from then on,
+/// and pushes it with each new lease.
+async fn publish(group: PeerGroup, name: String, guard: Arc<Guard>, counters: Arc<AgentCounters>) {
     let lifetime = Lifetime::while_alive(AGENT_ADVERTISEMENT_LIFETIME);
     loop {
-        match group.publish(advertisement.clone(), lifetime).await {
-            Ok(_) | Err(overlay::PublishError::Closed) => return,
+        let is_whole = !guard.awaits_pseudonym();
+        match group.publish(advertisement(&name, &guard), lifetime).await {
+            Ok(_) if is_whole => return,
+            Ok(_) => {
+                while guard.awaits_pseudonym() {
+                    tokio::time::sleep(AGENT_PUBLISH_RETRY).await;
+                }
+                continue;
+            }
+            Err(overlay::PublishError::Closed) => return,
             Err(error) => {
                 counters.publications_failed.add(1);
                 tracing::debug!(reason = %error, "agent advertisement not published yet");

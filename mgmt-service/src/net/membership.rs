@@ -149,6 +149,11 @@ impl ManagementGroup {
         self.place.key.get().copied().map(Veil::new)
     }
 
+    /// Whether the pseudonyms' key is missing and no issuer has given it yet.
+    pub(super) fn wants_key(&self) -> bool {
+        self.place.wants_key()
+    }
+
     /// A ticket for one peer, good for a day; this peer must be reachable when it is used.
     ///
     /// # Errors

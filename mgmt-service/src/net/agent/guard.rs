@@ -98,6 +98,11 @@ impl Guard {
         veil.map(Some).ok_or(RefuseReason::Policy)
     }
 
+    /// Whether the pseudonyms' key is still being asked for.
+    pub(super) fn awaits_pseudonym(&self) -> bool {
+        self.place.as_ref().is_some_and(ManagementGroup::wants_key)
+    }
+
     /// This agent's own pseudonym, for its advertisement.
     pub(super) fn pseudonym(&self) -> Option<PeerId> {
         let veil = self.place.as_ref().and_then(ManagementGroup::veil)?;

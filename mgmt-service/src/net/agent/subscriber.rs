@@ -20,7 +20,7 @@ use crate::access::Veil;
 use crate::aggregate::TailSampler;
 use crate::arm::ArmRecord;
 use crate::jmx::{ObjectNamePattern, record_name};
-use crate::limits::{AGENT_FAREWELL_MAX, BATCH_RECORDS_MAX, PUSH_SEND_TIMEOUT, SUBSCRIPTION_KEPT};
+use crate::limits::{BATCH_RECORDS_MAX, PUSH_SEND_TIMEOUT, SUBSCRIPTION_KEPT};
 use crate::protocol::{FromManager, Terms};
 use crate::subscription::Outbox;
 
@@ -56,7 +56,8 @@ pub(super) struct Subscriber {
     /// Whether a batch is held up by the pace.
     is_paced: bool,
     attaches: mpsc::Receiver<Attach>,
-    stopped: watch::Receiver<bool>,
+    /// How long a farewell may take; changes when the agent ends.
+    stopped: watch::Receiver<Duration>,
     counters: Arc<AgentCounters>,
     pacer: Arc<Pacer>,
 }
@@ -78,7 +79,7 @@ impl Subscriber {
         (records, notices): (Records, Notices),
         (pattern, veil): (ObjectNamePattern, Option<Veil>),
         attaches: mpsc::Receiver<Attach>,
-        stopped: watch::Receiver<bool>,
+        stopped: watch::Receiver<Duration>,
         (counters, pacer): (Arc<AgentCounters>, Arc<Pacer>),
     ) -> Self {
         let kept_for = spool.as_ref().map_or(SUBSCRIPTION_KEPT, Spooling::kept_for);
@@ -144,7 +145,8 @@ impl Subscriber {
         }
         if let Some((mut sender, _)) = self.pipe.take() {
             // A manager that does not let its pipe close keeps nobody waiting.
-            let _ = tokio::time::timeout(AGENT_FAREWELL_MAX, sender.close()).await;
+            let within = *self.stopped.borrow();
+            let _ = tokio::time::timeout(within, sender.close()).await;
         }
     }
 
@@ -332,12 +334,13 @@ impl Subscriber {
             return;
         }
         self.outbox.flush();
+        let within = *self.stopped.borrow();
         let saying = async {
             while self.pipe.is_some() {
                 self.drain_for_flush();
                 self.turn_spool();
                 self.send_due().await;
-                if self.outbox.is_settled() {
+                if self.outbox.is_settled() || self.pipe.is_none() {
                     return;
                 }
                 let said = recv(&mut self.pipe).await;
@@ -347,7 +350,7 @@ impl Subscriber {
             }
         };
         // What is not acknowledged by then is counted as unclaimed, or waits in the spool.
-        let _ = tokio::time::timeout(AGENT_FAREWELL_MAX, saying).await;
+        let _ = tokio::time::timeout(within, saying).await;
         if self.spool.is_some() {
             self.outbox.flush();
             while self.outbox.is_draining() {

@@ -54,7 +54,8 @@ pub(super) struct Subscriptions {
     monitors: Arc<Monitors>,
     counters: Arc<AgentCounters>,
     pacer: Arc<Pacer>,
-    stopped: watch::Receiver<bool>,
+    /// Changes when the agent ends: to how long the farewell may take.
+    stopped: watch::Receiver<Duration>,
     served: HashMap<Key, Served>,
     started: u64,
     tasks: JoinSet<(Key, u64)>,
@@ -83,7 +84,7 @@ impl Subscriptions {
         application: Option<Application>,
         (beans, monitors): (BeanServer, Arc<Monitors>),
         (guard, counters, pacer): (Arc<Guard>, Arc<AgentCounters>, Arc<Pacer>),
-        stopped: watch::Receiver<bool>,
+        stopped: watch::Receiver<Duration>,
     ) -> Self {
         let (served, tasks, refusals) = (HashMap::new(), JoinSet::new(), JoinSet::new());
         Self {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use overlay::{Peer, PeerId};
 use tokio::sync::{mpsc, watch};
@@ -20,7 +20,7 @@ use crate::aggregate::{Figures, Report, Stamp, Uplink};
 use crate::arm::Application;
 use crate::error::AgentError;
 use crate::jmx::{BeanServer, ManagedBean, ObjectName, Registration};
-use crate::limits::{AGENT_FAREWELL_MAX, REPORTS_KEPT};
+use crate::limits::REPORTS_KEPT;
 use crate::net::ManagementGroup;
 use crate::net::counters::ChildCounters;
 
@@ -69,11 +69,11 @@ impl Reporting {
         Some(Self { task, stop, parent, counters })
     }
 
-    /// Ends after the parent has got what was measured until now, within `AGENT_FAREWELL_MAX`.
-    pub(in crate::net) async fn end(mut self) {
+    /// Ends after the parent has got what was measured until now, or after so long.
+    pub(in crate::net) async fn end(mut self, within: Duration) {
         self.stop.send_replace(true);
         // A parent that doesn't answer keeps nobody waiting.
-        let _ = timeout(AGENT_FAREWELL_MAX, &mut self.task).await;
+        let _ = timeout(within, &mut self.task).await;
     }
 
     /// Registers it as `juxta:type=aggregation`.

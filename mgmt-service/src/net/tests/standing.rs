@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use overlay::{Keypair, PeerId};
+use tokio::time::timeout;
 
 use super::world::{Measured, PATIENCE, World, manager_at, until};
 use crate::arm::ArmRecord;
@@ -176,7 +177,8 @@ async fn an_agent_that_ends_politely_keeps_the_rest_for_a_manager_that_is_away()
     manager.shutdown().await;
     anne.measure(0..7);
     let peer = anne.peer.clone();
-    anne.agent.shutdown().await;
+    // Who is away keeps nobody waiting.
+    timeout(PATIENCE / 2, anne.agent.shutdown_within(PATIENCE)).await.unwrap();
     peer.shutdown().await;
     let anne = world.agent_at("anne", &anne_key, spools()).await;
     let manager = world.peer(&manager_key).await;
