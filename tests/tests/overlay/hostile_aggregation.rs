@@ -1,21 +1,22 @@
 //! Who lies in the tree of aggregators: claims of many peers, floods, reports of the future, aggregators without the role.
 //! What they get is at most the place of one peer that measures.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use mgmt_service::access::ManagementRole;
 use mgmt_service::aggregate::{
-    Fate, Figure, FromChild, FromParent, Newcomer, Report, Stamp, TREE_HANDLER, TreeAnswer, TreeQuestion,
-    tree_pipe_id,
+    Beat, Fate, Figure, FromChild, FromParent, Newcomer, Report, Stamp, TREE_HANDLER, TreeAnswer,
+    TreeQuestion, tree_pipe_id,
 };
 use mgmt_service::limits::{CHILD_ANSWER_MAX, CHILD_MESSAGES_MAX};
 use overlay::{
-    Advertisement, AdvertisementKind, BidiPipe, Lifetime, Peer, PeerGroup, PeerId, QueryError, RefuseReason,
+    Advertisement, AdvertisementKind, BidiPipe, Lifetime, Peer, PeerGroup, PeerId, Queries, QueryError,
+    RefuseReason,
 };
 use tokio::time::timeout;
 
-use crate::aggregation::{Managed, Station, sums, until};
+use crate::aggregation::{LONG, Managed, Station, sums, until};
 use crate::world::PATIENCE;
 
 async fn attach(group: &PeerGroup, to: PeerId, newcomer: Newcomer) -> (BidiPipe, FromParent) {
@@ -35,6 +36,27 @@ fn counter(station: &Station, name: &str) -> u64 {
     station.node.counters().into_iter().find(|(known, _)| *known == name).unwrap().1
 }
 
+/// A report of more than there can be.
+fn lie(interval: u64, boot: u64) -> Report {
+    let mut lie = Report::of_one(Stamp { interval, boot });
+    (lie.expected, lie.reporting) = (u64::MAX, u64::MAX);
+    lie.figures.add("presence.ping", &Figure { failed: u64::MAX, ..Figure::default() });
+    lie
+}
+
+/// What becomes of a report.
+async fn fate(pipe: &mut BidiPipe, report: Report) -> Fate {
+    let sent = report.stamp.interval;
+    pipe.send(FromChild::Report(report).encode().unwrap()).await.unwrap();
+    loop {
+        // Meanwhile it may hear how intervals go on.
+        match hears(pipe).await.expect("it is answered") {
+            FromParent::Said { interval, fate } if interval == sent && fate != Fate::HandedOn => return fate,
+            _ => {}
+        }
+    }
+}
+
 const LEAF: Newcomer = Newcomer { boot: 5, level: 0, expected: u64::MAX };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,26 +68,31 @@ async fn a_child_that_lies_counts_as_one_peer_and_one_that_floods_is_cut() {
     let (_pipe, answer) = attach(&group, to, Newcomer { level: 1, ..LEAF }).await;
     assert_eq!(answer, FromParent::Full, "it has no role to speak for others");
     let (mut pipe, answer) = attach(&group, to, LEAF).await;
-    let FromParent::Attached { at: (interval, _), .. } = answer else { panic!("{answer:?}") };
+    let FromParent::Attached { at, length, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(counter(&root, "expected"), 1);
-    let mut lie = Report::of_one(Stamp { interval: interval + 1, boot: 5 });
-    (lie.expected, lie.reporting) = (u64::MAX, u64::MAX);
-    lie.figures.add("presence.ping", &Figure { failed: u64::MAX, ..Figure::default() });
-    for (interval, boot) in [(u64::MAX, 5), (interval + 1, 6)] {
-        let report = Report { stamp: Stamp { interval, boot }, ..lie.clone() };
-        pipe.send(FromChild::Report(report).encode().unwrap()).await.unwrap();
-        // Meanwhile it may hear how intervals go on.
-        let refused = FromParent::Said { interval, fate: Fate::Refused };
-        while hears(&mut pipe).await.expect("it is answered") != refused {}
-    }
-    for _ in 0..=CHILD_MESSAGES_MAX * 3 {
-        if pipe.send(FromChild::Report(lie.clone()).encode().unwrap()).await.is_err() {
-            break;
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let beat = Beat::of_parent(Instant::now(), unix, at, length).unwrap();
+    assert_eq!(fate(&mut pipe, lie(u64::MAX, 5)).await, Fate::Refused);
+    assert_eq!(fate(&mut pipe, lie(beat.at(Instant::now()).0, 6)).await, Fate::Refused);
+    // One that comes before its interval is over counts.
+    let taken = loop {
+        let interval = beat.at(Instant::now()).0;
+        match fate(&mut pipe, lie(interval, 5)).await {
+            Fate::Taken => break lie(interval, 5),
+            other => assert_eq!(other, Fate::Late),
         }
+    };
+    // Who does not read what it is answered may be cut for that.
+    while counter(&root, "children_flooding") == 0 {
+        for _ in 0..=CHILD_MESSAGES_MAX * 30 {
+            if pipe.send(FromChild::Report(taken.clone()).encode().unwrap()).await.is_err() {
+                break;
+            }
+        }
+        while hears(&mut pipe).await.is_some() {}
+        pipe = attach(&group, to, LEAF).await.0;
     }
-    while hears(&mut pipe).await.is_some() {}
     assert_eq!(counter(&root, "children_flooding"), 1);
-    let (mut pipe, _) = attach(&group, to, LEAF).await;
     pipe.send(vec![0xff; 100]).await.unwrap();
     while hears(&mut pipe).await.is_some() {}
     until("garbage is counted", || counter(&root, "children_flooding") == 2).await;
@@ -83,7 +110,7 @@ async fn who_only_calls_itself_an_aggregator_gets_no_report() {
     let claim = claim.attribute("service", "mgmt-aggregator").attribute("level", "1");
     place.group().publish(claim, Lifetime::while_alive(Duration::from_secs(60))).await.unwrap();
     let agent = managed.agent().await;
-    let pipe = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    let pipe = timeout(LONG, listener.accept()).await.unwrap().unwrap();
     let (mut sender, mut receiver) = pipe.split();
     let at = (1, Duration::ZERO);
     let yes = FromParent::Attached { boot: 1, at, length: Duration::from_secs(1), above: None };
@@ -122,38 +149,74 @@ async fn who_says_again_and_again_that_an_aggregator_is_lost_has_it_asked_once_a
     let root = managed.aggregator(2).await;
     let (accused, place, _home) = managed.member(ManagementRole::Aggregator).await;
     let (asker, _place, _home2) = managed.member(ManagementRole::Agent).await;
-    let (group, to) = (place.group().clone(), root.peer.id());
+    let group = place.group().clone();
     let mut questions = accused.register_handler(TREE_HANDLER).unwrap();
-    let (mut pipe, answer) = attach(&group, to, Newcomer { level: 1, ..LEAF }).await;
-    assert!(matches!(answer, FromParent::Attached { .. }), "{answer:?}");
-    let lost = TreeQuestion::Settle { aggregator: accused.id(), boot: 5, stamps: Vec::new() };
-    let lost = lost.encode().unwrap();
-    let ask = async || {
-        let answer = asker.query(to, &group.id(), TREE_HANDLER, lost.clone(), PATIENCE).await.unwrap();
+    let said = Doubted { root, group, asker, accused: accused.id() };
+    // Where the machine stands still for longer than an answer may take, the scene begins anew.
+    for boot in 5..15 {
+        if said.again_and_again(boot, &mut questions).await {
+            return;
+        }
+    }
+    panic!("it was never asked twice");
+}
+
+/// An aggregator that somebody says is lost.
+struct Doubted {
+    root: Station,
+    group: PeerGroup,
+    asker: Peer,
+    accused: PeerId,
+}
+
+impl Doubted {
+    /// Whether it lives, as the one who says that it is lost is told.
+    async fn lives(&self, boot: u64) -> bool {
+        let lost = TreeQuestion::Settle { aggregator: self.accused, boot, stamps: Vec::new() };
+        let (to, group, lost) = (self.root.peer.id(), self.group.id(), lost.encode().unwrap());
+        let answer = self.asker.query(to, &group, TREE_HANDLER, lost, PATIENCE).await.unwrap();
         match TreeAnswer::decode(&answer).unwrap() {
             TreeAnswer::Settled(settled) => settled.lives,
             other => panic!("{other:?}"),
         }
-    };
-    for _ in 0..20 {
-        assert!(ask().await, "its pipe is whole");
     }
-    timeout(PATIENCE, questions.recv()).await.unwrap().unwrap().refuse(RefuseReason::Policy);
-    // It answered, so it lives; the next question it leaves unanswered. That one may have to wait for the end of the first.
-    let begun = Instant::now();
-    let unanswered = loop {
-        assert!(ask().await, "it has answered");
-        if let Ok(question) = timeout(Duration::from_millis(20), questions.recv()).await {
-            break question;
+
+    /// Answers the first question and not the second; false when not even the first answer came in time.
+    async fn again_and_again(&self, boot: u64, questions: &mut Queries) -> bool {
+        let newcomer = Newcomer { boot, level: 1, ..LEAF };
+        let attached_at = Instant::now();
+        let (mut pipe, answer) = attach(&self.group, self.root.peer.id(), newcomer).await;
+        assert!(matches!(answer, FromParent::Attached { .. }), "{answer:?}");
+        let in_time = |lives| {
+            assert!(lives || attached_at.elapsed() >= CHILD_ANSWER_MAX, "its pipe is whole");
+            lives
+        };
+        for _ in 0..20 {
+            if !in_time(self.lives(boot).await) {
+                return false;
+            }
         }
-    };
-    while ask().await && counter(&root, "children") > 0 {
-        assert!(begun.elapsed() < PATIENCE, "it still counts as alive");
-        let another = timeout(Duration::from_millis(20), questions.recv()).await;
-        let over = begun.elapsed() >= CHILD_ANSWER_MAX;
-        assert!(another.is_err() || over, "it was asked again before the time for the answer was over");
+        timeout(PATIENCE, questions.recv()).await.unwrap().unwrap().refuse(RefuseReason::Policy);
+        // It answered, so it lives; the next question it leaves unanswered. That one may have to wait for the end of the
+        // first.
+        let begun = Instant::now();
+        let unanswered = loop {
+            if !in_time(self.lives(boot).await) {
+                return false;
+            }
+            if let Ok(question) = timeout(Duration::from_millis(20), questions.recv()).await {
+                break question;
+            }
+        };
+        while self.lives(boot).await && counter(&self.root, "children") > 0 {
+            assert!(begun.elapsed() < LONG, "it still counts as alive");
+            let another = timeout(Duration::from_millis(20), questions.recv()).await;
+            let over = begun.elapsed() >= CHILD_ANSWER_MAX;
+            assert!(another.is_err() || over, "it was asked again before the time for the answer was over");
+        }
+        drop(unanswered);
+        // It still hears how intervals went on, and then its pipe is over.
+        while hears(&mut pipe).await.is_some() {}
+        true
     }
-    drop(unanswered);
-    // It still hears how intervals went on, and then its pipe is over.
-    while hears(&mut pipe).await.is_some() {}
 }

@@ -1,6 +1,6 @@
 //! Spot checks find an aggregator that lies, over real sockets, and never accuse one that does not, whoever dies or moves.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mgmt_service::access::ManagementRole;
 use mgmt_service::aggregate::{
@@ -9,7 +9,7 @@ use mgmt_service::aggregate::{
 use overlay::{PeerId, QueryError, RefuseReason};
 use tests::liar::{Liar, Lie};
 
-use crate::aggregation::{Agent, INTERVAL, Managed, until};
+use crate::aggregation::{Agent, INTERVAL, LONG, Managed, until};
 use crate::world::PATIENCE;
 
 /// Checks until something is found as wanted; whoever is accused must be `liar`.
@@ -22,14 +22,14 @@ async fn found(
     let start = Instant::now();
     loop {
         agents.iter().for_each(|agent| agent.measure(3));
-        let (_, checks) = managed.manager.checked_totals(Duration::from_secs(1), 32).await;
+        let (_, checks) = managed.manager.checked_totals(PATIENCE, 32).await;
         for (_, found) in checks.contradictions() {
             assert_eq!(found.aggregator, liar, "{}", found.sentence());
         }
         if wanted(&checks) {
             return checks;
         }
-        assert!(start.elapsed() < PATIENCE, "{}", checks.to_json());
+        assert!(start.elapsed() < LONG, "{}", checks.to_json());
     }
 }
 
@@ -146,11 +146,11 @@ async fn nobody_honest_is_accused_while_aggregators_die_and_children_come_and_go
     let begun = Instant::now();
     drop(below.pop());
     let heir = below[0].peer.id();
-    agents.pop().unwrap().agent.shutdown().await;
+    agents.pop().unwrap().agent.shutdown_within(PATIENCE).await;
     let moved = |agents: &[Agent]| agents.iter().all(|agent| agent.parent() == Some(heir));
     while !moved(&agents) {
         found(&managed, &agents, nobody, |_| true).await;
-        assert!(begun.elapsed() < PATIENCE, "the orphans find no parent");
+        assert!(begun.elapsed() < LONG, "the orphans find no parent");
     }
     // The other one starts anew as the same peer, and forgets all.
     let station = below.pop().unwrap();

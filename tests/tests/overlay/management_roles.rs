@@ -2,6 +2,7 @@
 //! whoever asks from outside, with somebody else's papers or after being revoked, and all of it stands in the audit log.
 
 mod held_back;
+mod quick;
 
 use std::io::BufReader;
 use std::path::Path;
@@ -42,10 +43,14 @@ impl Managed {
         let (boss_peer, boss_home, agent_home) =
             (town.edge().await, tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let boss = ManagementGroup::create(&boss_peer, boss_home.path()).await.unwrap();
-        let ticket = boss.invite(ManagementRole::Agent).unwrap();
         let agent_peer = town.edge().await;
+        let place = member(&boss, &agent_peer, agent_home.path(), ManagementRole::Agent).await;
         let level = Arc::new(AtomicI64::new(3));
-        let (agent, application) = agent(&agent_peer, &level, &ticket, agent_home.path()).await;
+        let (application, beans) = plant(&agent_peer, &level);
+        let measuring = Some(application.clone());
+        let agent =
+            ManagementAgent::start_in(place, &agent_peer, "plant", measuring, beans, agent_home.path());
+        let agent = agent.unwrap();
         Self {
             town,
             _boss_peer: boss_peer,
@@ -61,9 +66,8 @@ impl Managed {
 
     async fn member(&self, role: ManagementRole) -> Member {
         let (peer, home) = (self.town.edge().await, tempfile::tempdir().unwrap());
-        let ticket = self.boss.invite(role).unwrap();
-        let place = ManagementGroup::join(&peer, home.path(), &ticket).await.unwrap();
-        let manager = Manager::in_group(&peer, place.group().clone());
+        let place = member(&self.boss, &peer, home.path(), role).await;
+        let manager = Manager::in_group(&peer, place.group().clone()).patient(PATIENCE);
         Member { peer, place, manager, _home: home }
     }
 
@@ -74,6 +78,19 @@ impl Managed {
     fn log(&self) -> String {
         std::fs::read_to_string(self.agent_home.path().join("audit.log")).unwrap()
     }
+}
+
+/// A place by a ticket, with the key of the pseudonyms where the role has it.
+async fn member(boss: &ManagementGroup, peer: &Peer, home: &Path, role: ManagementRole) -> ManagementGroup {
+    let ticket = boss.invite(role).unwrap();
+    let place = ManagementGroup::join(peer, home, &ticket).await.unwrap();
+    let keyed = async {
+        while place.veil().is_none() && role != ManagementRole::Reader {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, keyed).await.unwrap();
+    place
 }
 
 struct Member {
@@ -103,12 +120,14 @@ fn valve() -> ObjectName {
     "plant:type=valve".parse().unwrap()
 }
 
-async fn agent(
-    peer: &Peer,
-    level: &Arc<AtomicI64>,
-    ticket: &str,
-    home: &Path,
-) -> (ManagementAgent, Application) {
+async fn agent(peer: &Peer, level: &Arc<AtomicI64>, ticket: &str, home: &Path) -> ManagementAgent {
+    let (application, beans) = plant(peer, level);
+    let policy = ManagePolicy::Ticket(ticket.into());
+    ManagementAgent::start(peer, "plant", Some(application), beans, &policy, home).await.unwrap()
+}
+
+/// What an agent has to show.
+fn plant(peer: &Peer, level: &Arc<AtomicI64>) -> (Application, BeanServer) {
     let beans = BeanServer::new();
     let (shown, set, opened) = (level.clone(), level.clone(), level.clone());
     let number = || ValueType::Int { min: 0, max: 9 };
@@ -134,10 +153,7 @@ async fn agent(
             }
         });
     std::mem::forget(beans.register(valve(), Arc::new(bean)).unwrap());
-    let application = Application::new(peer.id(), [7; 32]);
-    let policy = ManagePolicy::Ticket(ticket.into());
-    let agent = ManagementAgent::start(peer, "plant", Some(application.clone()), beans, &policy, home).await;
-    (agent.unwrap(), application)
+    (Application::new(peer.id(), [7; 32]), beans)
 }
 
 /// Whether it was refused for this reason, as the one who asked sees it.
@@ -153,7 +169,7 @@ async fn an_operator_finds_reads_sets_and_invokes_and_all_of_it_is_written_down(
     let operator = managed.member(ManagementRole::Operator).await;
     let found = async {
         loop {
-            let agents = operator.manager.agents(Duration::from_secs(1)).await;
+            let agents = operator.manager.agents(PATIENCE).await;
             if let Some(agent) = agents.first() {
                 return agent.clone();
             }
@@ -207,6 +223,7 @@ async fn reader_aggregator_agent_and_strangers_change_nothing() {
     let stranger = managed.town.edge().await;
     let group = stranger.join(managed.boss.group().genesis());
     for manager in [Manager::new(&stranger), Manager::in_group(&stranger, group)] {
+        let manager = manager.patient(PATIENCE);
         assert!(manager.agents(Duration::from_secs(1)).await.is_empty());
         let got = manager.get(agent, &"*:*".parse().unwrap(), &[]).await;
         assert!(matches!(got, Err(GetError::Query(QueryError::Refused(_)))), "{got:?}");
@@ -234,27 +251,9 @@ async fn a_ticket_is_for_one_peer_and_stolen_papers_are_of_no_use_to_another() {
     std::fs::copy(home.path().join("management-group"), den.path().join("management-group")).unwrap();
     let restored = ManagementGroup::restore(&thief, den.path());
     assert!(matches!(restored, Err(MembershipError::Join(JoinError::Credential(_)))), "{restored:?}");
-    let view = Manager::in_group(&thief, thief.join(managed.boss.group().genesis()));
+    let view = Manager::in_group(&thief, thief.join(managed.boss.group().genesis())).patient(PATIENCE);
     let set = view.set(managed.id(), &valve(), "level", "5".into(), NOW).await;
     assert!(refused(set, RefuseReason::NotMember));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_operator_is_refused_within_two_seconds() {
-    let managed = Managed::new().await;
-    let operator = managed.member(ManagementRole::Operator).await;
-    assert_eq!(operator.set(managed.id(), "5", NOW).await.unwrap(), 1);
-    managed.boss.revoke(operator.peer.id()).unwrap();
-    let revoked_at = Instant::now();
-    while operator.set(managed.id(), "6", NOW).await.is_ok() {
-        assert!(revoked_at.elapsed() < Duration::from_secs(2), "a revoked operator still sets");
-    }
-    assert!(revoked_at.elapsed() < Duration::from_secs(2));
-    let level = managed.level.load(Ordering::Relaxed);
-    assert!(
-        operator.set(managed.id(), "7", NOW).await.is_err() && operator.open(managed.id()).await.is_err()
-    );
-    assert_eq!(managed.level.load(Ordering::Relaxed), level);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,7 +265,7 @@ async fn places_and_the_audit_log_outlive_a_restart_without_the_issuer() {
     };
     let ticket = managed.boss.invite(ManagementRole::Agent).unwrap();
     let level = Arc::new(AtomicI64::new(1));
-    let (agent_once, _) = agent(&peer, &level, &ticket, home.path()).await;
+    let agent_once = agent(&peer, &level, &ticket, home.path()).await;
     agent_once.shutdown().await;
     peer.shutdown().await;
     let operator = managed.member(ManagementRole::Operator).await;
@@ -275,7 +274,7 @@ async fn places_and_the_audit_log_outlive_a_restart_without_the_issuer() {
     drop(boss);
     boss_peer.shutdown().await;
     let peer = town.edge_as(key).await;
-    let (_agent, _) = agent(&peer, &level, &ticket, home.path()).await;
+    let _agent = agent(&peer, &level, &ticket, home.path()).await;
     assert_eq!(operator.set(peer.id(), "4", NOW).await.unwrap(), 1);
     let log = std::fs::File::open(home.path().join("audit.log")).unwrap();
     assert_eq!(verify_audit(BufReader::new(log), None).unwrap().lines, 3);
@@ -319,8 +318,8 @@ async fn a_reader_sees_pseudonyms_of_both_ends_and_can_test_no_guess() {
         }
     };
     tokio::time::timeout(PATIENCE, came).await.unwrap();
-    reading.stop().await;
-    knowing.stop().await;
+    reading.stop_within(PATIENCE).await;
+    knowing.stop_within(PATIENCE).await;
     let (seen, known) = (seen.0.lock().unwrap()[0].clone(), known.0.lock().unwrap()[0].clone());
     assert_eq!((known.peer, known.dest), (agent, dest));
     let veil = operator.place.veil().unwrap();
@@ -367,29 +366,7 @@ async fn a_member_that_claims_the_pseudonym_of_another_makes_both_unknown_to_rea
         }
     };
     tokio::time::timeout(PATIENCE, came).await.unwrap();
-    reading.stop().await;
+    reading.stop_within(PATIENCE).await;
     let peers: Vec<PeerId> = seen.0.lock().unwrap().iter().map(|record| record.peer).collect();
     assert!(peers.iter().all(|peer| *peer == unknown_peer()), "{peers:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_denials_and_exploding_patterns_leave_a_short_log_and_a_quick_agent() {
-    let managed = Managed::new().await;
-    let (reader, operator) =
-        (managed.member(ManagementRole::Reader).await, managed.member(ManagementRole::Operator).await);
-    let agent = managed.id();
-    for _ in 0..200 {
-        assert!(refused(reader.set(agent, "5", NOW).await, RefuseReason::Policy));
-    }
-    assert!(managed.log().lines().count() < 40);
-    let stars = format!("{}b:{}", "a*".repeat(200), "type=*x*y*z*".to_owned() + &"*q".repeat(150));
-    let asked = Instant::now();
-    assert_eq!(reader.get(agent, &stars).await.unwrap(), "");
-    assert!(asked.elapsed() < Duration::from_secs(2));
-    // What an agent is called may be anything; a log of JSON lines holds it on one line.
-    let named = "plant:type=\"<script>=cmd|' /C calc'!A0\\n\"".parse().unwrap();
-    let set = operator.manager.set(agent, &named, "=1+1", "\n=2".into(), NOW).await;
-    assert!(matches!(set, Err(ManageError::Failed { code: FailureCode::NoObject, .. })));
-    assert!(verify_audit(managed.log().as_bytes(), None).is_ok());
-    drop(managed.agent);
 }

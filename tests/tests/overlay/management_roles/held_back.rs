@@ -48,7 +48,7 @@ async fn what_comes_to_nothing_pushes_nothing_out_of_the_audit_log() {
         assert!(log.contains(&format!(r#""after":{level},"result":"done""#)), "{log}");
     }
     let Managed { agent, agent_home, .. } = managed;
-    agent.shutdown().await;
+    agent.shutdown_within(PATIENCE).await;
     let log = std::fs::read_to_string(agent_home.path().join("audit.log")).unwrap();
     let sum = log.lines().find(|line| line.contains(r#""event":"denied""#)).unwrap();
     let subject = format!(r#""subject":"{}""#, operator.peer.id());
