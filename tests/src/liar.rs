@@ -18,11 +18,11 @@ use tokio::task::JoinHandle;
 /// What it makes up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
-    /// A thousand failures more of its first child than that one has reported.
+    /// A thousand failures more of each child than that one has reported.
     Inflates,
     /// A thousand failures more in its sum than in what it says is in it.
     Exaggerates,
-    /// Nothing of its first child counts, though it says so.
+    /// Nothing of its children counts, though it says so.
     Drops,
     /// This peer has reported a thousand failures.
     Invents(PeerId),
@@ -93,8 +93,6 @@ struct Den {
     ledger: Ledger,
     told: Told,
     kept: Vec<Report>,
-    /// The first child.
-    victim: Option<PeerId>,
     children: HashMap<PeerId, PipeSender>,
 }
 
@@ -104,26 +102,27 @@ impl Den {
         let beat = Beat::of_clock(now, unix, length);
         let node = Aggregator::new(BOOT, 1, beat.at(now).0);
         let (ledger, told, kept) = (Ledger::default(), Told::new(now), Vec::new());
-        Self { lie, beat, node, ledger, told, kept, victim: None, children: HashMap::new() }
+        Self { lie, beat, node, ledger, told, kept, children: HashMap::new() }
     }
 
     async fn hear(&mut self, child: PeerId, message: FromChild) {
         let now = self.beat.at(Instant::now());
         match message {
             FromChild::Attach(newcomer) => {
-                self.victim.get_or_insert(child);
                 self.node.attach(child, newcomer);
                 let (at, length) = (now, self.beat.length());
                 self.tell(child, FromParent::Attached { boot: BOOT, at, length, above: None }).await;
             }
             FromChild::Report(mut report) => {
                 let interval = report.stamp.interval;
-                let victim = self.victim == Some(child);
-                if victim && self.lie == Lie::Inflates {
+                if self.lie == Lie::Inflates {
                     exaggerate(&mut report);
                 }
-                let dropped = victim && self.lie == Lie::Drops;
-                let offered = if dropped { Offered::New } else { self.node.offer(now.0, &child, report) };
+                let offered = if self.lie == Lie::Drops {
+                    Offered::New
+                } else {
+                    self.node.offer(now.0, &child, report)
+                };
                 let fate = match offered {
                     Offered::New | Offered::Replaced | Offered::Counted => Fate::Taken,
                     Offered::Late => Fate::Late,
