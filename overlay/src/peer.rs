@@ -176,6 +176,11 @@ impl Peer {
         sum
     }
 
+    /// The peers with which there are connections now. Who follows [`events`](Self::events) from before on misses none.
+    pub fn connected(&self) -> Vec<PeerId> {
+        self.handle.shared.paths.peers()
+    }
+
     /// The connections with `peer`, the oldest first: which way each goes, and whether through a relay.
     pub fn paths(&self, peer: PeerId) -> Vec<Path> {
         self.handle.shared.paths.of(&peer)

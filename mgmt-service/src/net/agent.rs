@@ -175,8 +175,9 @@ impl ManagementAgent {
         registrations.extend(reporting.as_ref().map(|reporting| reporting.register(&beans)).transpose()?);
         let (monitors, registered) = Monitors::new(&beans)?;
         registrations.extend(registered);
+        let events = peer.events();
         let shown = (Links::new(peer, &beans), Memberships::new(peer, &beans));
-        let looking = tokio::spawn(look(monitors.clone(), shown, peer.events(), guard.clone()));
+        let looking = tokio::spawn(look(monitors.clone(), shown, events, guard.clone()));
         let recording = match &application {
             Some(application) => {
                 let consumer = application.subscribe(RECORD_BEANS_WAITING_MAX, Overflow::DropOldest)?;

@@ -228,6 +228,22 @@ async fn objects_are_read_by_pattern_from_afar() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_was_there_before_the_agent_is_an_object_too() {
+    let world = World::new().await;
+    let (peer, other) = (world.peer(&key()).await, world.peer(&key()).await);
+    other.dial(peer.id(), peer.addresses(), PATIENCE).await.unwrap();
+    let connected = || peer.connected().contains(&other.id());
+    until(connected).await;
+    let beans = BeanServer::new();
+    let agent = ManagementAgent::spawn(&peer, "anne", None, beans.clone(), ManagePolicy::Open).unwrap();
+    let link = format!("juxta:type=link,peer={}", other.id());
+    assert_eq!(beans.query(&pattern(&link)).len(), 1);
+    other.shutdown().await;
+    until(|| beans.query(&pattern(&link)).is_empty()).await;
+    agent.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_can_ask_a_peer_whose_management_is_off() {
     let world = World::new().await;
     let peer = world.peer(&key()).await;

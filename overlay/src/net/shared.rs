@@ -187,6 +187,11 @@ impl Paths {
         table.get(peer).into_iter().flatten().map(|(_, path)| path.clone()).collect()
     }
 
+    /// The peers to which there are any.
+    pub(crate) fn peers(&self) -> Vec<PeerId> {
+        self.0.read().keys().copied().collect()
+    }
+
     /// Whether this connection with `peer` goes through a relay.
     pub(crate) fn is_relayed(&self, peer: &PeerId, connection: ConnectionId) -> bool {
         let table = self.0.read();

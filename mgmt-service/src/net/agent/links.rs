@@ -2,7 +2,7 @@
 //!
 //! In: the peer's news of connections. Out: an object for each peer it is connected with, at most `LINK_BEANS_MAX`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use overlay::{Peer, PeerEvent, PeerId};
@@ -19,13 +19,18 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Those with rendezvous; the others come with their [events](Self::hear).
+    /// Those that there are now; the others come with their [events](Self::hear), followed from before on.
     pub(super) fn new(peer: &Peer, beans: &BeanServer) -> Self {
         let mut links = Self { peer: peer.clone(), beans: beans.clone(), shown: HashMap::new() };
-        for leased in peer.leased() {
-            links.show(leased);
-        }
+        links.look();
         links
+    }
+
+    /// Shows those that there are, and no others: for when events were missed.
+    pub(super) fn look(&mut self) {
+        let connected: HashSet<PeerId> = self.peer.connected().into_iter().collect();
+        self.shown.retain(|shown, _| connected.contains(shown));
+        connected.into_iter().for_each(|peer| self.show(peer));
     }
 
     /// Takes in what has happened to the peer.

@@ -20,12 +20,19 @@ pub(super) async fn look(
     mut events: Events,
     guard: Arc<Guard>,
 ) {
+    let mut missed = 0;
     let mut ticks = interval(MONITOR_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             event = events.recv() => match event {
-                Some(event) => links.hear(&event),
+                Some(event) => {
+                    links.hear(&event);
+                    if events.missed() > missed {
+                        missed = events.missed();
+                        links.look();
+                    }
+                }
                 None => return,
             },
             _ = ticks.tick() => {
