@@ -107,20 +107,24 @@ impl<'a> Checker<'a> {
 
     /// From a peer that measures up to a root.
     async fn up(&self, agent: PeerId) -> Option<Check> {
-        let mut path = vec![agent];
+        let (mut path, asked) = (vec![agent], Instant::now());
         let (finding, interval) = match self.told(agent, Which::HandedOn).await {
             Err(why) => (Finding::NotCheckable(agent, why), 0),
             Ok(ToldAnswer { saying: None, .. }) => (Finding::NotCheckable(agent, NotCheckable::TooEarly), 0),
             Ok(ToldAnswer { saying: Some(saying), .. }) => {
                 let interval = saying.report.stamp.interval;
-                (self.climb(&mut path, saying).await.err().unwrap_or(Finding::Agrees), interval)
+                (self.climb(&mut path, (saying, asked)).await.err().unwrap_or(Finding::Agrees), interval)
             }
         };
         Some(Check { interval, down: false, path, finding })
     }
 
-    async fn climb(&self, path: &mut Vec<PeerId>, saying: Saying) -> Result<(), Finding> {
-        let mut saying = saying;
+    /// `saying` was asked for at `asked`: what it says of the past may have been said so long ago.
+    async fn climb(
+        &self,
+        path: &mut Vec<PeerId>,
+        (mut saying, mut asked): (Saying, Instant),
+    ) -> Result<(), Finding> {
         for _ in 0..=AGGREGATOR_LEVEL_MAX {
             let Some(child) = path.last().copied() else { break };
             if saying.kept && path.len() > 1 {
@@ -129,14 +133,14 @@ impl<'a> Checker<'a> {
             let Some(parent) = saying.to.last().copied().filter(|_| saying.handed_on && !saying.kept) else {
                 return Err(Finding::NotCheckable(child, NotCheckable::TooEarly));
             };
-            let since = Instant::now();
+            let asking = Instant::now();
             path.push(parent);
             let mark = saying.report.stamp.mark(&child);
             let told = self
                 .told(parent, Which::Holding(mark))
                 .await
                 .map_err(|why| Finding::NotCheckable(parent, why))?;
-            let own = holding(parent, (child, &saying, since.elapsed()), &told)?.clone();
+            let own = holding(parent, (child, &saying, asked.elapsed()), &told)?.clone();
             let shown = self.parts(parent, &own.report).await?;
             let of_it = |part: &&Part| part.child == child && part.report.stamp == saying.report.stamp;
             let part = shown.parts.iter().find(of_it);
@@ -145,7 +149,7 @@ impl<'a> Checker<'a> {
                 let briefs = (Some(Brief::of(&part.report)), Some(Brief::of(&saying.report)));
                 return Err(contradiction(parent, Some(child), Lie::Changed, briefs));
             }
-            saying = own;
+            (saying, asked) = (own, asking);
         }
         let last = path.last().copied().unwrap_or(self.manager.peer().id());
         Err(Finding::NotCheckable(last, NotCheckable::TooMuch))
