@@ -3,7 +3,8 @@
 //! In: records of all peers, in any order. Out: peaks in the order of their starts; none in quiet. Every slow exchange is
 //! split into the parts that records carry; what lies between question and answer and is not the receiver's hold went to
 //! a process that stood still (its own records tell, because its own questions left late), to a relay, or to the network.
-//! What a machine without a processor to spare took is told by records that follow: until then an exchange is no peak.
+//! What a machine without a processor to spare took is told by records that follow: until then, or until they are overdue,
+//! an exchange is no peak.
 //! Costs a sort.
 
 use overlay::PeerId;
