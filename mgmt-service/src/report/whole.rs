@@ -185,7 +185,7 @@ impl Report {
         writeln!(f, "outages and their causes")?;
         // The longest first.
         let mut outages: Vec<&Outage> = self.outages.iter().collect();
-        outages.sort_by_key(|outage| outage.since_ms.saturating_sub(outage.until_ms));
+        outages.sort_by_key(|outage| std::cmp::Reverse(outage.until_ms.saturating_sub(outage.since_ms)));
         for outage in outages.iter().take(REPORT_LINES_MAX) {
             let until = if outage.is_over { "until" } else { "not over at" };
             writeln!(
