@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use mgmt_service::access::unknown_peer;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
-use mgmt_service::limits::{COUNT_MAX, USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
+use mgmt_service::limits::{COUNT_MAX, MEMBERSHIP_BEANS_MAX, USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
 use mgmt_service::net::{AgentInfo, Manager};
 use mgmt_service::protocol::BeanSnapshot;
 use mgmt_service::store::{GroupSample, GroupUsage, StoreUsage, Usage, UsageSample};
@@ -78,10 +78,12 @@ impl Sampling {
 async fn read(manager: &Manager, peer: PeerId) -> Option<UsageSample> {
     let patterns = [OVERLAY, MESSENGER, MEMBERSHIPS].map(str::parse::<ObjectNamePattern>);
     let [Ok(overlay), Ok(messenger), Ok(memberships)] = patterns else { return None };
-    let overlay = manager.get(peer, &overlay, &names(&OVERLAY_COUNTERS)).await.ok()?;
-    let messenger = manager.get(peer, &messenger, &names(&MESSENGER_COUNTERS)).await.ok()?;
+    let overlay = manager.get_first(peer, &overlay, &names(&OVERLAY_COUNTERS), 1).await.ok()?;
+    let messenger = manager.get_first(peer, &messenger, &names(&MESSENGER_COUNTERS), 1).await.ok()?;
     let counted = [&[SINCE], GroupUsage::NAMES.as_slice()].concat();
-    let memberships = manager.get(peer, &memberships, &names(&counted)).await.ok()?;
+    // By one more than an honest agent shows, the store sees that groups are left out.
+    let groups_max = MEMBERSHIP_BEANS_MAX + 1;
+    let memberships = manager.get_first(peer, &memberships, &names(&counted), groups_max).await.ok()?;
     let groups: BTreeMap<GroupId, GroupSample> = memberships.iter().filter_map(in_group).collect();
     let [bytes_in, bytes_out, relayed_in, relayed_out] = OVERLAY_COUNTERS.map(|name| of(&overlay, name));
     let [messages_out, messages_in] = MESSENGER_COUNTERS.map(|name| of(&messenger, name));

@@ -58,7 +58,8 @@ pub const LINK_BEANS_MAX: usize = 1024;
 /// How long a collection's sink waits for a batch before it commits what came beside batches.
 pub const SINK_IDLE: Duration = Duration::from_secs(1);
 
-/// Groups that an agent shows as objects; further ones are not shown, and so not accounted for.
+/// Groups that an agent shows as objects; further ones are not shown, and so not accounted for. Of who shows more all the
+/// same, a manager takes one more, which stands in `groups_left_out` for the others.
 pub const MEMBERSHIP_BEANS_MAX: usize = 256;
 
 /// Groups of one peer that a store accounts for, as long as hours are kept; samples of further ones are not kept, which is
