@@ -91,7 +91,7 @@ impl Shown {
             counted.iter().find(|(name, _)| *name == "agents_beyond").map_or(0, |(_, count)| *count);
         let loss = Loss { dropped: collection.summary().dropped, agents_beyond };
         let (mut agents, reached) = (collection.agents(), collection.reached());
-        usage.look_at(&agents);
+        usage.look_at(collection);
         let mut board = lock(&self.board);
         board.listens(now_ms, live);
         for agent in &mut agents {

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use mgmt_service::access::unknown_peer;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
 use mgmt_service::limits::{COUNT_MAX, MEMBERSHIP_BEANS_MAX, USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
-use mgmt_service::net::{AgentInfo, Manager};
+use mgmt_service::net::{Collection, Manager};
 use mgmt_service::protocol::BeanSnapshot;
 use mgmt_service::store::{GroupSample, GroupUsage, StoreUsage, Usage, UsageSample};
 use overlay::{GroupId, PeerId};
@@ -28,8 +28,10 @@ impl Sampling {
         Self { usage, manager: manager.clone(), agents: watch::Sender::default() }
     }
 
-    /// Reads those of these agents from now on.
-    pub(super) fn look_at(&self, agents: &[AgentInfo]) {
+    /// Reads those of the agents that a collection reaches now: others would hold up the round by their time-outs, until
+    /// nobody counts as online.
+    pub(super) fn look_at(&self, collection: &Collection) {
+        let agents = collection.agents_reached();
         let peers = agents.iter().map(|agent| (agent.peer, self.manager.sees(agent)));
         // What several use under one id is no sum of anything.
         let peers: Vec<_> = peers.filter(|(_, seen_as)| *seen_as != unknown_peer()).collect();

@@ -166,6 +166,12 @@ impl Collection {
         self.shared.lock().reached.clone()
     }
 
+    /// As [`Self::agents`], those of [`Self::reached`] alone: who is gone costs whoever asks it a time-out.
+    #[must_use]
+    pub fn agents_reached(&self) -> Vec<AgentInfo> {
+        self.shared.lock().all_reached()
+    }
+
     /// What has been collected so far.
     #[must_use]
     pub fn summary(&self) -> CollectionSummary {

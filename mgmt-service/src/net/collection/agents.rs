@@ -90,6 +90,13 @@ impl Agents {
         self.known.values().map(seen).collect()
     }
 
+    /// Those to which there is a pipe.
+    pub(super) fn all_reached(&self) -> Vec<AgentInfo> {
+        let mut agents = self.all_known();
+        agents.retain(|agent| self.reached.contains(&agent.peer));
+        agents
+    }
+
     /// How many claim the pseudonym of another.
     pub(super) fn contesting(&self) -> u64 {
         self.known.values().filter(|agent| self.contested.contains(&claim(agent))).count() as u64
@@ -133,6 +140,15 @@ mod tests {
         // Who was in the look keeps its place too.
         let both = [second.clone(), agents(1)].concat();
         assert_eq!(known.remember(&both, |peer| *peer == followed).len(), 2);
+    }
+
+    #[test]
+    fn who_is_gone_is_known_and_not_reached() {
+        let (mut known, found) = (Agents::default(), agents(400));
+        assert!(known.remember(&found, |_| false).is_empty());
+        known.reached.insert(found[7].peer);
+        assert!(known.remember(&found[7..8], |_| false).is_empty());
+        assert_eq!((known.all_known().len(), known.all_reached()), (400, found[7..8].to_vec()));
     }
 
     #[test]
