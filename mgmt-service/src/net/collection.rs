@@ -333,7 +333,7 @@ impl Lookout {
         let mut agents = self.shared.lock();
         let beyond = agents.remember(found, is_followed);
         let counters = &self.shared.counters;
-        counters.agents_beyond.add(beyond.len() as u64);
+        counters.agents_beyond.set(beyond.len() as u64);
         counters.pseudonyms_contested.set(agents.contesting());
         beyond
     }

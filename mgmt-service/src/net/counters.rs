@@ -75,7 +75,7 @@ counters! {
     CollectionCounters {
         /// Agents subscribed to now.
         agents,
-        /// Agents found beyond the bound.
+        /// Agents that the last look found beyond the bound.
         agents_beyond,
         /// Agents known now that claim the pseudonym of another one; readers see them as unknown.
         pseudonyms_contested,

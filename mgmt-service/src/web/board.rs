@@ -1,9 +1,10 @@
 //! The board: what the dashboard shows, as it is now (paper, figures 3 and 8).
 //!
 //! In: agents, records, the passing of time. Out: the state as JSON, the points of one chart. Bounded: the matrix by its
-//! own limits, charts by `BOARD_CHARTS_MAX`, records by `BOARD_RECORDS_MAX`, agents by `AGENTS_MAX`.
+//! own limits, charts by `BOARD_CHARTS_MAX`, records by `BOARD_RECORDS_MAX`, agents by `AGENTS_MAX`; those that the
+//! collection forgets make room.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use overlay::PeerId;
@@ -37,7 +38,7 @@ pub struct Board {
 pub struct Loss {
     /// Records that agents lost because they were not taken in time.
     pub dropped: u64,
-    /// Agents that were found and not followed, since there are too many.
+    /// Agents that are there and not followed, since there are too many.
     pub agents_beyond: u64,
 }
 
@@ -85,6 +86,14 @@ impl Board {
         }
         if row.application != application {
             application.clone_into(&mut row.application);
+        }
+    }
+
+    /// Makes room for all of the agents that are `known`, at most `AGENTS_MAX`: when there is none, the others go.
+    pub fn make_room(&mut self, known: &BTreeSet<PeerId>) {
+        let new = known.iter().filter(|peer| !self.agents.contains_key(peer)).count();
+        if self.agents.len() + new > AGENTS_MAX {
+            self.agents.retain(|peer, _| known.contains(peer));
         }
     }
 
@@ -334,6 +343,18 @@ mod tests {
         assert!(!board.to_json(NOW, Loss::default()).to_string().contains(&peer.to_string()));
         let stranger = PeerId::random();
         assert_eq!(board.asked_as(stranger), stranger);
+    }
+
+    #[test]
+    fn agents_that_are_forgotten_make_room_for_those_that_come() {
+        let mut board = Board::new("g".into());
+        for _ in 0..3 {
+            let known: BTreeSet<PeerId> = (0..AGENTS_MAX).map(|_| PeerId::random()).collect();
+            board.make_room(&known);
+            known.iter().for_each(|peer| board.learn(*peer, "new", "im"));
+            assert!(known.iter().all(|peer| board.agents.contains_key(peer)));
+            assert_eq!(board.completeness(NOW).0, AGENTS_MAX);
+        }
     }
 
     #[test]
