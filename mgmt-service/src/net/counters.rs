@@ -77,7 +77,7 @@ counters! {
         agents,
         /// Agents that the last look found beyond the bound.
         agents_beyond,
-        /// Agents known now that claim the pseudonym of another one; readers see them as unknown.
+        /// Agents that claim the pseudonym of another one, those that are gone included; readers see them as unknown.
         pseudonyms_contested,
         /// Agents that answered that they have no room.
         agents_full,
