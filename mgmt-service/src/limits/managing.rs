@@ -49,7 +49,8 @@ pub const GET_ALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub const USAGE_READ_MAX: Duration = Duration::from_secs(8);
 
 /// Agents of which a collection remembers how far they have delivered, some 3 MB. Beyond, one that gives up its place is
-/// forgotten: if it comes back it counts anew, and so do the losses it tells of.
+/// forgotten: if it comes back it counts anew, and so do the losses it tells of. As many a collection takes from the store
+/// when it goes on; the store itself forgets with its hours.
 pub const AGENTS_REMEMBERED_MAX: usize = 16 * 1024;
 
 /// Links that an agent shows as objects; further ones are not shown.

@@ -16,7 +16,7 @@ use super::losses::{LEFT_OUT, RETIMED, count, time_of};
 use super::schema::MIGRATIONS;
 use super::seen_as;
 use crate::arm::ArmRecord;
-use crate::limits::{SQLITE_BUSY_TIMEOUT, STORE_CACHE_BYTES, STORE_LOG_BYTES_MAX};
+use crate::limits::{AGENTS_REMEMBERED_MAX, SQLITE_BUSY_TIMEOUT, STORE_CACHE_BYTES, STORE_LOG_BYTES_MAX};
 use crate::protocol::RecordBatch;
 use crate::sqlite::{self, OpenError, signed};
 use crate::subscription::{Inbox, Verdict};
@@ -122,16 +122,17 @@ impl Store {
         Ok(done)
     }
 
-    /// How far each agent's batches are kept, and how long ago the last one came.
+    /// How far each agent's batches are kept, and how long ago the last one came: of the `AGENTS_REMEMBERED_MAX` that
+    /// delivered last, these first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn inboxes(&self, now_ms: u64) -> Result<Vec<(PeerId, Inbox, Duration)>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT peer.peer, boot, seq, dropped, dropped_before, at_ms
-             FROM delivery JOIN peer ON peer.id = delivery.peer",
+             FROM delivery JOIN peer ON peer.id = delivery.peer ORDER BY at_ms DESC LIMIT ?1",
         )?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([signed(AGENTS_REMEMBERED_MAX as u64)])?;
         let mut inboxes = Vec::new();
         while let Some(row) = rows.next()? {
             let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);

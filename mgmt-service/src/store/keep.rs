@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::ids::{Ids, UNUSED_KINDS, UNUSED_PEERS};
 use super::times::Times;
 use crate::limits::{
-    STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_IDS_MAX, STORE_MINUTES_KEPT, STORE_NAMES_INTERVAL,
+    SPOOL_KEPT, STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_IDS_MAX, STORE_MINUTES_KEPT, STORE_NAMES_INTERVAL,
     STORE_RAW_KEPT, STORE_STEP_RECORDS,
 };
 use crate::sqlite::signed;
@@ -93,6 +93,8 @@ impl Store {
             }
         }
         self.expire_usage(before(retention.hours))?;
+        // Not while an agent may still bring what it kept.
+        self.expire_deliveries(before(retention.hours.max(SPOOL_KEPT)))?;
         round.discarded = self.make_room(retention.bytes_max)?;
         // When all else is gone, names alone may fill the file.
         let is_full = self.bytes_used()? > retention.bytes_max;

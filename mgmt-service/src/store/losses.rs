@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Transaction, params};
 
-use super::database::Store;
+use super::database::{Store, set};
 use super::error::StoreError;
 use super::keep::DISCARDED;
 use crate::limits::{SPOOL_KEPT, STORE_CLOCK_SKEW_MAX};
@@ -31,12 +31,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn losses(&self) -> Result<Losses, StoreError> {
-        let mut statement = self.connection.prepare("SELECT dropped, dropped_before FROM delivery")?;
-        let (mut rows, mut by_agents) = (statement.query([])?, 0_u64);
-        while let Some(row) = rows.next()? {
-            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-            by_agents = by_agents.saturating_add(number(0)?).saturating_add(number(1)?);
-        }
+        let by_agents = self.lost_by_agents(i64::MAX)?;
         let counted = |key| Ok::<_, StoreError>(self.setting(key)?.unwrap_or(0));
         Ok(Losses {
             by_agents,
@@ -44,6 +39,30 @@ impl Store {
             retimed: counted(RETIMED)?,
             names_left_out: counted(LEFT_OUT)?,
         })
+    }
+
+    /// Forgets how far agents have delivered that delivered last before `before_ms`, but not what they lost. One that
+    /// comes back all the same counts anew.
+    pub(super) fn expire_deliveries(&mut self, before_ms: i64) -> Result<(), StoreError> {
+        let lost = self.lost_by_agents(before_ms)?;
+        let transaction = self.connection.transaction()?;
+        if transaction.execute("DELETE FROM delivery WHERE at_ms < ?1", [before_ms])? > 0 {
+            set(&transaction, FORGOTTEN, lost)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// What agents lost that are forgotten, and those that delivered last before `before_ms`.
+    fn lost_by_agents(&self, before_ms: i64) -> Result<u64, StoreError> {
+        let mut lost = self.setting(FORGOTTEN)?.unwrap_or(0);
+        let mut statement =
+            self.connection.prepare("SELECT dropped, dropped_before FROM delivery WHERE at_ms < ?1")?;
+        let mut rows = statement.query([before_ms])?;
+        while let Some(row) = rows.next()? {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            lost = lost.saturating_add(number(0)?).saturating_add(number(1)?);
+        }
+        Ok(lost)
     }
 }
 
@@ -68,6 +87,9 @@ pub(super) fn count(transaction: &Transaction<'_>, key: &str, more: u64) -> Resu
     }
     Ok(())
 }
+
+/// What agents lost of which it is not known any more how far they delivered.
+const FORGOTTEN: &str = "lost_by_forgotten";
 
 /// Names that were not kept.
 pub(super) const LEFT_OUT: &str = "names_left_out";
