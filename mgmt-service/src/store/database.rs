@@ -12,10 +12,10 @@ use rusqlite_migration::Error as MigrationError;
 use super::details;
 use super::error::StoreError;
 use super::ids::Ids;
-use super::losses::{LEFT_OUT, RETIMED, count, time_of};
+use super::losses::{LEFT_OUT, RETIMED, count};
 use super::schema::MIGRATIONS;
 use super::seen_as;
-use crate::arm::ArmRecord;
+use crate::arm::{ArmRecord, time_of};
 use crate::limits::{AGENTS_REMEMBERED_MAX, SQLITE_BUSY_TIMEOUT, STORE_CACHE_BYTES, STORE_LOG_BYTES_MAX};
 use crate::protocol::RecordBatch;
 use crate::sqlite::{self, OpenError, signed};
@@ -84,7 +84,8 @@ impl Store {
     }
 
     /// Keeps all `batches` in one transaction, each once. On an error none of them is kept. A record whose time can't be
-    /// true (`STORE_CLOCK_SKEW_MAX`) is kept as of `now_ms`, and counted in [`Losses::retimed`](super::Losses).
+    /// true (`STORE_CLOCK_SKEW_MAX`) is kept as of `now_ms`, and counted in [`Losses::retimed`](super::Losses). One with such a time
+    /// that comes again under another boot is not known again, and is kept twice.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room.

@@ -1,15 +1,12 @@
 //! What is not in the store, or not as an agent told it.
 //!
-//! In: what a record says, the time at which it comes. Out: what of it is believed, and how often something was not.
-
-use std::time::Duration;
+//! In: what was not kept, or not believed. Out: how often.
 
 use rusqlite::{Transaction, params};
 
 use super::database::{Store, set};
 use super::error::StoreError;
 use super::keep::DISCARDED;
-use crate::limits::{SPOOL_KEPT, STORE_CLOCK_SKEW_MAX};
 use crate::sqlite::signed;
 
 /// What a store lacks, since it was made.
@@ -64,16 +61,6 @@ impl Store {
         }
         Ok(lost)
     }
-}
-
-/// The time under which a record that comes at `now_ms` is kept: its own, unless it is later than any clock may be ahead or
-/// longer ago than any spool keeps a record. Else one agent's clock would outlive what others sent, or end before it is
-/// seen. One with such a time that comes again under another boot is not known again, and is kept twice.
-pub(super) fn time_of(at_ms: u64, now_ms: u64) -> u64 {
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let oldest = now_ms.saturating_sub(ms(SPOOL_KEPT + STORE_CLOCK_SKEW_MAX));
-    let newest = now_ms.saturating_add(ms(STORE_CLOCK_SKEW_MAX));
-    if (oldest..=newest).contains(&at_ms) { at_ms } else { now_ms }
 }
 
 /// Counts more under a key.
