@@ -113,6 +113,7 @@ impl Report {
             "discarded": self.losses.discarded,
             "retimed": self.losses.retimed,
             "names_left_out": self.losses.names_left_out,
+            "rounds_unkept": self.losses.rounds_unkept,
             "accounting": accounting::to_json(&self.used, &self.used_in_groups),
             "groups_left_out": self.used_in_groups.left_out,
             "not_measured": NOT_MEASURED,
@@ -267,7 +268,7 @@ impl fmt::Display for Report {
         }
         self.used_in_groups.write(f, |peer| self.name(peer))?;
         writeln!(f, "  not included: {NOT_MEASURED}")?;
-        let Losses { by_agents, discarded, retimed, names_left_out } = self.losses;
+        let Losses { by_agents, discarded, retimed, names_left_out, rounds_unkept } = self.losses;
         if (by_agents, discarded) != (0, 0) {
             writeln!(
                 f,
@@ -285,6 +286,9 @@ impl fmt::Display for Report {
                 f,
                 "{names_left_out} times a peer or kind stands as one of the others: its agent brought too many"
             )?;
+        }
+        if rounds_unkept > 0 {
+            writeln!(f, "{rounds_unkept} times names of agents or what they use could not be written")?;
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub struct Losses {
     pub retimed: u64,
     /// How often a receiver or a name of transactions is kept as one of the others, as its agent brought too many.
     pub names_left_out: u64,
+    /// Rounds in which names of agents or samples of what they use could not be kept; the next ones make up for them.
+    pub rounds_unkept: u64,
 }
 
 impl Store {
@@ -35,7 +37,15 @@ impl Store {
             discarded: counted(DISCARDED)?,
             retimed: counted(RETIMED)?,
             names_left_out: counted(LEFT_OUT)?,
+            rounds_unkept: counted(UNKEPT)?,
         })
+    }
+
+    /// Counts rounds in which what comes beside records could not be kept.
+    pub(super) fn count_unkept(&mut self, rounds: u64) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        count(&transaction, UNKEPT, rounds)?;
+        Ok(transaction.commit()?)
     }
 
     /// Forgets how far agents have delivered that delivered last before `before_ms`, but not what they lost. One that
@@ -77,6 +87,9 @@ pub(super) fn count(transaction: &Transaction<'_>, key: &str, more: u64) -> Resu
 
 /// What agents lost of which it is not known any more how far they delivered.
 const FORGOTTEN: &str = "lost_by_forgotten";
+
+/// Rounds of names or samples that were not kept.
+const UNKEPT: &str = "rounds_unkept";
 
 /// Names that were not kept.
 pub(super) const LEFT_OUT: &str = "names_left_out";

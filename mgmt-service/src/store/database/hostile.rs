@@ -78,6 +78,8 @@ fn samples_that_cannot_be_kept_do_not_end_the_collection() {
     sink.write_batch(peer, &delivered(peer, 1, 0, vec![record(peer, NOW, 1)]).batch).unwrap();
     sink.commit().unwrap();
     assert_eq!(stored(sink.store_for_test()).len(), 1);
+    sink.commit().unwrap();
+    assert_eq!(sink.store_for_test().losses().unwrap().rounds_unkept, 1);
 }
 
 #[test]
