@@ -1,23 +1,27 @@
 //! A manager asks the aggregators of its group for the figures of all peers.
 //!
-//! In: a manager in a closed group. Out: [`Totals`]. Asks each aggregator, each within `GET_TIMEOUT`; one that reports to
-//! another has nothing to say but that.
+//! In: a manager in a closed group. Out: [`Totals`]. Asks each aggregator, each page within `GET_TIMEOUT` and all of them
+//! within `GET_ALL_TIMEOUT`; one that reports to another has nothing to say but that.
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use overlay::{AdvertisementKind, DiscoveryQuery, PeerId};
+use tokio::time::timeout;
 
 use super::SERVICE;
 use super::checking::{Checker, Root};
 use crate::aggregate::{Checks, TREE_HANDLER, Totals, TotalsAnswer, TreeAnswer, TreeQuestion};
 use crate::error::GetError;
-use crate::limits::{AGGREGATORS_MAX, CHECKS_MAX, GET_TIMEOUT, LEDGER_INTERVALS_KEPT, TOTALS_KEPT};
+use crate::limits::{
+    AGGREGATORS_MAX, CHECKS_MAX, GET_ALL_TIMEOUT, GET_TIMEOUT, LEDGER_INTERVALS_KEPT, TOTALS_KEPT,
+};
 use crate::net::Manager;
 
 impl Manager {
     /// The figures that the roots of the group's trees keep, of at most the last `TOTALS_KEPT` intervals; looks for
-    /// aggregators for at most `deadline`.
+    /// aggregators for at most `deadline`, and reads each for at most `GET_ALL_TIMEOUT`.
     ///
     /// # Cancel safety
     /// Safe.
@@ -26,8 +30,8 @@ impl Manager {
     }
 
     /// As [`totals`](Self::totals), and `checks` spot checks, at most `CHECKS_MAX`, of whether aggregators counted what
-    /// their children say that they have reported; a check asks some peers on its way, each within `CHECK_TIMEOUT`. There
-    /// are none without a root or an agent.
+    /// their children say that they have reported; a check asks some peers on its way, each within `CHECK_TIMEOUT` and all
+    /// within `CHECK_ALL_TIMEOUT`. There are none without a root or an agent.
     ///
     /// # Cancel safety
     /// Safe.
@@ -82,21 +86,36 @@ impl Manager {
         aggregators
     }
 
-    /// The pages of one aggregator's answer. It is believed only if it has the role.
+    /// The pages of one aggregator's answer.
     async fn totals_of(&self, aggregator: PeerId) -> Result<Vec<TotalsAnswer>, GetError> {
+        read(GET_ALL_TIMEOUT, |after| self.totals_page(aggregator, after).boxed()).await
+    }
+
+    /// A page of one aggregator's answer, of the intervals after `after`. It is believed only if it has the role.
+    async fn totals_page(&self, aggregator: PeerId, after: u64) -> Result<TotalsAnswer, GetError> {
+        let (group, question) = (self.group().id(), TreeQuestion::Totals { after }.encode()?);
+        let answer = self.peer().query(aggregator, &group, TREE_HANDLER, question, GET_TIMEOUT).await?;
+        let role = self.group().role_of(&aggregator).map(crate::access::ManagementRole::from_overlay);
+        let TreeAnswer::Totals(page) = TreeAnswer::decode(&answer)? else {
+            return Err(overlay::wire::WireError::Malformed.into());
+        };
+        if !role.is_some_and(|role| super::aggregates(crate::access::Access::Member(role))) {
+            tracing::warn!(peer = %aggregator, "calls itself an aggregator without the role");
+            return Err(overlay::QueryError::NoHandler.into());
+        }
+        Ok(page)
+    }
+}
+
+/// All pages that `ask` gives of the intervals after a number, if they come `within` this time.
+async fn read<'a>(
+    within: Duration,
+    ask: impl Fn(u64) -> BoxFuture<'a, Result<TotalsAnswer, GetError>>,
+) -> Result<Vec<TotalsAnswer>, GetError> {
+    let reading = async {
         let (mut pages, mut after) = (Vec::new(), 0);
-        let group = self.group().id();
         loop {
-            let question = TreeQuestion::Totals { after }.encode()?;
-            let answer = self.peer().query(aggregator, &group, TREE_HANDLER, question, GET_TIMEOUT).await?;
-            let role = self.group().role_of(&aggregator).map(crate::access::ManagementRole::from_overlay);
-            let TreeAnswer::Totals(page) = TreeAnswer::decode(&answer)? else {
-                return Err(overlay::wire::WireError::Malformed.into());
-            };
-            if !role.is_some_and(|role| super::aggregates(crate::access::Access::Member(role))) {
-                tracing::warn!(peer = %aggregator, "calls itself an aggregator without the role");
-                return Err(overlay::QueryError::NoHandler.into());
-            }
+            let page = ask(after).await?;
             let last = page.reports.iter().map(|report| report.stamp.interval).max();
             let more = page.more && last.is_some_and(|last| last > after);
             after = last.unwrap_or(after);
@@ -105,7 +124,8 @@ impl Manager {
                 return Ok(pages);
             }
         }
-    }
+    };
+    timeout(within, reading).await.map_err(|_| GetError::TimedOut { after: within })?
 }
 
 /// Aggregators that are asked at the same time.
@@ -113,3 +133,29 @@ const AT_ONCE: usize = 16;
 
 /// Of the last so many intervals of a root one is checked: aggregators still know them on all levels.
 const CHECKED_INTERVALS: usize = LEDGER_INTERVALS_KEPT / 2;
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+    use crate::aggregate::{Report, Stamp};
+
+    fn page(length: u64, interval: u64, more: bool) -> TotalsAnswer {
+        let reports = vec![Report::of_one(Stamp { interval, boot: 1 })];
+        TotalsAnswer { length: Duration::from_secs(length), above: None, reports, more }
+    }
+
+    #[tokio::test]
+    async fn an_aggregator_that_always_has_a_page_more_is_not_read_for_ever() {
+        let endless = |after| match after {
+            0..3 => ready(Ok(page(60, after + 1, true))).boxed(),
+            _ => pending().boxed(),
+        };
+        let read_on = read(Duration::from_millis(10), endless).await;
+        assert!(matches!(read_on, Err(GetError::TimedOut { .. })), "{read_on:?}");
+        let three = |after| ready(Ok(page(60, after + 1, after < 2))).boxed();
+        let pages = read(GET_ALL_TIMEOUT, three).await.unwrap();
+        assert_eq!(pages, [page(60, 1, true), page(60, 2, true), page(60, 3, false)]);
+    }
+}
