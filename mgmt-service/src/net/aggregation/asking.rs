@@ -1,8 +1,10 @@
 //! A manager asks the aggregators of its group for the figures of all peers.
 //!
 //! In: a manager in a closed group. Out: [`Totals`]. Asks each aggregator, each page within `GET_TIMEOUT` and all of them
-//! within `GET_ALL_TIMEOUT`; one that reports to another has nothing to say but that.
+//! within `GET_ALL_TIMEOUT`; one that reports to another has nothing to say but that. Figures
+//! are added up only where intervals are equally long: those that most have count, whoever answers first.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -46,31 +48,26 @@ impl Manager {
 
     async fn gather(&self, deadline: Duration) -> (Totals, Vec<Root>) {
         let aggregators = self.aggregators(deadline).await;
-        let (mut totals, mut roots) = (Totals::default(), Vec::new());
-        totals.aggregators = aggregators.len();
+        let (found, mut roots, mut unanswered) = (aggregators.len(), 0, 0);
+        let mut answered = Answered::default();
         let asking = futures::stream::iter(aggregators)
             .map(async |aggregator| (aggregator, self.totals_of(aggregator).await));
         let mut answers = asking.buffer_unordered(AT_ONCE);
         while let Some((peer, answer)) = answers.next().await {
             match answer {
                 Ok(pages) => {
-                    totals.roots += usize::from(pages.iter().all(|page| page.above.is_none()));
-                    for page in &pages {
-                        page.reports.iter().for_each(|report| totals.add(page.length, report));
-                    }
-                    let length = totals.length();
-                    let pages = pages.into_iter().filter(|page| page.length == length);
-                    let mut reports: Vec<_> = pages.flat_map(|page| page.reports).collect();
-                    reports.drain(..reports.len().saturating_sub(CHECKED_INTERVALS));
-                    roots.extend((!reports.is_empty()).then_some(Root { peer, reports }));
+                    roots += usize::from(pages.iter().all(|page| page.above.is_none()));
+                    answered.put(peer, pages);
                 }
                 Err(error) => {
-                    totals.unanswered += 1;
+                    unanswered += 1;
                     tracing::debug!(reason = %error, "aggregator did not answer");
                 }
             }
         }
-        (totals, roots)
+        let (mut totals, checked) = answered.agreed();
+        (totals.aggregators, totals.roots, totals.unanswered) = (found, roots, unanswered);
+        (totals, checked)
     }
 
     async fn aggregators(&self, deadline: Duration) -> Vec<PeerId> {
@@ -128,6 +125,35 @@ async fn read<'a>(
     timeout(within, reading).await.map_err(|_| GetError::TimedOut { after: within })?
 }
 
+/// What those answered that keep reports, by how long their intervals are.
+#[derive(Default)]
+struct Answered(BTreeMap<Duration, (Totals, Vec<Root>)>);
+
+impl Answered {
+    /// Takes in the pages of one, all of one length.
+    fn put(&mut self, peer: PeerId, pages: Vec<TotalsAnswer>) {
+        let Some(length) = pages.iter().find(|page| !page.reports.is_empty()).map(|page| page.length) else {
+            return;
+        };
+        let pages = pages.into_iter().filter(|page| page.length == length);
+        let mut reports: Vec<_> = pages.flat_map(|page| page.reports).collect();
+        let (totals, roots) = self.0.entry(length).or_default();
+        reports.iter().for_each(|report| totals.add(length, report));
+        reports.drain(..reports.len().saturating_sub(CHECKED_INTERVALS));
+        roots.push(Root { peer, reports });
+    }
+
+    /// The figures of those whose intervals are as long as most have them, and who they are. Of two lengths that as many
+    /// have, the longer.
+    fn agreed(self) -> (Totals, Vec<Root>) {
+        let all: usize = self.0.values().map(|(_, roots)| roots.len()).sum();
+        let most = self.0.into_values().max_by_key(|(_, roots)| roots.len());
+        let (mut totals, roots) = most.unwrap_or_default();
+        totals.left_out = all - roots.len();
+        (totals, roots)
+    }
+}
+
 /// Aggregators that are asked at the same time.
 const AT_ONCE: usize = 16;
 
@@ -157,5 +183,23 @@ mod tests {
         let three = |after| ready(Ok(page(60, after + 1, after < 2))).boxed();
         let pages = read(GET_ALL_TIMEOUT, three).await.unwrap();
         assert_eq!(pages, [page(60, 1, true), page(60, 2, true), page(60, 3, false)]);
+    }
+
+    #[test]
+    fn the_length_of_intervals_that_most_have_counts_whoever_answers_first() {
+        let roots = [(1, 100), (60, 5), (60, 5), (1, 100)].map(|(length, at)| (PeerId::random(), length, at));
+        for first in [0, 1] {
+            let mut answered = Answered::default();
+            answered.put(PeerId::random(), vec![TotalsAnswer { reports: Vec::new(), ..page(7, 0, false) }]);
+            for (peer, length, at) in &roots[first..first + 3] {
+                answered.put(*peer, vec![page(*length, *at, false)]);
+            }
+            let (totals, checked) = answered.agreed();
+            assert_eq!((totals.length(), totals.left_out), (Duration::from_secs(60), 1));
+            assert_eq!(totals.last().map(|(at, total)| (at, total.reporting)), Some((5, 2)));
+            let checked: Vec<PeerId> = checked.iter().map(|root| root.peer).collect();
+            assert_eq!(checked, [roots[1].0, roots[2].0]);
+        }
+        assert_eq!(Answered::default().agreed().0, Totals::default());
     }
 }
