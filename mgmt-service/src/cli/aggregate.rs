@@ -101,7 +101,7 @@ fn checked(checks: &Checks) -> String {
     }
     for (aggregator, times) in checks.unverified() {
         text.push_str(&format!(
-            "UNVERIFIED in {times} of {all} checks: aggregator {aggregator} counted a child that can't be asked\n"
+            "UNVERIFIED in {times} of {all} checks: aggregator {aggregator} counted what its child can't tell of\n"
         ));
     }
     for (peer, why) in checks.not_checkable() {
