@@ -42,7 +42,8 @@ pub const GET_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Pages of one answer about objects, twice as many as [`GET_BYTES_MAX`] fills; more are an error.
 pub const GET_PAGES_MAX: usize = 1024;
 
-/// Deadline of all pages of one answer about objects; what has come by then is dropped, which is an error.
+/// Deadline of all pages of one answer about objects, or of an aggregator's about figures; what has come by then is dropped,
+/// which is an error.
 pub const GET_ALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long reading what one agent uses may take; one that takes longer counts as not answering, and holds up nobody.
