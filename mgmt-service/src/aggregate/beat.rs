@@ -4,6 +4,7 @@
 //! by its parent's clock and its own monotonic one, so that wall clocks of different peers are never compared but for a
 //! check that nobody is hours off.
 
+use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::limits::{AGGREGATION_INTERVAL_MAX, AGGREGATION_INTERVAL_MIN, AGGREGATION_SKEW_MAX};
@@ -15,12 +16,14 @@ pub struct Beat {
     /// When that one began.
     began: Instant,
     length: Duration,
+    /// A parent said it: by another's clock.
+    of_parent: bool,
 }
 
 /// How a beat stands to the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drift {
-    /// At most one interval off.
+    /// At most one interval off; of a parent's beat, as far as a child takes it.
     Little,
     /// Behind; this one is not.
     Behind(Beat),
@@ -36,7 +39,12 @@ impl Beat {
         let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX).max(1);
         let (length, unix) = (Duration::from_millis(millis), u64::try_from(unix.as_millis()).unwrap_or(0));
         let elapsed = Duration::from_millis(unix % millis);
-        Self { number: unix / millis, began: now.checked_sub(elapsed).unwrap_or(now), length }
+        Self {
+            number: unix / millis,
+            began: now.checked_sub(elapsed).unwrap_or(now),
+            length,
+            of_parent: false,
+        }
     }
 
     /// As a parent says it: `elapsed` of interval `number` had passed at `now`. None when that can't be, or when it is
@@ -49,22 +57,23 @@ impl Beat {
         length: Duration,
     ) -> Option<Self> {
         let own = Self::of_clock(now, unix, length);
-        let tolerated = AGGREGATION_SKEW_MAX.as_millis() / own.length.as_millis().max(1) + 1;
         let possible =
-            own.length == length && elapsed <= length && u128::from(own.number.abs_diff(number)) <= tolerated;
-        possible.then(|| Self { number, began: now.checked_sub(elapsed).unwrap_or(now), length })
+            own.length == length && elapsed <= length && own.number.abs_diff(number) <= skew_max(length);
+        let began = now.checked_sub(elapsed).unwrap_or(now);
+        possible.then_some(Self { number, began, length, of_parent: true })
     }
 
-    /// How it stands at `now` to the wall clock, which shows `unix`.
+    /// How it stands at `now` to the wall clock, which shows `unix`. That of a parent whose clock differs may be what comes
+    /// next again: who left it could not go back to it before that time is over.
     #[must_use]
     pub fn drift(&self, now: Instant, unix: Duration) -> Drift {
         let clock = Self::of_clock(now, unix, self.length);
         let (own, shown) = (self.at(now).0, clock.number);
-        match shown.checked_sub(own) {
-            Some(0 | 1) => Drift::Little,
-            Some(_) => Drift::Behind(clock),
-            None if own - shown == 1 => Drift::Little,
-            None => Drift::Ahead,
+        let most = if self.of_parent { skew_max(self.length) } else { 1 };
+        match own.cmp(&shown) {
+            _ if own.abs_diff(shown) <= most => Drift::Little,
+            Ordering::Less => Drift::Behind(clock),
+            Ordering::Equal | Ordering::Greater => Drift::Ahead,
         }
     }
 
@@ -92,6 +101,12 @@ impl Beat {
     pub fn length(&self) -> Duration {
         self.length
     }
+}
+
+/// How many intervals a parent's count may be off.
+fn skew_max(length: Duration) -> u64 {
+    let whole = AGGREGATION_SKEW_MAX.as_millis() / length.as_millis().max(1);
+    u64::try_from(whole).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 #[cfg(test)]
@@ -142,5 +157,20 @@ mod tests {
             let unix = Duration::from_secs(unix.as_secs().saturating_add_signed(shown));
             assert_eq!(root.drift(now, unix), drift, "{shown}");
         }
+    }
+
+    #[test]
+    fn who_counted_as_a_lost_parent_goes_on_so_while_children_would() {
+        let (now, minute) = (Instant::now(), Duration::from_secs(60));
+        let unix = Duration::from_secs(1_700_000_000);
+        let right = unix.as_secs() / 60;
+        let told = |number| Beat::of_parent(now, unix, (number, Duration::ZERO), minute).unwrap();
+        for number in [right - 20, right - 60, right + 20] {
+            assert_eq!(told(number).drift(now, unix), Drift::Little, "a clock of its own: {number}");
+        }
+        // Meanwhile the machine slept, and children would not take it any more.
+        let Drift::Behind(own) = told(right - 20).drift(now, unix + minute * 42) else { panic!("refused") };
+        assert_eq!(own.at(now).0, right + 42);
+        assert_eq!(own.drift(now, unix + minute * 45), Drift::Behind(Beat { number: right + 45, ..own }));
     }
 }

@@ -41,6 +41,8 @@ pub enum NotCheckable {
     Refuses,
     /// It does not remember the interval any more.
     Forgotten,
+    /// Its parent says that it counted something older than what it remembers.
+    TooOld,
     /// Nothing that it reported has come to the top yet.
     TooEarly,
     /// There is more than is looked at.
@@ -142,8 +144,9 @@ impl Checks {
         by
     }
 
-    /// In how many checks each aggregator was found to have counted a child that can't be asked: nobody reaches it, or it is
-    /// no member. It may have gone since, or may never have been there.
+    /// In how many checks each aggregator was found to have counted what its child can't tell of: nobody reaches that one, it
+    /// is no member, or it remembers nothing so old. It may have gone or started anew since, or the report may never have
+    /// been; how old it is only the aggregator says.
     #[must_use]
     pub fn unverified(&self) -> BTreeMap<PeerId, usize> {
         let mut by = BTreeMap::new();
@@ -151,7 +154,7 @@ impl Checks {
             if let ([.., aggregator, child], Finding::NotCheckable(peer, why)) =
                 (&*check.path, &check.finding)
                 && child == peer
-                && [NotCheckable::Unreachable, NotCheckable::NoMember].contains(why)
+                && [NotCheckable::Unreachable, NotCheckable::NoMember, NotCheckable::TooOld].contains(why)
             {
                 *by.entry(*aggregator).or_default() += 1;
             }
@@ -209,7 +212,7 @@ pub fn counted(aggregator: PeerId, part: &Part, told: &ToldAnswer, age: Duration
     let of_part = Some(Brief::of(&part.report));
     let Some(saying) = &told.saying else {
         if told.reach <= age {
-            return Err(Finding::NotCheckable(part.child, NotCheckable::Forgotten));
+            return Err(Finding::NotCheckable(part.child, NotCheckable::TooOld));
         }
         return Err(contradiction(aggregator, Some(part.child), Lie::NeverSent, (of_part, None)));
     };

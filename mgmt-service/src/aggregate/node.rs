@@ -95,6 +95,13 @@ impl Aggregator {
         Self { boot, level, children, closed, counted, forgotten: 0, memory }
     }
 
+    /// Hands on the intervals after `closed`, since a parent counts so, unless any was handed on: what is closed stays so.
+    pub fn begin_after(&mut self, closed: u64) {
+        if self.counted.is_empty() {
+            self.closed = self.closed.min(closed);
+        }
+    }
+
     /// Takes `child`, or takes it back.
     pub fn attach(&mut self, child: PeerId, newcomer: Newcomer) -> Admitted {
         if self.memory.is_gone(&child, newcomer.boot) {

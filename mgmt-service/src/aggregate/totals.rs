@@ -32,10 +32,12 @@ pub struct Totals {
     pub roots: usize,
     /// Those that did not answer: a root among them is missing in the figures.
     pub unanswered: usize,
+    /// Those whose figures are not in, since their intervals are not as long as those of most.
+    pub left_out: usize,
 }
 
 impl Totals {
-    /// Adds a report of a root whose intervals have this length; figures of another length stand apart and are left out.
+    /// Adds a report of a root whose intervals have this length; after the first one, figures of another length are not added.
     pub fn add(&mut self, length: Duration, report: &Report) {
         if self.intervals.is_empty() {
             self.length = length;
@@ -97,6 +99,7 @@ impl Totals {
             "aggregators": self.aggregators,
             "roots": self.roots,
             "unanswered": self.unanswered,
+            "left_out": self.left_out,
             "intervals": self.intervals().map(interval).collect::<Vec<_>>(),
             "total": figures_json(&self.figures()),
         })

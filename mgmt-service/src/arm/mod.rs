@@ -17,6 +17,7 @@
 
 mod agent;
 mod application;
+mod believed;
 mod bind;
 mod buckets;
 mod consumer;
@@ -45,6 +46,7 @@ mod values;
 mod waits;
 
 pub use application::{Application, DefinitionSketch};
+pub(crate) use believed::time_of;
 pub use bind::{Bound, bound, current};
 pub use consumer::Consumer;
 pub use correlator::{BootKey, Correlator};

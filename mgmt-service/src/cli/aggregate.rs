@@ -101,7 +101,7 @@ fn checked(checks: &Checks) -> String {
     }
     for (aggregator, times) in checks.unverified() {
         text.push_str(&format!(
-            "UNVERIFIED in {times} of {all} checks: aggregator {aggregator} counted a child that can't be asked\n"
+            "UNVERIFIED in {times} of {all} checks: aggregator {aggregator} counted what its child can't tell of\n"
         ));
     }
     for (peer, why) in checks.not_checkable() {
@@ -111,10 +111,13 @@ fn checked(checks: &Checks) -> String {
 }
 
 fn text(totals: &Totals) -> String {
-    let Totals { aggregators, roots, unanswered, .. } = totals;
+    let Totals { aggregators, roots, unanswered, left_out, .. } = totals;
     let mut text = format!("{aggregators} aggregators, {roots} at the top");
     if *unanswered > 0 {
         text.push_str(&format!(", {unanswered} did not answer: what they know is missing"));
+    }
+    if *left_out > 0 {
+        text.push_str(&format!(", {left_out} left out: they have another --interval than most"));
     }
     text.push('\n');
     let Some((_, last)) = totals.last() else {
@@ -150,3 +153,18 @@ fn table(text: &mut String, figures: &Figures) {
 
 /// How long aggregators are looked for.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aggregators_whose_figures_are_not_in_are_shown() {
+        let mut totals = Totals::default();
+        (totals.aggregators, totals.roots, totals.left_out) = (4, 3, 1);
+        let first = text(&totals).lines().next().map(str::to_owned);
+        let shown = "4 aggregators, 3 at the top, 1 left out: they have another --interval than most";
+        assert_eq!(first.as_deref(), Some(shown));
+        assert_eq!(totals.to_json()["left_out"], 1);
+    }
+}

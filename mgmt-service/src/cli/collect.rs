@@ -40,9 +40,8 @@ pub(super) async fn collect(
         session.manager.collect(everything, sink)
     };
     let lasting = outlast(&mut collection, duration, signals, |collection| {
-        let agents = collection.agents();
-        usage.look_at(&agents);
-        names.learn(&as_seen(&session.manager, agents));
+        usage.look_at(collection);
+        names.learn(&as_seen(&session.manager, collection.agents()));
         Ok(())
     });
     let lasted = usage.beside(lasting).await?;

@@ -26,13 +26,16 @@ pub(super) enum Doer {
 pub(super) async fn find(settings: &Settings, command: &Command) -> Result<Doer, CliError> {
     let socket = settings.data_dir.join(SOCKET_FILE);
     // The running one has its rendezvous, whatever is said here.
-    if settings.rendezvous.is_empty() && !(is_for_others(command) && socket.exists()) {
-        return Err(CliError::usage("no rendezvous given; name one with --rendezvous MULTIADDR"));
+    let alone_without = settings.rendezvous.is_empty();
+    if alone_without && !(is_for_others(command) && socket.exists()) {
+        return Err(no_rendezvous());
     }
     let finding = async {
         loop {
             match DataDir::open(&settings.data_dir) {
                 Err(DataDirError::InUse { .. }) if is_for_others(command) => {}
+                // The socket may be left of one that was killed.
+                Ok(_) if alone_without => return Err(no_rendezvous()),
                 opened => return opened.map(Doer::This).map_err(unusable),
             }
             if let Ok(stream) = connect(&socket).await {
@@ -43,6 +46,10 @@ pub(super) async fn find(settings: &Settings, command: &Command) -> Result<Doer,
     };
     let in_use = |_| Err(unusable(DataDirError::InUse { path: settings.data_dir.clone() }));
     timeout(CONTROL_WAIT_MAX, finding).await.unwrap_or_else(in_use)
+}
+
+fn no_rendezvous() -> CliError {
+    CliError::usage("no rendezvous given; name one with --rendezvous MULTIADDR")
 }
 
 /// Has the command line of this process done by another one.
@@ -87,3 +94,30 @@ fn left() -> CliError {
 
 /// Time between two looks whether a directory is free, or its holder listens.
 const LOOK_PERIOD: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_was_left_behind_needs_a_rendezvous_as_none_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            data_dir: dir.path().to_owned(),
+            name: None,
+            listen: Vec::new(),
+            rendezvous: Vec::new(),
+            mdns: false,
+            manage: None,
+            log: String::new(),
+        };
+        for left in [false, true] {
+            if left {
+                // A killed process leaves its socket and no lock.
+                drop(std::os::unix::net::UnixListener::bind(dir.path().join(SOCKET_FILE)).unwrap());
+            }
+            let error = find(&settings, &Command::Agents { json: false }).await.err().unwrap();
+            assert_eq!(error.code, ExitCode::Usage, "{left}");
+        }
+    }
+}

@@ -91,9 +91,11 @@ impl Shown {
             counted.iter().find(|(name, _)| *name == "agents_beyond").map_or(0, |(_, count)| *count);
         let loss = Loss { dropped: collection.summary().dropped, agents_beyond };
         let (mut agents, reached) = (collection.agents(), collection.reached());
-        usage.look_at(&agents);
+        let known = agents.iter().map(|agent| self.manager.shown(agent).peer).collect();
+        usage.look_at(collection);
         let mut board = lock(&self.board);
         board.listens(now_ms, live);
+        board.make_room(&known);
         for agent in &mut agents {
             let shown = self.manager.shown(agent);
             board.learn(shown.peer, &shown.name, &shown.application);
@@ -206,13 +208,14 @@ impl Shown {
             let (expected, reporting) = board.completeness(now_ms());
             let pairs = board.pairs() as u64;
             drop(board);
-            // Those that go up and down are told by name elsewhere.
-            let grows = |(name, _): &(&'static str, u64)| *name != "agents";
-            let counted = lock(&counted).iter().copied().filter(grows).collect();
+            // Those that are followed are told as expected and reporting.
+            let counted = lock(&counted).clone().into_iter().filter(|(name, _)| *name != "agents");
+            let (levels, counted) = counted.partition(|(name, _)| LEVELS.contains(name));
             ManagerGauges {
                 agents_expected: expected as u64,
                 agents_reporting: reporting as u64,
                 pairs,
+                levels,
                 counted,
                 meters: meters.snapshot(),
                 started_s,
@@ -220,6 +223,9 @@ impl Shown {
         }
     }
 }
+
+/// What the collection counts that goes up and down.
+const LEVELS: [&str; 2] = ["agents_beyond", "pseudonyms_contested"];
 
 pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use mgmt_service::access::unknown_peer;
 use mgmt_service::jmx::{AttributeValue, ObjectNamePattern};
-use mgmt_service::limits::{COUNT_MAX, USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
-use mgmt_service::net::{AgentInfo, Manager};
+use mgmt_service::limits::{COUNT_MAX, MEMBERSHIP_BEANS_MAX, USAGE_INTERVAL, USAGE_LAST_MAX, USAGE_READ_MAX};
+use mgmt_service::net::{Collection, Manager};
 use mgmt_service::protocol::BeanSnapshot;
 use mgmt_service::store::{GroupSample, GroupUsage, StoreUsage, Usage, UsageSample};
 use overlay::{GroupId, PeerId};
@@ -28,8 +28,10 @@ impl Sampling {
         Self { usage, manager: manager.clone(), agents: watch::Sender::default() }
     }
 
-    /// Reads those of these agents from now on.
-    pub(super) fn look_at(&self, agents: &[AgentInfo]) {
+    /// Reads those of the agents that a collection reaches now: others would hold up the round by their time-outs, until
+    /// nobody counts as online.
+    pub(super) fn look_at(&self, collection: &Collection) {
+        let agents = collection.agents_reached();
         let peers = agents.iter().map(|agent| (agent.peer, self.manager.sees(agent)));
         // What several use under one id is no sum of anything.
         let peers: Vec<_> = peers.filter(|(_, seen_as)| *seen_as != unknown_peer()).collect();
@@ -78,10 +80,12 @@ impl Sampling {
 async fn read(manager: &Manager, peer: PeerId) -> Option<UsageSample> {
     let patterns = [OVERLAY, MESSENGER, MEMBERSHIPS].map(str::parse::<ObjectNamePattern>);
     let [Ok(overlay), Ok(messenger), Ok(memberships)] = patterns else { return None };
-    let overlay = manager.get(peer, &overlay, &names(&OVERLAY_COUNTERS)).await.ok()?;
-    let messenger = manager.get(peer, &messenger, &names(&MESSENGER_COUNTERS)).await.ok()?;
+    let overlay = manager.get_first(peer, &overlay, &names(&OVERLAY_COUNTERS), 1).await.ok()?;
+    let messenger = manager.get_first(peer, &messenger, &names(&MESSENGER_COUNTERS), 1).await.ok()?;
     let counted = [&[SINCE], GroupUsage::NAMES.as_slice()].concat();
-    let memberships = manager.get(peer, &memberships, &names(&counted)).await.ok()?;
+    // By one more than an honest agent shows, the store sees that groups are left out.
+    let groups_max = MEMBERSHIP_BEANS_MAX + 1;
+    let memberships = manager.get_first(peer, &memberships, &names(&counted), groups_max).await.ok()?;
     let groups: BTreeMap<GroupId, GroupSample> = memberships.iter().filter_map(in_group).collect();
     let [bytes_in, bytes_out, relayed_in, relayed_out] = OVERLAY_COUNTERS.map(|name| of(&overlay, name));
     let [messages_out, messages_in] = MESSENGER_COUNTERS.map(|name| of(&messenger, name));

@@ -13,6 +13,7 @@ use mgmt_service::protocol::Said;
 use mgmt_service::summary::milliseconds;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::collect::attend;
 use super::names::{Names, as_seen};
@@ -46,7 +47,7 @@ pub(super) async fn watch(
     });
     let (end, code) = tokio::select! {
         ended = attending => ended?,
-        error = print_heard(&printer, heard) => return Err(unwritable(&error)),
+        error = print_heard(printer, heard) => return Err(unwritable(&error)),
     };
     match end.failure {
         Some(error) => Err(unwritable(&error)),
@@ -54,11 +55,13 @@ pub(super) async fn watch(
     }
 }
 
-/// Prints what monitors say, until that fails.
-async fn print_heard(printer: &Mutex<Printer>, mut heard: mpsc::Receiver<Heard>) -> io::Error {
+/// Prints what monitors say, until that fails. Its reader may be slow, and records may wait for him already: that is no
+/// wait for a thread that runs tasks.
+async fn print_heard(printer: Arc<Mutex<Printer>>, mut heard: mpsc::Receiver<Heard>) -> io::Error {
     while let Some(heard) = heard.recv().await {
-        let mut printer = lock(printer);
-        if let Err(error) = printer.heard(&heard) {
+        let printer = printer.clone();
+        let printed = spawn_blocking(move || lock(&printer).heard(&heard)).await;
+        if let Err(error) = printed.unwrap_or_else(|error| Err(io::Error::other(error))) {
             return error;
         }
     }
@@ -138,3 +141,33 @@ impl Printer {
 
 /// Bytes of lines that wait for a commit before they are written all the same.
 const UNWRITTEN_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use overlay::PeerId;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn notifications_that_wait_for_a_slow_reader_of_records_hold_up_no_task() {
+        let (output, names) = (Output::Own, Names::default());
+        let printer = Arc::new(Mutex::new(Printer { output, unwritten: String::new(), names, jsonl: true }));
+        let ((locked, is_locked), (let_go, goes)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let of_sink = printer.clone();
+        let sink = std::thread::spawn(move || {
+            let _writing = lock(&of_sink);
+            locked.send(()).unwrap();
+            goes.recv_timeout(Duration::from_secs(60)).is_ok()
+        });
+        is_locked.recv().unwrap();
+        let (notices, heard) = mpsc::channel(1);
+        let (peer, monitors, said) = (PeerId::random(), Vec::new(), Vec::new());
+        notices.try_send(Heard { peer, anew: true, monitors, said, lost: 0 }).unwrap();
+        tokio::select! {
+            biased;
+            error = print_heard(printer, heard) => panic!("{error}"),
+            () = async { let_go.send(()).unwrap() } => {}
+        }
+        assert!(sink.join().unwrap(), "another task ran while the sink waited for its reader");
+    }
+}

@@ -42,7 +42,7 @@ pub trait DynamicBean: Send + Sync {
         Err(if known { SetError::ReadOnly } else { SetError::NoAttribute })
     }
 
-    /// What can be done with the object.
+    /// What can be done with the object: all that managers may [invoke](Self::invoke).
     fn operations(&self) -> Vec<OperationInfo> {
         Vec::new()
     }

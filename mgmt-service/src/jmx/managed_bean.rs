@@ -160,26 +160,11 @@ impl DynamicBean for ManagedBean {
         let Some((info, run)) = found else {
             return std::future::ready(Err(InvokeError::NoOperation)).boxed();
         };
-        match accept(&info.parameters, arguments) {
+        match info.accept(arguments) {
             Ok(arguments) => run(arguments).map(|done| done.map_err(InvokeError::Failed)).boxed(),
             Err(error) => std::future::ready(Err(error)).boxed(),
         }
     }
-}
-
-/// The arguments in the types of their parameters.
-fn accept(
-    parameters: &[Parameter],
-    arguments: Vec<AttributeValue>,
-) -> Result<Vec<AttributeValue>, InvokeError> {
-    if arguments.len() != parameters.len() {
-        return Err(InvokeError::Arguments { expected: parameters.len() });
-    }
-    let accept = |(parameter, argument): (&Parameter, AttributeValue)| {
-        let name = || parameter.name.to_string();
-        parameter.value_type.accept(argument).map_err(|error| InvokeError::Argument { name: name(), error })
-    };
-    parameters.iter().zip(arguments).map(accept).collect()
 }
 
 impl fmt::Debug for ManagedBean {

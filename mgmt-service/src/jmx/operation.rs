@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::bean::AttributeValue;
 use super::value_type::ValueType;
+use crate::error::InvokeError;
 
 /// An attribute that can be set.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,4 +55,24 @@ pub struct Parameter {
     pub name: Cow<'static, str>,
     /// Which values it takes.
     pub value_type: ValueType,
+}
+
+impl OperationInfo {
+    /// The arguments in the types of their parameters.
+    ///
+    /// # Errors
+    /// [`InvokeError`]; then the operation must not run.
+    pub fn accept(&self, arguments: Vec<AttributeValue>) -> Result<Vec<AttributeValue>, InvokeError> {
+        if arguments.len() != self.parameters.len() {
+            return Err(InvokeError::Arguments { expected: self.parameters.len() });
+        }
+        let accept = |(parameter, argument): (&Parameter, AttributeValue)| {
+            let name = || parameter.name.to_string();
+            parameter
+                .value_type
+                .accept(argument)
+                .map_err(|error| InvokeError::Argument { name: name(), error })
+        };
+        self.parameters.iter().zip(arguments).map(accept).collect()
+    }
 }

@@ -11,7 +11,7 @@ pub const CREDIT_BYTES: u64 = PUSH_BYTES_MAX as u64;
 
 /// Bytes that all agents of one collection together may have on their way, so that a manager with 1,000 of them stays
 /// within 64 MiB for what is not decoded yet. Besides, at most twice [`SINK_QUEUE`](super::SINK_QUEUE) batches are
-/// decoded, 20 MiB.
+/// decoded, 20 MiB, and of each agent one message of what its monitors said.
 pub const CREDIT_BYTES_MAX: u64 = CREDIT_BYTES * AGENTS_MAX as u64;
 
 /// The share of the bytes that a peer's application sends and receives which its agent may push besides.

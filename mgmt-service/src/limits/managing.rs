@@ -42,14 +42,16 @@ pub const GET_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Pages of one answer about objects, twice as many as [`GET_BYTES_MAX`] fills; more are an error.
 pub const GET_PAGES_MAX: usize = 1024;
 
-/// Deadline of all pages of one answer about objects; what has come by then is dropped, which is an error.
+/// Deadline of all pages of one answer about objects, or of an aggregator's about figures; what has come by then is dropped,
+/// which is an error.
 pub const GET_ALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long reading what one agent uses may take; one that takes longer counts as not answering, and holds up nobody.
 pub const USAGE_READ_MAX: Duration = Duration::from_secs(8);
 
 /// Agents of which a collection remembers how far they have delivered, some 3 MB. Beyond, one that gives up its place is
-/// forgotten: if it comes back it counts anew, and so do the losses it tells of.
+/// forgotten: if it comes back it counts anew, and so do the losses it tells of. As many a collection takes from the store
+/// when it goes on; the store itself forgets with its hours.
 pub const AGENTS_REMEMBERED_MAX: usize = 16 * 1024;
 
 /// Links that an agent shows as objects; further ones are not shown.
@@ -58,7 +60,8 @@ pub const LINK_BEANS_MAX: usize = 1024;
 /// How long a collection's sink waits for a batch before it commits what came beside batches.
 pub const SINK_IDLE: Duration = Duration::from_secs(1);
 
-/// Groups that an agent shows as objects; further ones are not shown, and so not accounted for.
+/// Groups that an agent shows as objects; further ones are not shown, and so not accounted for. Of who shows more all the
+/// same, a manager takes one more, which stands in `groups_left_out` for the others.
 pub const MEMBERSHIP_BEANS_MAX: usize = 256;
 
 /// Groups of one peer that a store accounts for, as long as hours are kept; samples of further ones are not kept, which is

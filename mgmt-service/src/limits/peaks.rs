@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::{GATHERING_MARGIN, STANDING_BATCH_AGE_MAX};
+
 /// How much slower than usual a transaction must be to be a peak: what a person does not notice is none.
 pub const PEAK_EXCESS_MIN: Duration = Duration::from_millis(20);
 
@@ -27,6 +29,10 @@ pub const WAIT_SLOT: Duration = Duration::from_millis(250);
 
 /// A wait in a slot that is worth telling: half of what can make a peak.
 pub const WAIT_TOLD_MIN: Duration = Duration::from_millis(10);
+
+/// How long after its end an exchange is no peak yet because a record that is on its way may explain it: as long as an
+/// agent gathers. Reached: it is told without what that record would say.
+pub const WAITS_AWAITED_MAX: Duration = STANDING_BATCH_AGE_MAX.saturating_add(GATHERING_MARGIN);
 
 /// Slots that wait for a record to tell them, which has room for no more. Reached: the least wait is forgotten.
 pub const WAITS_TOLD_MAX: usize = 7;

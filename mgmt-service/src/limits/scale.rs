@@ -154,3 +154,6 @@ pub const CHECKS_MAX: u32 = 256;
 
 /// How long a peer may take to answer one question of a check; then it can't be checked.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one check may take with all its questions and pages of answers; then who was asked last can't be checked.
+pub const CHECK_ALL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const COUNT_MAX: u64 = 1 << 53;
 
 /// How far the clock of an agent may be from the manager's. A record that is later, or older than this and what a spool
-/// keeps ([`SPOOL_KEPT`](super::SPOOL_KEPT)) together, stands under the time at which it came, and is counted in `retimed`.
+/// keeps ([`SPOOL_KEPT`](super::SPOOL_KEPT)) together, stands under the time at which it came, on the page and in the store, and is counted in `retimed`.
 pub const STORE_CLOCK_SKEW_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// New receivers and names of transactions that one agent may bring into a store within [`STORE_NAMES_INTERVAL`]: several

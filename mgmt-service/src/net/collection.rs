@@ -165,6 +165,12 @@ impl Collection {
         self.shared.lock().reached.clone()
     }
 
+    /// As [`Self::agents`], those of [`Self::reached`] alone: who is gone costs whoever asks it a time-out.
+    #[must_use]
+    pub fn agents_reached(&self) -> Vec<AgentInfo> {
+        self.shared.lock().all_reached()
+    }
+
     /// What has been collected so far.
     #[must_use]
     pub fn summary(&self) -> CollectionSummary {
@@ -343,7 +349,7 @@ impl Lookout {
         let mut agents = self.shared.lock();
         let beyond = agents.remember(found, is_followed);
         let counters = &self.shared.counters;
-        counters.agents_beyond.add(beyond.len() as u64);
+        counters.agents_beyond.set(beyond.len() as u64);
         counters.pseudonyms_contested.set(agents.contesting());
         beyond
     }

@@ -75,9 +75,9 @@ counters! {
     CollectionCounters {
         /// Agents subscribed to now.
         agents,
-        /// Agents found beyond the bound.
+        /// Agents that the last look found beyond the bound.
         agents_beyond,
-        /// Agents known now that claim the pseudonym of another one; readers see them as unknown.
+        /// Agents that claim the pseudonym of another one, those that are gone included; readers see them as unknown.
         pseudonyms_contested,
         /// Agents that answered that they have no room.
         agents_full,

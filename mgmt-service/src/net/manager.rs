@@ -16,7 +16,7 @@ use super::pages::Pages;
 use crate::access::{ManagementRole, unknown_peer};
 use crate::error::{GetError, ManageError};
 use crate::jmx::{AttributeValue, Change, ObjectName, ObjectNamePattern, SetOptions};
-use crate::limits::{AGENTS_MAX, GET_ALL_TIMEOUT, GET_PAGE_BEANS_MAX, GET_TIMEOUT};
+use crate::limits::{AGENTS_MAX, GET_ALL_TIMEOUT, GET_TIMEOUT};
 use crate::protocol::{BeanSnapshot, Described, GetRequest, HANDLER, ManageAnswer, ManageRequest};
 
 /// An agent as its advertisement describes it.
@@ -105,7 +105,24 @@ impl Manager {
         pattern: &ObjectNamePattern,
         attributes: &[String],
     ) -> Result<Vec<BeanSnapshot>, GetError> {
-        let asking = self.ask_all(peer, pattern, attributes);
+        self.get_first(peer, pattern, attributes, usize::MAX).await
+    }
+
+    /// As [`Self::get`], but the first `wanted` objects only, whatever the agent has: for who knows how many there are.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn get_first(
+        &self,
+        peer: PeerId,
+        pattern: &ObjectNamePattern,
+        attributes: &[String],
+        wanted: usize,
+    ) -> Result<Vec<BeanSnapshot>, GetError> {
+        let asking = self.ask_all(peer, pattern, attributes, Pages::first(wanted));
         let after = self.patience.max(GET_ALL_TIMEOUT);
         timeout(after, asking).await.map_err(|_| GetError::TimedOut { after })?
     }
@@ -115,14 +132,15 @@ impl Manager {
         peer: PeerId,
         pattern: &ObjectNamePattern,
         attributes: &[String],
+        mut pages: Pages,
     ) -> Result<Vec<BeanSnapshot>, GetError> {
-        let (group, mut pages) = (self.group.id(), Pages::default());
+        let group = self.group.id();
         loop {
             let request = GetRequest {
                 pattern: pattern.clone(),
                 attributes: attributes.to_vec(),
                 after: pages.after(),
-                limit: GET_PAGE_BEANS_MAX as u32,
+                limit: pages.limit() as u32,
             };
             let answer = self.peer.query(peer, &group, HANDLER, request.encode()?, self.patience).await?;
             if !pages.take(pattern, &answer)? {

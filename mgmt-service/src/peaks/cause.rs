@@ -88,9 +88,9 @@ impl Parts {
         }
     }
 
-    /// Adds all parts of another.
-    pub fn merge(&mut self, other: &Self) {
-        Cause::ALL.into_iter().for_each(|cause| self.add(cause, other.of(cause)));
+    /// Adds all parts of another, so many times.
+    pub fn merge(&mut self, other: &Self, times: u64) {
+        Cause::ALL.into_iter().for_each(|cause| self.add(cause, other.of(cause).saturating_mul(times)));
     }
 
     /// One part.

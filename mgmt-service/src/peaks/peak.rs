@@ -3,7 +3,8 @@
 //! In: records of all peers, in any order. Out: peaks in the order of their starts; none in quiet. Every slow exchange is
 //! split into the parts that records carry; what lies between question and answer and is not the receiver's hold went to
 //! a process that stood still (its own records tell, because its own questions left late), to a relay, or to the network.
-//! What a machine without a processor to spare took is told by records that follow: until then an exchange is no peak.
+//! What a machine without a processor to spare took is told by records that follow: until then, or until they are overdue,
+//! an exchange is no peak.
 //! Costs a sort.
 
 use overlay::PeerId;
@@ -30,13 +31,13 @@ pub struct Peak {
     pub since_ms: u64,
     /// End of the last.
     pub until_ms: u64,
-    /// How many exchanges were slow.
+    /// How many exchanges were slow, those for which a record of a sample stands included.
     pub count: u64,
     /// How long the slowest took, from when it was due to the answer.
     pub slowest_us: u64,
     /// The first quartile of all of the pair.
     pub usual_us: u64,
-    /// By how much which part was longer than usual, over all of them.
+    /// By how much which part was longer than usual, over all that `count` counts.
     pub parts: Parts,
     /// The part whose squares sum to most: many slow exchanges outweigh one that was hardly slower, and one that was far
     /// slower outweighs many.
@@ -150,9 +151,9 @@ impl Peak {
         for record in run {
             let longer = parts_of(record, usual, evidence);
             for (weight, cause) in weights.iter_mut().zip(Cause::ALL) {
-                *weight += (longer.of(cause) as f64).powi(2);
+                *weight += (longer.of(cause) as f64).powi(2) * record.weight() as f64;
             }
-            parts.merge(&longer);
+            parts.merge(&longer, record.weight());
         }
         let heaviest =
             weights.into_iter().zip(Cause::ALL).max_by(|(one, _), (other, _)| one.total_cmp(other));

@@ -99,6 +99,19 @@ fn each_part_that_is_slow_is_the_cause() {
 }
 
 #[test]
+fn a_record_that_stands_for_others_is_as_much_longer_for_each() {
+    let mut world = World::quiet();
+    world.inject(|record| {
+        slower(record, 60_000);
+        record.details.folded = 9;
+    });
+    let peak = world.only_peak();
+    let each_us = peak.parts.of(Cause::Network) / peak.count;
+    assert_eq!(peak.count, 30);
+    assert!((59_000..63_000).contains(&each_us), "{peak:?}");
+}
+
+#[test]
 fn a_receiver_that_stood_still_is_told_by_its_own_late_questions() {
     let mut world = World::quiet();
     world.inject(|record| slower(record, 700_000));

@@ -8,10 +8,14 @@ use std::collections::BTreeMap;
 use overlay::PeerId;
 
 use crate::arm::{ArmRecord, Wait};
-use crate::limits::{CLOCK_SKEW_MAX, WAIT_EDGE, WAIT_SLOT};
+use crate::limits::{CLOCK_SKEW_MAX, WAIT_EDGE, WAIT_SLOT, WAITS_AWAITED_MAX};
 
 /// What each peer that tells of its waits has told, by its own clock.
-pub(super) struct Waited(BTreeMap<PeerId, Told>);
+pub(super) struct Waited {
+    by_peer: BTreeMap<PeerId, Told>,
+    /// Start of the newest record of anybody, in ms since 1970.
+    newest_ms: u64,
+}
 
 #[derive(Default)]
 struct Told {
@@ -39,14 +43,15 @@ impl Waited {
             // A slot is told once; who tells it again makes it no longer.
             slots.dedup_by_key(|wait| wait.until_ms);
         });
-        Self(all)
+        Self { by_peer: all, newest_ms: records.iter().map(|record| record.at_ms).max().unwrap_or(0) }
     }
 
     /// Whether `who` has had the time to tell what it waited for until then: slots end, and a record has to follow. One
-    /// that never told anything is not waited for.
+    /// that never told anything is not waited for, and nobody for longer than [`WAITS_AWAITED_MAX`].
     pub(super) fn has_told(&self, who: &PeerId, until_ms: u64) -> bool {
         let told = |told: &Told| told.newest_ms >= until_ms.saturating_add(2 * ms(WAIT_SLOT));
-        self.0.get(who).is_none_or(told)
+        self.by_peer.get(who).is_none_or(told)
+            || self.newest_ms >= until_ms.saturating_add(ms(WAITS_AWAITED_MAX))
     }
 
     /// For how many microseconds `who` waited at the edges of this span of its own clock: while it sent, and while it
@@ -80,7 +85,7 @@ impl Waited {
     }
 
     fn touching(&self, who: &PeerId, from: u64, to: u64) -> &[Wait] {
-        let slots = self.0.get(who).map_or(&[][..], |told| &told.slots);
+        let slots = self.by_peer.get(who).map_or(&[][..], |told| &told.slots);
         let (first, last) = (
             slots.partition_point(|wait| wait.until_ms < from),
             slots.partition_point(|wait| wait.from_ms <= to),

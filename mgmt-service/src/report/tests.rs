@@ -95,6 +95,28 @@ fn levels_add_up_by_link_by_peer_and_over_all() {
 }
 
 #[test]
+fn the_longest_outage_is_told_first() {
+    let [alice, bob, carol] = peers();
+    let record = |dest, second: u64, fails| ArmRecord {
+        at_ms: second * 1000,
+        dest,
+        status: if fails { Status::Failed } else { Status::Good },
+        reason: if fails { Reason::Timeout } else { Reason::None },
+        ..ArmRecord::empty(alice)
+    };
+    let records: Vec<ArmRecord> = (0..100)
+        .flat_map(|second| {
+            [
+                record(bob, second, (10..13).contains(&second)),
+                record(carol, second, (20..60).contains(&second)),
+            ]
+        })
+        .collect();
+    let text = Report::new(&[], &records, &Default::default(), vec![], Losses::default()).to_string();
+    assert!(text.contains(": 3 failed") && text.find(": 40 failed") < text.find(": 3 failed"), "{text}");
+}
+
+#[test]
 fn an_objective_that_nothing_is_about_is_not_said_to_be_kept() {
     let [alice] = peers();
     let text = "[[objective]]\nname = 'a'\navailability = 0.9\ndest = 'nobdy'";

@@ -113,6 +113,7 @@ impl Report {
             "discarded": self.losses.discarded,
             "retimed": self.losses.retimed,
             "names_left_out": self.losses.names_left_out,
+            "rounds_unkept": self.losses.rounds_unkept,
             "accounting": accounting::to_json(&self.used, &self.used_in_groups),
             "groups_left_out": self.used_in_groups.left_out,
             "not_measured": NOT_MEASURED,
@@ -185,7 +186,7 @@ impl Report {
         writeln!(f, "outages and their causes")?;
         // The longest first.
         let mut outages: Vec<&Outage> = self.outages.iter().collect();
-        outages.sort_by_key(|outage| outage.since_ms.saturating_sub(outage.until_ms));
+        outages.sort_by_key(|outage| std::cmp::Reverse(outage.until_ms.saturating_sub(outage.since_ms)));
         for outage in outages.iter().take(REPORT_LINES_MAX) {
             let until = if outage.is_over { "until" } else { "not over at" };
             writeln!(
@@ -267,7 +268,7 @@ impl fmt::Display for Report {
         }
         self.used_in_groups.write(f, |peer| self.name(peer))?;
         writeln!(f, "  not included: {NOT_MEASURED}")?;
-        let Losses { by_agents, discarded, retimed, names_left_out } = self.losses;
+        let Losses { by_agents, discarded, retimed, names_left_out, rounds_unkept } = self.losses;
         if (by_agents, discarded) != (0, 0) {
             writeln!(
                 f,
@@ -285,6 +286,9 @@ impl fmt::Display for Report {
                 f,
                 "{names_left_out} times a peer or kind stands as one of the others: its agent brought too many"
             )?;
+        }
+        if rounds_unkept > 0 {
+            writeln!(f, "{rounds_unkept} times names of agents or what they use could not be written")?;
         }
         Ok(())
     }

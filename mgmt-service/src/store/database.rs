@@ -12,11 +12,11 @@ use rusqlite_migration::Error as MigrationError;
 use super::details;
 use super::error::StoreError;
 use super::ids::Ids;
-use super::losses::{LEFT_OUT, RETIMED, count, time_of};
+use super::losses::{LEFT_OUT, RETIMED, count};
 use super::schema::MIGRATIONS;
 use super::seen_as;
-use crate::arm::ArmRecord;
-use crate::limits::{SQLITE_BUSY_TIMEOUT, STORE_CACHE_BYTES, STORE_LOG_BYTES_MAX};
+use crate::arm::{ArmRecord, time_of};
+use crate::limits::{AGENTS_REMEMBERED_MAX, SQLITE_BUSY_TIMEOUT, STORE_CACHE_BYTES, STORE_LOG_BYTES_MAX};
 use crate::protocol::RecordBatch;
 use crate::sqlite::{self, OpenError, signed};
 use crate::subscription::{Inbox, Verdict};
@@ -84,7 +84,8 @@ impl Store {
     }
 
     /// Keeps all `batches` in one transaction, each once. On an error none of them is kept. A record whose time can't be
-    /// true (`STORE_CLOCK_SKEW_MAX`) is kept as of `now_ms`, and counted in [`Losses::retimed`](super::Losses).
+    /// true (`STORE_CLOCK_SKEW_MAX`) is kept as of `now_ms`, and counted in [`Losses::retimed`](super::Losses). One with such a time
+    /// that comes again under another boot is not known again, and is kept twice.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room.
@@ -122,16 +123,17 @@ impl Store {
         Ok(done)
     }
 
-    /// How far each agent's batches are kept, and how long ago the last one came.
+    /// How far each agent's batches are kept, and how long ago the last one came: of the `AGENTS_REMEMBERED_MAX` that
+    /// delivered last, these first.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn inboxes(&self, now_ms: u64) -> Result<Vec<(PeerId, Inbox, Duration)>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT peer.peer, boot, seq, dropped, dropped_before, at_ms
-             FROM delivery JOIN peer ON peer.id = delivery.peer",
+             FROM delivery JOIN peer ON peer.id = delivery.peer ORDER BY at_ms DESC LIMIT ?1",
         )?;
-        let mut rows = statement.query([])?;
+        let mut rows = statement.query([signed(AGENTS_REMEMBERED_MAX as u64)])?;
         let mut inboxes = Vec::new();
         while let Some(row) = rows.next()? {
             let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);

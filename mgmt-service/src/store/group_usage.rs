@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use overlay::{GroupId, PeerId};
-use rusqlite::{Row, Transaction, params_from_iter};
+use rusqlite::{Row, Transaction, params, params_from_iter};
 
 use super::database::{Store, peer_of};
 use super::error::StoreError;
@@ -90,15 +90,19 @@ pub(super) fn keep(
     samples: &BTreeMap<GroupId, GroupSample>,
     (known, online_ms): (bool, u64),
 ) -> Result<(), StoreError> {
+    let (mut count, mut left_out) = (count_of(transaction, peer)?, 0);
     for (group, sample) in samples {
         let group = group.to_string();
         let used = match last_of(transaction, peer, &group)? {
             Some(before) => Some(GroupUsed::between(&before, sample, online_ms)),
-            None if is_full(transaction, peer)? => {
-                leave_out(transaction)?;
+            None if count >= USAGE_GROUPS_MAX => {
+                left_out += 1;
                 continue;
             }
-            None => known.then_some(GroupUsed { usage: sample.counters, online_ms: 0 }),
+            None => {
+                count += 1;
+                known.then_some(GroupUsed { usage: sample.counters, online_ms: 0 })
+            }
         };
         if let Some(used) = used.filter(|used| *used != GroupUsed::default()) {
             add(transaction, (peer, &group), at_ms, &used)?;
@@ -109,22 +113,22 @@ pub(super) fn keep(
             .prepare_cached(&format!("INSERT OR REPLACE INTO group_usage_last VALUES ({places})"))?
             .execute(params_from_iter(row(peer, &group, numbers)))?;
     }
-    Ok(())
+    if left_out > 0 { leave_out(transaction, left_out) } else { Ok(()) }
 }
 
-/// Whether a peer has as many groups as are kept of one.
-fn is_full(transaction: &Transaction<'_>, peer: &str) -> Result<bool, StoreError> {
+/// How many groups of a peer are kept.
+fn count_of(transaction: &Transaction<'_>, peer: &str) -> Result<u64, StoreError> {
     let count: i64 = transaction
         .prepare_cached("SELECT count(*) FROM group_usage_last WHERE peer = ?1")?
         .query_row([peer], |row| row.get(0))?;
-    Ok(count.unsigned_abs() >= USAGE_GROUPS_MAX)
+    Ok(count.unsigned_abs())
 }
 
-/// Counts a sample that is not kept.
-fn leave_out(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+/// Counts samples that are not kept.
+fn leave_out(transaction: &Transaction<'_>, count: i64) -> Result<(), StoreError> {
     transaction.execute(
-        "INSERT INTO setting VALUES (?1, 1) ON CONFLICT (key) DO UPDATE SET value = value + 1",
-        [LEFT_OUT],
+        "INSERT INTO setting VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
+        params![LEFT_OUT, count],
     )?;
     Ok(())
 }

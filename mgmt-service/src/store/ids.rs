@@ -120,10 +120,12 @@ const NEW_KIND: &str = "INSERT INTO kind (name) VALUES (?1)";
 pub(super) const OTHERS: &str = "11";
 const OTHER_KINDS: &str = "other";
 
-/// Rows that nothing names any more; a peer that has a name is an agent that was seen.
-pub(super) const UNUSED_PEERS: &str = "DELETE FROM peer WHERE name = '' AND id NOT IN (
+/// Rows that nothing names any more, those of agents that never delivered included: who is there says its name again.
+pub(super) const UNUSED_PEERS: &str = "DELETE FROM peer WHERE id NOT IN (
     SELECT peer FROM record UNION SELECT dest FROM record UNION SELECT peer FROM minute UNION SELECT dest FROM minute
     UNION SELECT peer FROM hour UNION SELECT dest FROM hour UNION SELECT peer FROM delivery
-    UNION SELECT seen_as FROM delivery WHERE seen_as IS NOT NULL)";
+    UNION SELECT seen_as FROM delivery WHERE seen_as IS NOT NULL)
+    AND peer NOT IN (SELECT peer FROM usage UNION SELECT peer FROM usage_last
+    UNION SELECT peer FROM group_usage UNION SELECT peer FROM group_usage_last)";
 pub(super) const UNUSED_KINDS: &str = "DELETE FROM kind WHERE id NOT IN (
     SELECT kind FROM record UNION SELECT kind FROM minute UNION SELECT kind FROM hour)";

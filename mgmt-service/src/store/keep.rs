@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::ids::{Ids, UNUSED_KINDS, UNUSED_PEERS};
 use super::times::Times;
 use crate::limits::{
-    STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_IDS_MAX, STORE_MINUTES_KEPT, STORE_NAMES_INTERVAL,
+    SPOOL_KEPT, STORE_BYTES_MAX, STORE_HOURS_KEPT, STORE_IDS_MAX, STORE_MINUTES_KEPT, STORE_NAMES_INTERVAL,
     STORE_RAW_KEPT, STORE_STEP_RECORDS,
 };
 use crate::sqlite::signed;
@@ -83,7 +83,9 @@ impl Store {
             loop {
                 let expired =
                     self.connection.execute(sql, params![before, signed(STORE_STEP_RECORDS)])? as u64;
-                self.note_gone(table, expired)?;
+                if expired > 0 {
+                    self.note_gone(table, before - 1)?;
+                }
                 round.expired += expired;
                 if expired < STORE_STEP_RECORDS {
                     break;
@@ -91,6 +93,8 @@ impl Store {
             }
         }
         self.expire_usage(before(retention.hours))?;
+        // Not while an agent may still bring what it kept.
+        self.expire_deliveries(before(retention.hours.max(SPOOL_KEPT)))?;
         round.discarded = self.make_room(retention.bytes_max)?;
         // When all else is gone, names alone may fill the file.
         let is_full = self.bytes_used()? > retention.bytes_max;
@@ -125,12 +129,14 @@ impl Store {
         Ok(self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
-    /// Notes that a table no longer holds all that it ever had.
-    fn note_gone(&self, table: &'static str, deleted: u64) -> Result<(), StoreError> {
-        if deleted > 0 && self.setting(table)?.is_none() {
-            self.set(table, 1)?;
+    /// Notes that a table no longer holds all up to this time. Deleted by row, what is gone may be later than what is left.
+    fn note_gone(&self, table: &'static str, up_to_ms: i64) -> Result<(), StoreError> {
+        let up_to_ms = up_to_ms.max(GONE_UNKNOWN).unsigned_abs();
+        if self.setting(table)?.is_none_or(|noted| noted < up_to_ms) {
+            self.set(table, up_to_ms)
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     /// Sums up the next records; how many.
@@ -186,14 +192,18 @@ impl Store {
     /// Deletes the oldest until the file is small enough; how many rows.
     fn make_room(&mut self, bytes_max: u64) -> Result<u64, StoreError> {
         let mut discarded = 0;
-        for (table, sql) in [(RECORDS, OLDEST_RECORDS), (MINUTES, OLDEST_MINUTES), (HOURS, OLDEST_HOURS)] {
+        let step = params![signed(STORE_STEP_RECORDS)];
+        let tables = [
+            (RECORDS, LAST_OF_RECORDS, OLDEST_RECORDS),
+            (MINUTES, LAST_OF_MINUTES, OLDEST_MINUTES),
+            (HOURS, LAST_OF_HOURS, OLDEST_HOURS),
+        ];
+        for (table, last, sql) in tables {
             while self.bytes_used()? > bytes_max {
-                let deleted = self.connection.execute(sql, params![signed(STORE_STEP_RECORDS)])? as u64;
-                if deleted == 0 {
-                    break;
-                }
-                self.note_gone(table, deleted)?;
-                discarded += deleted;
+                let last: Option<i64> = self.connection.query_row(last, step, |row| row.get(0))?;
+                let Some(last) = last else { break };
+                self.note_gone(table, last)?;
+                discarded += self.connection.execute(sql, step)? as u64;
             }
         }
         if discarded > 0 {
@@ -263,10 +273,13 @@ const SWEPT: &str = "swept_ms";
 /// Rows that went before their time.
 pub(super) const DISCARDED: &str = "discarded";
 
-/// Under these names it is kept that the oldest rows of a table are gone.
+/// Under these names it is kept up to which time rows of a table are gone.
 pub(super) const RECORDS: &str = "records_gone";
 pub(super) const MINUTES: &str = "minutes_gone";
 const HOURS: &str = "hours_gone";
+
+/// What earlier versions kept there: some are gone.
+pub(super) const GONE_UNKNOWN: i64 = 1;
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -275,6 +288,9 @@ const EXPIRED_RECORDS: &str =
     "DELETE FROM record WHERE row IN (SELECT row FROM record WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)";
 const EXPIRED_MINUTES: &str = "DELETE FROM minute WHERE at_ms < ?1 AND ?2 > 0";
 const EXPIRED_HOURS: &str = "DELETE FROM hour WHERE at_ms < ?1 AND ?2 > 0";
+const LAST_OF_RECORDS: &str = "SELECT MAX(at_ms) FROM (SELECT at_ms FROM record ORDER BY row LIMIT ?1)";
+const LAST_OF_MINUTES: &str = "SELECT MAX(at_ms) FROM (SELECT at_ms FROM minute ORDER BY at_ms LIMIT ?1)";
+const LAST_OF_HOURS: &str = "SELECT MAX(at_ms) FROM (SELECT at_ms FROM hour ORDER BY at_ms LIMIT ?1)";
 const OLDEST_RECORDS: &str = "DELETE FROM record WHERE row IN (SELECT row FROM record ORDER BY row LIMIT ?1)";
 const OLDEST_MINUTES: &str = "DELETE FROM minute WHERE at_ms <=
     (SELECT MAX(at_ms) FROM (SELECT at_ms FROM minute ORDER BY at_ms LIMIT ?1))";

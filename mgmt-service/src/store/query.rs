@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 use super::database::{Store, peer_of};
 use super::details;
 use super::error::StoreError;
-use super::keep::{HOUR_MS, MINUTE_MS, MINUTES, RECORDS, SUMMED_ROW};
+use super::keep::{GONE_UNKNOWN, HOUR_MS, MINUTE_MS, MINUTES, RECORDS, SUMMED_ROW};
 use super::times::Times;
 use crate::arm::{ArmRecord, Correlator, DestStatus, Details, Path, Reason, Split, Status};
 use crate::sqlite::signed;
@@ -73,11 +73,11 @@ impl Store {
     pub fn levels(&self, span: Selection) -> Result<Vec<Level>, StoreError> {
         let _snapshot = self.connection.unchecked_transaction()?;
         let mut levels = Levels::default();
-        if self.reaches("record", RECORDS, span.since_ms)? {
+        if self.reaches("record", RECORDS, (span.since_ms, 1))? {
             self.scan(span, |record| levels.add(&record))?;
             return Ok(levels.finish(MINUTE_MS));
         }
-        let (table, unit_ms) = if self.reaches("minute", MINUTES, span.since_ms)? {
+        let (table, unit_ms) = if self.reaches("minute", MINUTES, (span.since_ms, MINUTE_MS))? {
             ("minute", MINUTE_MS)
         } else {
             ("hour", HOUR_MS)
@@ -116,10 +116,11 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a table still has all since then.
-    fn reaches(&self, table: &str, gone: &str, since_ms: u64) -> Result<bool, StoreError> {
-        if self.setting(gone)?.is_none() {
-            return Ok(true);
+    /// Whether a table, in units of so many ms, still has all since then.
+    fn reaches(&self, table: &str, gone: &str, (since_ms, unit_ms): (u64, i64)) -> Result<bool, StoreError> {
+        let Some(gone_up_to_ms) = self.setting(gone)?.map(signed) else { return Ok(true) };
+        if gone_up_to_ms != GONE_UNKNOWN {
+            return Ok(signed(since_ms) / unit_ms * unit_ms > gone_up_to_ms);
         }
         let sql = format!("SELECT MIN(at_ms) FROM {table}");
         let oldest: Option<i64> = self.connection.query_row(&sql, [], |row| row.get(0))?;

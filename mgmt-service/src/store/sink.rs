@@ -28,7 +28,7 @@ pub struct StoreSink<Clock> {
     names: StoreNames,
     usage: StoreUsage,
     kept_at_ms: u64,
-    /// Rounds of names or samples that could not be kept.
+    /// Rounds of names or samples that could not be kept and are not counted in the store yet.
     unkept: u64,
 }
 
@@ -102,8 +102,12 @@ impl<Clock: Fn() -> u64> StoreSink<Clock> {
         for written in [self.write_names(), self.write_usage()] {
             if let Err(error) = written {
                 self.unkept += 1;
-                tracing::warn!(%error, rounds = self.unkept, "names or samples of agents are not kept");
+                tracing::warn!(%error, "names or samples of agents are not kept");
             }
+        }
+        // A store without room counts them when it has some.
+        if self.unkept > 0 && self.store.count_unkept(self.unkept).is_ok() {
+            self.unkept = 0;
         }
     }
 

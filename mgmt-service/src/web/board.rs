@@ -1,9 +1,10 @@
 //! The board: what the dashboard shows, as it is now (paper, figures 3 and 8).
 //!
 //! In: agents, records, the passing of time. Out: the state as JSON, the points of one chart. Bounded: the matrix by its
-//! own limits, charts by `BOARD_CHARTS_MAX`, records by `BOARD_RECORDS_MAX`, agents by `AGENTS_MAX`.
+//! own limits, charts by `BOARD_CHARTS_MAX`, records by `BOARD_RECORDS_MAX`, agents by `AGENTS_MAX`; those that the
+//! collection forgets make room.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use overlay::PeerId;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::hearing::Hearing;
 use super::trace::Trace;
-use crate::arm::{ArmRecord, Status};
+use crate::arm::{ArmRecord, Status, time_of};
 use crate::latency::{Latency, LatencyMatrix};
 use crate::limits::{
     AGENTS_MAX, BOARD_ALL_POINTS_MAX, BOARD_CHARTS_MAX, BOARD_PAIR_POINTS_MAX, BOARD_PAIRS_SHOWN_MAX,
@@ -37,7 +38,7 @@ pub struct Board {
 pub struct Loss {
     /// Records that agents lost because they were not taken in time.
     pub dropped: u64,
-    /// Agents that were found and not followed, since there are too many.
+    /// Agents that are there and not followed, since there are too many.
     pub agents_beyond: u64,
 }
 
@@ -85,6 +86,14 @@ impl Board {
         }
         if row.application != application {
             application.clone_into(&mut row.application);
+        }
+    }
+
+    /// Makes room for all of the agents that are `known`, at most `AGENTS_MAX`: when there is none, the others go.
+    pub fn make_room(&mut self, known: &BTreeSet<PeerId>) {
+        let new = known.iter().filter(|peer| !self.agents.contains_key(peer)).count();
+        if self.agents.len() + new > AGENTS_MAX {
+            self.agents.retain(|peer, _| known.contains(peer));
         }
     }
 
@@ -148,9 +157,7 @@ impl Board {
             row.failed += u64::from(record.status == Status::Failed);
             row.heard_at_ms = Some(now_ms);
         }
-        // A clock that is far off would pull a chart apart; then the time of arrival stands in.
-        let believed = now_ms.saturating_sub(AT_BELIEVED_AGE_MS)..=now_ms.saturating_add(AT_BELIEVED_MS);
-        let at_ms = if believed.contains(&record.at_ms) { record.at_ms } else { now_ms };
+        let at_ms = time_of(record.at_ms, now_ms);
         self.all.record(at_ms, record);
         let pair = (record.peer, record.dest);
         if self.pairs.len() < BOARD_CHARTS_MAX || self.pairs.contains_key(&pair) {
@@ -262,12 +269,6 @@ impl AgentRow {
     }
 }
 
-/// How far the clock of a peer may be ahead of the manager's before it is not believed.
-const AT_BELIEVED_MS: u64 = 10 * 60 * 1000;
-
-/// How old a record may be: what an agent kept while the manager was away is old, and true.
-const AT_BELIEVED_AGE_MS: u64 = 24 * 60 * 60 * 1000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,10 +338,26 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_far_off_is_not_believed() {
-        let (mut board, alice) = (Board::new("g".into()), PeerId::random());
-        board.record(NOW, &ArmRecord { at_ms: u64::MAX, ..record(alice, alice, 1) });
-        assert_eq!(board.chart(None).unwrap()["at_ms"], json!([NOW]));
+    fn agents_that_are_forgotten_make_room_for_those_that_come() {
+        let mut board = Board::new("g".into());
+        for _ in 0..3 {
+            let known: BTreeSet<PeerId> = (0..AGENTS_MAX).map(|_| PeerId::random()).collect();
+            board.make_room(&known);
+            known.iter().for_each(|peer| board.learn(*peer, "new", "im"));
+            assert!(known.iter().all(|peer| board.agents.contains_key(peer)));
+            assert_eq!(board.completeness(NOW).0, AGENTS_MAX);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_is_not_believed_as_in_the_store() {
+        let (mut board, alice, hour) = (Board::new("g".into()), PeerId::random(), 3_600_000);
+        let told = [NOW - 25 * hour, NOW + hour, NOW - 25 * hour - 1, NOW + hour + 1, u64::MAX];
+        for at_ms in told {
+            board.record(NOW, &ArmRecord { at_ms, ..record(alice, alice, 1) });
+        }
+        let believed = [told[0], NOW, NOW, NOW, told[1]];
+        assert_eq!(board.chart(None).unwrap()["at_ms"], json!(believed));
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub struct ManagerGauges {
     pub agents_reporting: u64,
     /// Pairs of peers in the latency matrix.
     pub pairs: u64,
-    /// Numbers of the collection, each with its name; those that only grow.
+    /// Numbers of the collection, each with its name; those that go up and down.
+    pub levels: Vec<(&'static str, u64)>,
+    /// The same; those that only grow.
     pub counted: Vec<(&'static str, u64)>,
     /// Numbers of the overlay beneath, by name; whether they only grow is not known here.
     pub meters: Vec<(&'static str, u64)>,
@@ -147,8 +149,11 @@ impl Collector for ManagerGauges {
         for (name, help, value) in gauges {
             one(&mut encoder, name, help, &ConstGauge::new(value))?;
         }
+        let help = "Counted by the manager's collection, as its documentation says";
+        for (name, value) in &self.levels {
+            one(&mut encoder, &format!("juxta_mgmt_{name}"), help, &ConstGauge::new(*value))?;
+        }
         for (name, value) in &self.counted {
-            let help = "Counted by the manager's collection, as its documentation says";
             one(&mut encoder, &format!("juxta_mgmt_{name}"), help, &ConstCounter::new(*value))?;
         }
         for (name, value) in &self.meters {
@@ -200,14 +205,20 @@ mod tests {
         let mut metrics = Metrics::new();
         let records = [ping(Some(1500)), ping(Some(900_000)), ping(None)];
         records.iter().for_each(|record| metrics.record(record));
-        let gauges =
-            ManagerGauges { counted: vec![("batches", 7)], meters: vec![("opens", 1)], ..Default::default() };
+        let gauges = ManagerGauges {
+            levels: vec![("agents_beyond", 3)],
+            counted: vec![("batches", 7)],
+            meters: vec![("opens", 1)],
+            ..Default::default()
+        };
         let text = metrics.encode(Exposition::Prometheus, gauges.clone()).unwrap();
         for line in [
             "# TYPE juxta_transaction_response_seconds histogram",
             "juxta_transaction_response_seconds_count{transaction=\"presence.ping\"} 2",
             "juxta_transactions_total{transaction=\"presence.ping\",status=\"failed\",reason=\"timeout\"} 1",
             "juxta_mgmt_batches_total 7",
+            "# TYPE juxta_mgmt_agents_beyond gauge",
+            "juxta_mgmt_agents_beyond 3",
             "# TYPE juxta_overlay_opens untyped",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");

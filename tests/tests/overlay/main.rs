@@ -1,6 +1,7 @@
 //! What users of the crate `overlay`, and its enemies, see: real sockets on loopback, one file a promise.
 
 mod aggregation;
+mod aggregation_clocks;
 mod answers;
 mod binders;
 mod byte_streams;

@@ -29,6 +29,7 @@ impl NotCheckable {
             Self::NoMember => "no-member",
             Self::Refuses => "refuses",
             Self::Forgotten => "forgotten",
+            Self::TooOld => "too-old",
             Self::TooEarly => "too-early",
             Self::TooMuch => "too-much",
         }

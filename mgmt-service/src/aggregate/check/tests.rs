@@ -109,8 +109,9 @@ fn a_child_that_says_something_else_contradicts_and_one_that_forgot_does_not() {
     assert_eq!(lie(check(said(5, Some(saying(report(7, 9), aggregator))))), Lie::Changed);
     assert_eq!(lie(check(said(5, Some(saying(report(7, 900), other))))), Lie::NeverSent);
     assert_eq!(lie(check(said(21, None))), Lie::NeverSent);
+    let too_old = Err(Finding::NotCheckable(child, NotCheckable::TooOld));
+    assert_eq!(check(said(20, None)), too_old, "it may have been sent by an earlier start of it");
     let forgotten = Err(Finding::NotCheckable(child, NotCheckable::Forgotten));
-    assert_eq!(check(said(20, None)), forgotten, "it may have been sent by an earlier start of it");
     let to = vec![other; TOLD_PARENTS_MAX];
     assert_eq!(check(said(5, Some(Saying { to, ..saying(report(7, 9), other) }))), forgotten);
     let evades = Err(Finding::NotCheckable(child, NotCheckable::Refuses));
@@ -132,6 +133,20 @@ fn a_report_that_was_dropped_is_missed_only_where_it_must_be_known() {
     assert_eq!(check(&said(10, None)), forgotten, "it may have started since");
     let other = said(60, Some(saying(report(7, 9), aggregator)));
     assert_eq!(check(&other), Err(Finding::NotCheckable(aggregator, NotCheckable::Refuses)));
+}
+
+#[test]
+fn an_invented_report_that_is_said_to_be_old_is_held_against_the_aggregator() {
+    let [aggregator, child] = [PeerId::random(), PeerId::random()];
+    let (invented, age) = (part(child, report(1, 1000)), Duration::from_secs(1 << 30));
+    let finding = counted(aggregator, &invented, &said(3600, None), age).unwrap_err();
+    assert_eq!(finding, Finding::NotCheckable(child, NotCheckable::TooOld));
+    let check = Check { interval: 7, down: true, path: vec![aggregator, child], finding };
+    let unverified = |check| Checks { checks: vec![check], ..Checks::default() }.unverified();
+    assert_eq!(unverified(check.clone()), BTreeMap::from([(aggregator, 1)]));
+    // One that has forgotten what it counted itself says nothing of the one above.
+    let forgotten = Finding::NotCheckable(child, NotCheckable::Forgotten);
+    assert!(unverified(Check { finding: forgotten, ..check }).is_empty());
 }
 
 #[test]

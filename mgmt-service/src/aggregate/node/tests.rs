@@ -60,6 +60,18 @@ fn a_report_that_comes_again_after_its_mark_was_forgotten_is_not_said_to_be_late
 }
 
 #[test]
+fn who_has_handed_on_nothing_begins_where_its_parent_counts() {
+    let (mut node, child) = (Aggregator::new(1, 1, 30), peer(1));
+    node.attach(child, LEAF);
+    assert_eq!(node.offer(10, &child, report(10, 5, &[10])), Offered::Late, "by the clock here it is over");
+    node.begin_after(9);
+    assert_eq!(node.offer(10, &child, report(10, 5, &[10])), Offered::New);
+    assert_eq!((count(&node.close(10)), node.closed()), (1, 10));
+    node.begin_after(5);
+    assert_eq!(node.closed(), 10, "what is closed stays so");
+}
+
+#[test]
 fn who_is_silent_is_missing_in_the_figure() {
     let mut node = Aggregator::new(1, 1, 0);
     for number in 0..10 {

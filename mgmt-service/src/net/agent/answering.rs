@@ -156,8 +156,11 @@ impl Answerer {
         let line = AuditEntry { after: Some(texts.join(" ").into()), result: "begun".to_owned(), ..line };
         let begun = match self.beans.get(object) {
             None => Err(self.vain(asker, line.clone(), no_object())),
-            Some(_) if self.guard.note(&line).is_err() => Err(not_audited()),
-            Some(bean) => Ok(bean.invoke(&operation, arguments)),
+            Some(bean) => match judge(&*bean, &operation, arguments) {
+                Err(error) => Err(self.vain(asker, line.clone(), error.into())),
+                Ok(_) if self.guard.note(&line).is_err() => Err(not_audited()),
+                Ok(arguments) => Ok(bean.invoke(&operation, arguments)),
+            },
         };
         let running = match begun {
             Ok(running) => running,
@@ -186,6 +189,17 @@ impl Answerer {
         }
         answer
     }
+}
+
+/// The arguments in their types, if `bean` has the operation and takes them; before anything is written down as begun.
+fn judge(
+    bean: &dyn DynamicBean,
+    operation: &str,
+    arguments: Vec<AttributeValue>,
+) -> Result<Vec<AttributeValue>, InvokeError> {
+    let operations = bean.operations();
+    let info = operations.iter().find(|info| info.name == operation).ok_or(InvokeError::NoOperation)?;
+    info.accept(arguments)
 }
 
 fn reply(query: Query, answer: &ManageAnswer) {

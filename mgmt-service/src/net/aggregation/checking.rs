@@ -1,7 +1,8 @@
 //! Spot checks of a manager: down from a root to a peer that measures, up from one to a root.
 //!
-//! In: the roots with their last reports, peers that measure. Out: [`Checks`]. Each question takes at most `CHECK_TIMEOUT`;
-//! one check asks at most two peers on each level, and each aggregator shows what is in one of its reports once.
+//! In: the roots with their last reports, peers that measure. Out: [`Checks`]. Each question takes at most `CHECK_TIMEOUT`,
+//! each check `CHECK_ALL_TIMEOUT`; one check asks at most two peers on each level, and each aggregator shows what is in one of
+//! its reports once, in as many pages as it takes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use overlay::{PeerId, QueryError};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::random;
 use crate::aggregate::{
@@ -18,7 +20,7 @@ use crate::aggregate::{
     TREE_HANDLER, ToldAnswer, TreeAnswer, TreeQuestion, Which, agree, contradiction, counted, holding,
     sums_up,
 };
-use crate::limits::{AGGREGATOR_LEVEL_MAX, CHECK_TIMEOUT, PARTS_PAGES_MAX};
+use crate::limits::{AGGREGATOR_LEVEL_MAX, CHECK_ALL_TIMEOUT, CHECK_TIMEOUT, PARTS_PAGES_MAX};
 use crate::net::Manager;
 
 /// A root as it answered: its last reports.
@@ -81,7 +83,8 @@ impl<'a> Checker<'a> {
         let report = pick(&root.reports, draw)?;
         let mut path = vec![root.peer];
         let draw = draw / root.reports.len().max(1) as u64;
-        let finding = self.descend(&mut path, report, draw).await.err().unwrap_or(Finding::Agrees);
+        let finding =
+            in_time(CHECK_ALL_TIMEOUT, &mut path, async |path| self.descend(path, report, draw).await).await;
         Some(Check { interval: report.stamp.interval, down: true, path, finding })
     }
 
@@ -113,7 +116,13 @@ impl<'a> Checker<'a> {
             Ok(ToldAnswer { saying: None, .. }) => (Finding::NotCheckable(agent, NotCheckable::TooEarly), 0),
             Ok(ToldAnswer { saying: Some(saying), .. }) => {
                 let interval = saying.report.stamp.interval;
-                (self.climb(&mut path, (saying, asked)).await.err().unwrap_or(Finding::Agrees), interval)
+                (
+                    in_time(CHECK_ALL_TIMEOUT, &mut path, async |path| {
+                        self.climb(path, (saying, asked)).await
+                    })
+                    .await,
+                    interval,
+                )
             }
         };
         Some(Check { interval, down: false, path, finding })
@@ -244,6 +253,20 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// What comes of a `way` that is over `within` this time; else whoever it came to has more to show than is looked at.
+async fn in_time(
+    within: Duration,
+    path: &mut Vec<PeerId>,
+    way: impl AsyncFnOnce(&mut Vec<PeerId>) -> Result<(), Finding>,
+) -> Finding {
+    let found = timeout(within, way(path)).await;
+    match (found, path.last()) {
+        (Err(_), Some(last)) => Finding::NotCheckable(*last, NotCheckable::TooMuch),
+        (Ok(Err(found)), _) => found,
+        (Ok(Ok(())) | Err(_), _) => Finding::Agrees,
+    }
+}
+
 /// One of `all`, by chance.
 fn pick<T>(all: &[T], draw: u64) -> Option<&T> {
     let at = draw.checked_rem(all.len() as u64)?;
@@ -252,3 +275,22 @@ fn pick<T>(all: &[T], draw: u64) -> Option<&T> {
 
 /// Checks that are made at the same time.
 const AT_ONCE: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_of_who_always_shows_more_ends_and_names_it() {
+        let (root, below) = (PeerId::random(), PeerId::random());
+        let mut path = vec![root];
+        let endless = async |path: &mut Vec<PeerId>| {
+            path.push(below);
+            std::future::pending().await
+        };
+        let found = in_time(Duration::from_millis(10), &mut path, endless).await;
+        assert_eq!((found, path), (Finding::NotCheckable(below, NotCheckable::TooMuch), vec![root, below]));
+        let agrees = in_time(CHECK_ALL_TIMEOUT, &mut vec![root], async |_| Ok(())).await;
+        assert_eq!(agrees, Finding::Agrees);
+    }
+}

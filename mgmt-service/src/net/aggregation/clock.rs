@@ -1,7 +1,8 @@
 //! A root keeps to its wall clock: it was read before the time was set, or the machine has slept since.
 //!
 //! In: the beat of an aggregator that counts for itself, once an interval. Out: a later beat that all below are told; forward
-//! only, since what is closed stays closed.
+//! only, since what is closed stays closed. The beat of a parent that is lost is kept as long as children take it: the same
+//! one may come back, and nothing could be reported to it until its clock has come so far.
 
 use std::time::Instant;
 

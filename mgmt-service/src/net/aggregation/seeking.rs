@@ -46,12 +46,21 @@ pub(super) struct Known {
     pub(super) above: Option<PeerId>,
 }
 
+impl Known {
+    /// Whether this is the run of a parent that was lost and that nobody above counts as gone: it knows what it has of the
+    /// reports in question, however late it answers.
+    fn goes_on(&self, lost: Option<Self>, settled: Option<&Settled>) -> bool {
+        let same = lost.is_some_and(|lost| (lost.peer, lost.boot) == (self.peer, self.boot));
+        same && settled.is_none_or(|settled| settled.lives)
+    }
+}
+
 /// What came of a search.
 #[derive(Debug)]
 pub(super) enum Sought {
     /// The same run of the same parent is back.
     Resumed(Parent),
-    /// Another one, and what is known of the one before.
+    /// Another one, or one that those above count as gone, and what is known of the one before.
     Found(Parent, Option<Settled>),
     /// None, though `advertised` are; and what is known of the one before.
     Nobody { advertised: usize, settled: Option<Settled> },
@@ -79,8 +88,12 @@ impl Seeker {
         let mut candidates = self.candidates().await;
         // One that stands still takes `ATTACH_TIMEOUT` each time it is tried.
         candidates.sort_by_key(|candidate| Some(*candidate) == lost);
+        let former = former.map(|(former, _)| former);
         for candidate in &candidates {
             match self.attach(*candidate, expected).await {
+                Ok(parent) if parent.known.goes_on(former, settled.as_ref()) => {
+                    return Sought::Resumed(parent);
+                }
                 Ok(parent) => return Sought::Found(parent, settled),
                 Err(Unattached::Gone) => return Sought::Gone,
                 Err(Unattached::No) => {}
@@ -189,5 +202,26 @@ impl Seeker {
         }
         let answer = pipe.recv().await.ok()??;
         FromParent::decode(&answer).ok().map(|answer| (pipe, answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_parent_that_answers_late_in_the_same_run_is_no_other_one() {
+        let lost = Known { peer: PeerId::random(), boot: 5, above: None };
+        let gone = |lives| Settled { lives, included: Vec::new() };
+        // Under another one by now, or asked about while it stood still: it still has the reports.
+        let back = Known { above: Some(PeerId::random()), ..lost };
+        assert!(back.goes_on(Some(lost), None) && back.goes_on(Some(lost), Some(&gone(true))));
+        assert!(!back.goes_on(Some(lost), Some(&gone(false))), "what counts of it is known");
+        let anew = Known { boot: 6, ..lost };
+        let other = Known { peer: PeerId::random(), ..lost };
+        for parent in [anew, other] {
+            assert!(!parent.goes_on(Some(lost), None));
+        }
+        assert!(!lost.goes_on(None, None), "there was none before");
     }
 }

@@ -269,6 +269,7 @@ impl Station {
     fn follow(&mut self) {
         if let Above::Parent(_, beat) = *self.above.borrow_and_update() {
             self.beat = beat;
+            self.node.begin_after(beat.at(Instant::now()).0.saturating_sub(1));
         }
         let told = self.attached();
         self.tell_all(&told);

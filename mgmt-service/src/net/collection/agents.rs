@@ -18,7 +18,8 @@ use crate::subscription::Inbox;
 pub(super) struct Agents {
     /// As last advertised, at most `AGENTS_MAX`.
     known: HashMap<PeerId, AgentInfo>,
-    /// Pseudonyms that several of them claim.
+    /// Those whose claim to a pseudonym is not believed: another one that is there claims the same; of who is gone, also one
+    /// that is gone.
     contested: HashSet<PeerId>,
     /// What each has delivered. Outlives its task, so that one that comes back goes on where it was.
     pub(super) inboxes: HashMap<PeerId, Inbox>,
@@ -62,7 +63,15 @@ impl Agents {
             }
             self.known.insert(agent.peer, agent.clone());
         }
-        self.contested = contested(self.known.values());
+        // A claim that was made once does not make the rightful one unknown for ever.
+        let is_there = |agent: &&AgentInfo| there.contains(&agent.peer) || is_followed(&agent.peer);
+        let among_those_there = contested(self.known.values().filter(is_there));
+        let among_all = contested(self.known.values());
+        let is_contested = |agent: &&AgentInfo| {
+            let among = if is_there(agent) { &among_those_there } else { &among_all };
+            among.contains(&claim(agent))
+        };
+        self.contested = self.known.values().filter(is_contested).map(|agent| agent.peer).collect();
         beyond
     }
 
@@ -81,7 +90,7 @@ impl Agents {
     /// The pseudonym under which an agent is seen, if it has one.
     pub(super) fn pseudonym(&self, peer: &PeerId) -> Option<PeerId> {
         let agent = self.known.get(peer)?;
-        if self.contested.contains(&claim(agent)) { Some(unknown_peer()) } else { agent.pseudonym }
+        if self.contested.contains(peer) { Some(unknown_peer()) } else { agent.pseudonym }
     }
 
     /// All that are known.
@@ -90,9 +99,16 @@ impl Agents {
         self.known.values().map(seen).collect()
     }
 
+    /// Those to which there is a pipe.
+    pub(super) fn all_reached(&self) -> Vec<AgentInfo> {
+        let mut agents = self.all_known();
+        agents.retain(|agent| self.reached.contains(&agent.peer));
+        agents
+    }
+
     /// How many claim the pseudonym of another.
     pub(super) fn contesting(&self) -> u64 {
-        self.known.values().filter(|agent| self.contested.contains(&claim(agent))).count() as u64
+        self.contested.len() as u64
     }
 
     /// How many have delivered something.
@@ -133,6 +149,31 @@ mod tests {
         // Who was in the look keeps its place too.
         let both = [second.clone(), agents(1)].concat();
         assert_eq!(known.remember(&both, |peer| *peer == followed).len(), 2);
+    }
+
+    #[test]
+    fn a_claim_hides_its_victim_no_longer_than_its_maker_is_there() {
+        let (mut known, mut found, claimed) = (Agents::default(), agents(2), PeerId::random());
+        found.iter_mut().for_each(|agent| agent.pseudonym = Some(claimed));
+        let (alice, thief) = (found[0].peer, found[1].peer);
+        let mut seen = |found: &[AgentInfo], followed: &[PeerId]| {
+            known.remember(found, |peer| followed.contains(peer));
+            (known.pseudonym(&alice), known.pseudonym(&thief), known.contesting())
+        };
+        let unknown = Some(unknown_peer());
+        assert_eq!(seen(&found, &[]), (unknown, unknown, 2));
+        assert_eq!(seen(&found[..1], &[alice, thief]), (unknown, unknown, 2), "it may still deliver");
+        assert_eq!(seen(&found[..1], &[alice]), (Some(claimed), unknown, 1));
+        assert_eq!(seen(&found, &[alice]), (unknown, unknown, 2));
+    }
+
+    #[test]
+    fn who_is_gone_is_known_and_not_reached() {
+        let (mut known, found) = (Agents::default(), agents(400));
+        assert!(known.remember(&found, |_| false).is_empty());
+        known.reached.insert(found[7].peer);
+        assert!(known.remember(&found[7..8], |_| false).is_empty());
+        assert_eq!((known.all_known().len(), known.all_reached()), (400, found[7..8].to_vec()));
     }
 
     #[test]

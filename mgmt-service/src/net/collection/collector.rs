@@ -181,7 +181,11 @@ impl Collector {
                 }
                 Ok(FromAgent::Flushed { .. }) => {}
                 Ok(FromAgent::Full) => return Over::Full,
-                Ok(FromAgent::Notice(notice)) => self.hear(notice).await,
+                Ok(FromAgent::Notice(notice)) => {
+                    // It needs none with the sink, and may wait for long.
+                    drop(place);
+                    self.hear(notice).await;
+                }
                 Err(error) => {
                     tracing::debug!(peer = %self.agent, reason = %error, "agent breaks the protocol");
                     return Over::Broken;

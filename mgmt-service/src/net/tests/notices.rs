@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use overlay::Keypair;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 use super::world::{Measured, PATIENCE, World, until};
 use crate::arm::ArmRecord;
 use crate::jmx::{AttributeValue, CounterBean, ObjectNamePattern, Registration};
-use crate::limits::NOTICES_WAITING_MAX;
+use crate::limits::{NOTICES_WAITING_MAX, SINK_QUEUE};
 use crate::net::{Collection, Heard, Manager, Wish};
 
 /// A level at a peer, and a monitor that says when it rises to 10.
@@ -173,6 +174,33 @@ async fn many_crossings_at_once_come_in_order_over_several_messages() {
     assert!(serials.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{serials:?}");
     collection.stop_within(PATIENCE).await;
     anne.agent.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_whose_notices_wait_hold_up_nobody_elses_records() {
+    let world = World::new().await;
+    let starting = (0..SINK_QUEUE + 2).map(|_| async {
+        let agent = world.agent("one of many", &Keypair::generate_ed25519()).await;
+        (Level::of(&agent).await, agent)
+    });
+    let agents = join_all(starting).await;
+    let (_peer, manager) = world.manager().await;
+    // Each says at first which monitors it has. There is room for one, and nobody listens.
+    let (notices, _heard) = mpsc::channel(1);
+    let committed = Arc::new(AtomicU64::new(0));
+    let counted = committed.clone();
+    let sink = move |records: &[ArmRecord]| {
+        counted.fetch_add(records.len() as u64, Ordering::Relaxed);
+        Ok(())
+    };
+    let wish = Wish { standing: false, notices: Some(notices) };
+    let collection = manager.collect_as(ObjectNamePattern::everything(), sink, wish);
+    until(|| agents.iter().all(|(_, agent)| agent.counted("notices_sent") > 0)).await;
+    for round in 0..3 {
+        agents.iter().for_each(|(_, agent)| agent.measure(round..round + 1));
+        until(|| committed.load(Ordering::Relaxed) > round).await;
+    }
+    drop(collection);
 }
 
 /// More than one message holds, fewer than an agent remembers.

@@ -33,7 +33,7 @@ impl World {
         let mut leases = peer.register_handler(rendezvous::HANDLER).unwrap();
         let mut index = peer.register_handler(discovery::HANDLER).unwrap();
         let answering = tokio::spawn(async move {
-            let limits = CacheLimits { total: 100, per_publisher: 10, bytes: 1 << 20 };
+            let limits = CacheLimits { total: 1_000, per_publisher: 10, bytes: 1 << 20 };
             let mut cache = AdvertisementCache::new(limits);
             loop {
                 tokio::select! {

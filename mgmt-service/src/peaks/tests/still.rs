@@ -91,6 +91,25 @@ fn what_the_records_to_come_may_explain_is_told_with_them() {
     assert_eq!(explain(&world.records).len(), 2);
 }
 
+#[test]
+fn a_peak_is_told_although_its_receiver_is_not_heard_from_again() {
+    let mut world = World::quiet();
+    world.inject(|record| slower(record, 60_000));
+    let bob = world.bob;
+    waited(&mut world, bob, &[(1_309_000, 250)]);
+    // Bob told a wait earlier than all of this, and falls silent.
+    for record in world.records.iter_mut().filter(|record| record.at_ms == 1_310_000) {
+        record.at_ms = 1_200_000;
+    }
+    world.records.retain(|record| record.peer != bob || record.at_ms < 1_300_000);
+    let end_ms = 1_302_000 + 61;
+    let told_by = |newest_ms: u64| {
+        explain(&world.records.iter().filter(|record| record.at_ms <= newest_ms).cloned().collect::<Vec<_>>())
+    };
+    assert_eq!(told_by(end_ms + 60_000), [], "an agent that gathers is waited for");
+    assert_eq!(told_by(end_ms + 71_000).len(), 1);
+}
+
 /// A part of Alice's exchange of second 301, measured by `peer` as a transaction named so.
 fn child(world: &World, peer: PeerId, name: &str, us: u64) -> ArmRecord {
     let parent = Parent { trace: TraceId::from_bytes([1; 16]), span: Correlator(77) };

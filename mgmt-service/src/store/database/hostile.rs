@@ -1,6 +1,6 @@
 //! What one agent says, whatever it is, costs the others nothing: the store goes on, and counts what it did not believe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use overlay::GroupId;
 
 use super::*;
 use crate::arm::{Correlator, Status};
-use crate::limits::{STORE_IDS_MAX, STORE_NAMES_MAX};
+use crate::limits::{AGENTS_REMEMBERED_MAX, STORE_IDS_MAX, STORE_NAMES_MAX};
 use crate::net::RecordSink;
 use crate::store::ids::OTHERS;
 use crate::store::{COUNTS, GroupSample, GroupUsage, Retention, Selection, StoreSink, Usage, UsageSample};
@@ -78,6 +78,8 @@ fn samples_that_cannot_be_kept_do_not_end_the_collection() {
     sink.write_batch(peer, &delivered(peer, 1, 0, vec![record(peer, NOW, 1)]).batch).unwrap();
     sink.commit().unwrap();
     assert_eq!(stored(sink.store_for_test()).len(), 1);
+    sink.commit().unwrap();
+    assert_eq!(sink.store_for_test().losses().unwrap().rounds_unkept, 1);
 }
 
 #[test]
@@ -142,6 +144,36 @@ fn an_agent_with_endless_receivers_and_kinds_fills_neither_store_nor_memory() {
 }
 
 #[test]
+fn who_delivers_no_more_is_forgotten_with_the_hours_and_what_it_lost_is_not() {
+    let (_dir, mut store) = new_store();
+    for (dropped, at_ms) in [(3, NOW), (u64::MAX - 20, NOW), (4, NOW + HOUR_MS)] {
+        let peer = PeerId::random();
+        store.commit(&[delivered(peer, 1, dropped, vec![record(peer, at_ms, 1)])], at_ms).unwrap();
+    }
+    let retention = Retention::default();
+    let gone_ms = NOW + retention.hours.as_millis() as u64 + 1;
+    for (now_ms, left) in [(NOW, 3), (gone_ms, 1), (gone_ms + HOUR_MS, 0)] {
+        store.keep(now_ms, &retention).unwrap();
+        let lost = store.losses().unwrap().by_agents;
+        assert_eq!((store.inboxes(now_ms).unwrap().len(), lost), (left, u64::MAX - 13));
+    }
+}
+
+#[test]
+fn a_collection_goes_on_with_those_that_delivered_last() {
+    let (_dir, mut store) = new_store();
+    let peer = PeerId::random();
+    store.commit(&[delivered(peer, 1, 0, vec![record(peer, NOW, 1)])], NOW).unwrap();
+    let others: Vec<PeerId> = (0..AGENTS_REMEMBERED_MAX).map(|_| PeerId::random()).collect();
+    store.name_peers(others.iter().map(|other| (other, "gone", "im"))).unwrap();
+    let older = "INSERT INTO delivery (peer, boot, seq, dropped, dropped_before, at_ms)
+        SELECT id, 1, 1, 0, 0, ?1 FROM peer WHERE name = 'gone'";
+    store.connection.execute(older, [signed(NOW - 1)]).unwrap();
+    let inboxes = store.inboxes(NOW).unwrap();
+    assert_eq!((inboxes.len(), inboxes[0].0), (AGENTS_REMEMBERED_MAX, peer));
+}
+
+#[test]
 fn names_go_with_the_last_row_that_says_them() {
     let (_dir, mut store) = new_store();
     let (agent, friend) = (PeerId::random(), PeerId::random());
@@ -149,11 +181,15 @@ fn names_go_with_the_last_row_that_says_them() {
         INSERT INTO peer (peer) SELECT 'x' || x FROM n";
     store.connection.execute(fill, [signed(STORE_IDS_MAX as u64)]).unwrap();
     store.connection.execute("INSERT INTO kind (name) VALUES ('gone')", []).unwrap();
-    store.name_peers([(&PeerId::random(), "alice", "im")]).unwrap();
+    let (user, passer) = (PeerId::random(), PeerId::random());
+    store.name_peers([(&user, "alice", "im"), (&passer, "under a new key each second", "im")]).unwrap();
+    let sample = UsageSample { at_ms: NOW, since_ms: 1, counters: Usage::default(), groups: BTreeMap::new() };
+    store.keep_usage(&BTreeMap::from([(user, sample)])).unwrap();
     let kept = ArmRecord { dest: friend, ..record(agent, NOW, 1) };
     store.commit(&[delivered(agent, 1, 0, vec![kept.clone()])], NOW).unwrap();
     store.keep(NOW, &Retention::default()).unwrap();
-    assert_eq!((store.peers().unwrap().len(), stored(&store)), (3, vec![kept.clone()]));
+    let named: BTreeSet<PeerId> = store.peers().unwrap().into_keys().collect();
+    assert_eq!((named, stored(&store)), (BTreeSet::from([agent, friend, user]), vec![kept.clone()]));
     let again = ArmRecord { correlator: Correlator(2), ..kept };
     store.commit(&[delivered(agent, 2, 0, vec![again])], NOW).unwrap();
     assert_eq!(stored(&store).len(), 2);

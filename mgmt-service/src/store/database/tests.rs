@@ -168,6 +168,28 @@ fn a_file_that_is_too_large_gives_its_oldest_records_and_counts_them() {
 }
 
 #[test]
+fn a_report_counts_what_went_although_older_records_came_after_it() {
+    let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
+    let mut store = Store::open(&dir.path().join("records.db")).unwrap();
+    store.commit(&[batch(peer, 1, 1_000..21_000)], NOW).unwrap();
+    // What a spool kept.
+    store.commit(&[batch(peer, 2, 0..1_000)], NOW).unwrap();
+    let retention = Retention { bytes_max: store.bytes_used().unwrap() * 3 / 4, ..Retention::default() };
+    assert!(store.keep(0, &retention).unwrap().discarded > 0);
+    let oldest = stored(&store)[0].clone();
+    assert_eq!(oldest, record(peer, 0));
+    for since_ms in [0, oldest.at_ms, oldest.at_ms + 900_000] {
+        let levels = store.levels(Selection { since_ms, until_ms: u64::MAX }).unwrap();
+        let minute_ms = since_ms - since_ms % 60_000;
+        let before = minute_ms.saturating_sub(oldest.at_ms) / 1_000;
+        assert_eq!(levels[0].count, 21_000 - before, "since {since_ms}");
+    }
+    // What is left whole is still read so.
+    let last = Selection { since_ms: record(peer, 20_999).at_ms, until_ms: u64::MAX };
+    assert_eq!(store.levels(last).unwrap()[0].count, 1);
+}
+
+#[test]
 fn a_reader_sees_names_and_needs_a_store() {
     let (dir, peer) = (tempfile::tempdir().unwrap(), PeerId::random());
     let path = dir.path().join("records.db");

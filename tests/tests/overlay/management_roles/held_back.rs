@@ -35,11 +35,14 @@ async fn what_comes_to_nothing_pushes_nothing_out_of_the_audit_log() {
     let operator = managed.member(ManagementRole::Operator).await;
     let agent = managed.id();
     assert_eq!(operator.set(agent, "5", NOW).await.unwrap(), 1);
-    let long = "9".repeat(8 * 1024);
+    let (long, monitors) = ("9".repeat(8 * 1024), "juxta:type=monitors".parse().unwrap());
+    let invoke = |operation| operator.manager.invoke(agent, &monitors, operation, vec!["1".into()]);
     for _ in 0..100 {
         let dry = SetOptions { dry_run: true, expected: None };
         assert_eq!(operator.set(agent, "6", dry).await.unwrap(), 1);
         assert!(operator.set(agent, &long, NOW).await.is_err());
+        assert!(invoke("no-such-operation").await.is_err());
+        assert!(invoke("add-gauge").await.is_err(), "it takes more arguments");
     }
     assert_eq!(operator.set(agent, "7", NOW).await.unwrap(), 2);
     let log = managed.log();
@@ -52,5 +55,5 @@ async fn what_comes_to_nothing_pushes_nothing_out_of_the_audit_log() {
     let log = std::fs::read_to_string(agent_home.path().join("audit.log")).unwrap();
     let sum = log.lines().find(|line| line.contains(r#""event":"denied""#)).unwrap();
     let subject = format!(r#""subject":"{}""#, operator.peer.id());
-    assert!(sum.contains(&subject) && sum.contains(r#""count":180"#), "{sum}");
+    assert!(sum.contains(&subject) && sum.contains(r#""count":380"#), "{sum}");
 }
