@@ -8,8 +8,7 @@ use mgmt_service::net::ManagementGroup;
 use overlay::{Advertisement, AdvertisementKind, BidiPipe, Lifetime, PipeListener};
 use tokio::time::timeout;
 
-use crate::aggregation::{INTERVAL, Managed, until};
-use crate::world::PATIENCE;
+use crate::aggregation::{INTERVAL, LONG, Managed, until};
 
 /// Takes the first report that comes from below; its child may have to try again.
 async fn takes_a_report(listener: &mut PipeListener, beat: Beat) -> BidiPipe {
@@ -37,7 +36,7 @@ async fn takes_a_report(listener: &mut PipeListener, beat: Beat) -> BidiPipe {
             }
         }
     };
-    timeout(PATIENCE, attended).await.expect("a report, though the clocks differ")
+    timeout(LONG, attended).await.expect("a report, though the clocks differ")
 }
 
 #[tokio::test(flavor = "multi_thread")]
