@@ -10,7 +10,7 @@ use overlay::{
 };
 use tests::scaled;
 
-use crate::world::{PATIENCE, meter, peer};
+use crate::world::{PATIENCE, awake, meter, peer};
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -51,7 +51,7 @@ pub(crate) async fn says(near: &mut BidiPipe, far: &mut BidiPipe, text: &'static
 
 /// The pipe ends by an error, soon: what else its other end says is not heard.
 pub(crate) async fn is_cut(pipe: &mut BidiPipe) {
-    let heard = tokio::time::timeout(Duration::from_secs(2), pipe.recv()).await;
+    let heard = awake(Duration::from_secs(2), pipe.recv()).await;
     assert!(heard.expect("the pipe goes on").is_err(), "the pipe is still heard");
 }
 
@@ -190,7 +190,7 @@ async fn a_revoked_member_loses_its_pipes_with_everybody_and_gets_no_new_ones() 
         assert!(with_anne.recv().await.is_err() && with_carl.recv().await.is_err());
         assert!(with_carl.send("one more").await.is_err());
     };
-    tokio::time::timeout(Duration::from_secs(2), ending).await.expect("a revoked member is still heard");
+    awake(Duration::from_secs(2), ending).await.expect("a revoked member is still heard");
     let lost = PeerEvent::MembershipLost { group: annes.id() };
     tokio::time::timeout(PATIENCE, async { while news.recv().await.unwrap() != lost {} }).await.unwrap();
     assert!(!berts.is_member());

@@ -12,7 +12,7 @@ use overlay::{
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 
-use crate::world::{PATIENCE, group, meter, peer};
+use crate::world::{PATIENCE, becomes, group, meter, peer};
 
 const FILE: &str = "advertisements.cache";
 
@@ -140,13 +140,10 @@ async fn what_is_dropped_without_a_word_is_on_the_disk_all_the_same() {
     let bert = remembering(&keypair, home.path(), None).await;
     publish(&bert, "own", minute()).await;
     drop(bert);
-    let saved = async {
-        while !fs::read(home.path().join(FILE)).is_ok_and(|bytes| bytes.windows(3).any(|part| part == b"own"))
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, saved).await.expect("nothing is saved");
+    becomes("nothing is saved", || {
+        fs::read(home.path().join(FILE)).is_ok_and(|bytes| bytes.windows(3).any(|part| part == b"own"))
+    })
+    .await;
     assert_eq!(known(&remembering(&keypair, home.path(), None).await).await, ["own"]);
 }
 
