@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use futures::StreamExt;
 use overlay::{
     Advertisement, AdvertisementKind, DiscoveryQuery, Keypair, Lifetime, Peer, SignedAdvertisement,
     SpawnError,
@@ -12,7 +11,7 @@ use overlay::{
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 
-use crate::world::{PATIENCE, becomes, group, meter, peer};
+use crate::world::{PATIENCE, becomes, discover, group, meter, peer};
 
 const FILE: &str = "advertisements.cache";
 
@@ -31,7 +30,7 @@ async fn publish(peer: &Peer, name: &str, lifetime: Lifetime) {
 
 async fn known(peer: &Peer) -> Vec<String> {
     let services = DiscoveryQuery::new().kind(AdvertisementKind::Service);
-    let found: Vec<SignedAdvertisement> = group(peer).discover(services).collect().await;
+    let found = discover(peer, services).await;
     let mut names: Vec<_> =
         found.iter().filter_map(|signed| signed.advertisement().text("name").map(str::to_owned)).collect();
     names.sort_unstable();

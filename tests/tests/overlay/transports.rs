@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use overlay::{
     Advertisement, AdvertisementKind, ConnectError, DiscoveryQuery, GroupId, Lifetime, Multiaddr, Peer,
     Protocol, Transport,
@@ -10,7 +9,7 @@ use overlay::{
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 
-use crate::world::{PATIENCE, awake, becomes, connect, group, is_found};
+use crate::world::{PATIENCE, awake, becomes, connect, discover, group, is_found};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
@@ -83,7 +82,7 @@ async fn leases_are_held_over(listen: &str) {
     let lifetime = Lifetime::while_alive(Duration::from_secs(60));
     assert_eq!(group(&anne).publish(service, lifetime).await.unwrap().acknowledged_by, 1);
     let query = DiscoveryQuery::new().equals("name", "clock");
-    let found: Vec<_> = group(&bert).discover(query).collect().await;
+    let found = discover(&bert, query).await;
     assert_eq!(found.iter().map(|signed| signed.publisher()).collect::<Vec<_>>(), [anne.id()]);
     bert.reach(anne.id(), PATIENCE).await.unwrap();
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use overlay::protocol::discovery::{self, DiscoveryRequest, FindAnswer};
 use overlay::{
     AdvertisementKind, BidiPipe, DiscoveryQuery, Genesis, GroupId, Multiaddr, Peer, PeerGroup, PipeId,
+    SignedAdvertisement,
 };
 
 /// Longer than anything takes here; only a failure waits for it.
@@ -58,6 +60,20 @@ pub(crate) async fn is_found(peer: &Peer) {
         };
         tokio::time::timeout(PATIENCE, looking).await.expect("nobody finds it");
     }
+}
+
+/// What is found in the group of the tests, once every rendezvous that is asked has answered: on a machine that stands
+/// still one may have failed to in time, which is counted, and is asked again.
+pub(crate) async fn discover(peer: &Peer, query: DiscoveryQuery) -> Vec<SignedAdvertisement> {
+    let query = query.deadline(PATIENCE);
+    for _ in 0..10 {
+        let failed = meter(peer, "lookups_failed");
+        let found = group(peer).discover(query.clone()).collect().await;
+        if meter(peer, "lookups_failed") == failed {
+            return found;
+        }
+    }
+    panic!("nobody answers in time")
 }
 
 /// The value of a meter.
