@@ -146,6 +146,7 @@ async fn who_drops_a_question_tells_its_answerer_and_has_the_slot_back() {
         // It is kept, and its slot is free all the same.
         kept.push(question);
     }
+    meter_reaches(&bert, "queries_cancelled", rounds as u64).await;
     assert_eq!(meter(&bert, "queries_cancelled"), rounds as u64);
     assert_eq!(meter(&bert, "queries_busy"), 0);
     let mut last = kept.pop().unwrap();

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use overlay::credential::{RevocationList, Role};
 use overlay::{
     BidiPipe, ConnectError, CredentialError, Genesis, GroupId, GroupPolicy, JoinError, Keypair, Lifetime,
-    Peer, PeerEvent, PeerGroup, PipeId, PublishError, QueryError, RefuseReason,
+    Peer, PeerEvent, PeerGroup, PipeId, Protocol, PublishError, QueryError, RefuseReason,
 };
-use tests::scaled;
+use tests::{FaultyLink, scaled};
 
-use crate::world::{PATIENCE, awake, meter, peer};
+use crate::world::{PATIENCE, awake, becomes, meter, meter_reaches, peer};
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -215,6 +215,31 @@ async fn who_was_away_at_a_revocation_learns_of_it_before_it_lets_the_revoked_in
     let (mut near, mut far) = connect((&anne, &annes), (&carl, &carls), "hall").await;
     says(&mut near, &mut far, "hello").await;
     assert_eq!(meter(&carl, "revocations_learned"), 1);
+}
+
+#[tokio::test]
+async fn who_is_revoked_while_another_revocation_is_on_its_way_is_revoked_for_all_too() {
+    let (anne, annes) = founder().await;
+    let carl = peer().await;
+    let port = anne.addresses().iter().flatten().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let link = FaultyLink::spawn(([127, 0, 0, 1], port.unwrap()).into()).await;
+    let near = format!("/ip4/127.0.0.1/tcp/{}", link.near.port()).parse().unwrap();
+    carl.dial(anne.id(), vec![near], PATIENCE).await.unwrap();
+    let ticket = annes.invite(Role::Member, DAY).unwrap().to_string();
+    let carls = carl.join_ticket(&ticket).await.unwrap();
+    let (mut near, mut far) = connect((&carl, &carls), (&anne, &annes), "hall").await;
+    says(&mut near, &mut far, "here").await;
+    // What is shown takes its time to be answered.
+    link.delay(Duration::from_millis(300));
+    let before = anne.link_meters(carl.id()).bytes_out;
+    annes.revoke(Keypair::generate_ed25519().public().to_peer_id()).unwrap();
+    becomes("nobody is told", || anne.link_meters(carl.id()).bytes_out > before).await;
+    annes.revoke(Keypair::generate_ed25519().public().to_peer_id()).unwrap();
+    let told = meter_reaches(&carl, "revocations_learned", 2);
+    awake(Duration::from_secs(3), told).await.expect("the second is told late or never");
 }
 
 #[tokio::test]
