@@ -95,7 +95,7 @@ pub(crate) fn door(peer: &Peer) -> Advertisement {
 
 pub(crate) async fn doors(group: &PeerGroup) -> Vec<SignedAdvertisement> {
     let query = DiscoveryQuery::new().kind(AdvertisementKind::Pipe).equals("name", "door");
-    group.discover(query).collect().await
+    group.discover(query.deadline(PATIENCE)).collect().await
 }
 
 /// Waits, not for long, until `holds` does.
@@ -171,6 +171,7 @@ async fn a_closed_group_is_found_in_its_closed_parent_and_joined_from_there() {
     let (bert, berts) = town.member(&annes).await;
     let cellar = berts_cellar(&bert, &berts).await;
     let query = DiscoveryQuery::new().kind(AdvertisementKind::PeerGroup).equals("policy", "passphrase");
+    let query = query.deadline(PATIENCE);
     let found: Vec<_> = annes.discover(query.clone()).collect().await;
     let genesis = Genesis::from_advertisement(&found[0]).unwrap();
     assert_eq!((found.len(), genesis.id(), genesis.label()), (1, cellar.id(), "cellar"));

@@ -11,7 +11,7 @@ use crate::closed_groups::{MINUTE, Town, door, soon};
 use crate::world::{PATIENCE, meter};
 
 fn all_doors() -> DiscoveryQuery {
-    DiscoveryQuery::new().kind(AdvertisementKind::Pipe).equals("name", "door")
+    DiscoveryQuery::new().kind(AdvertisementKind::Pipe).equals("name", "door").deadline(PATIENCE)
 }
 
 fn watch(group: &PeerGroup) -> Subscription {

@@ -165,7 +165,8 @@ async fn what_a_later_version_says_goes_through_store_forward_and_disk_byte_for_
         .await
         .unwrap();
     bert.wait_leased(PATIENCE).await.unwrap();
-    let query = DiscoveryQuery::new().kind(AdvertisementKind::Other(700)).equals("name", "later");
+    let query =
+        DiscoveryQuery::new().kind(AdvertisementKind::Other(700)).equals("name", "later").deadline(PATIENCE);
     let mut told = group(&bert).subscribe(query.clone()).unwrap();
     let publish = async |envelope: &Bytes| {
         let request = DiscoveryRequest::Publish { advertisements: vec![envelope.clone()] }.encode().unwrap();

@@ -210,6 +210,12 @@ async fn who_was_away_at_a_revocation_learns_of_it_before_it_lets_the_revoked_in
     let (bert, _berts) = member(&annes, Role::Member).await;
     let (carl, carls) = member(&annes, Role::Member).await;
     anne.close(carl.id()).await;
+    becomes("the connection stays", || {
+        [(&anne, &carl), (&carl, &anne)]
+            .iter()
+            .all(|(near, far)| near.paths(far.id()).is_empty() && near.round_trip(far.id()).is_none())
+    })
+    .await;
     annes.revoke(bert.id()).unwrap();
     // Its first handshake brings the list.
     let (mut near, mut far) = connect((&anne, &annes), (&carl, &carls), "hall").await;
