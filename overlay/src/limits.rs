@@ -166,6 +166,8 @@ pub const PROPAGATE_RELAY_BYTES_ALL: usize = 64 * 1024 * 1024;
 /// Shorter, and a member on a crowded machine loses what its sender forgets; longer, and one that hangs with a full window
 /// holds up its senders for that much more, once.
 pub const PROPAGATE_STALL: Duration = Duration::from_secs(2);
+/// Time between two looks at a member that is in the way, and all it counts for: what stands still here is no stall there.
+pub const PROPAGATE_LOOK: Duration = Duration::from_millis(100);
 /// Time in which a gap must be repaired. Longer: it is reported as missed, and what follows is delivered.
 pub const PROPAGATE_REPAIR_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time after which what a neighbour says it has, and nobody has brought, is asked of it; also how often who passes on

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::groups::Shown;
 use super::handle::Handle;
 use super::lease::Way;
 use super::resolver::Query;
@@ -32,10 +33,7 @@ pub(super) struct Entries {
 struct Entry {
     /// Which of the places this is.
     number: u64,
-    /// Until when the credentials count.
-    until: u64,
-    /// The number of the newest list.
-    told: u64,
+    shown: Shown,
     /// It is being shown newer ones.
     being_told: bool,
 }
@@ -106,15 +104,8 @@ impl Host {
     /// [`QueryError`]; `NotMember` also when this peer is none.
     async fn enter(&self, shared: &Shared, group: GroupId) -> Result<(), QueryError> {
         let not_member = QueryError::Refused(RefuseReason::NotMember);
-        let papers = shared.papers(&group).ok_or(not_member)?;
-        let shown = shared.groups.look(&group, |known| {
-            let (until, told) = (known.until(), known.list_number());
-            let entry = Entry { number: 0, until, told, being_told: false };
-            ((**known.genesis()).clone(), entry)
-        });
-        let Some((genesis, mut entry)) = shown else {
-            return Err(QueryError::Refused(RefuseReason::NotMember));
-        };
+        let (papers, shown) = shared.to_show(&group).ok_or(not_member.clone())?;
+        let genesis = shared.groups.look(&group, |known| (**known.genesis()).clone()).ok_or(not_member)?;
         let request = ClosedRequest::Enter { genesis, chain: papers.chain, revocations: papers.revocations };
         let answer = self.request(shared, &request).await;
         if matches!(answer, Err(QueryError::Refused(_))) {
@@ -122,11 +113,11 @@ impl Host {
         }
         let news = RevocationNews::decode(&answer?).map_err(|_| QueryError::Failed)?;
         let RevocationNews { revocations, fresh, .. } = news;
-        shared.learn_revocations(&group, revocations).map_err(|_| QueryError::Failed)?;
-        // It knows what it has just told.
-        let newest = shared.groups.look(&group, |known| known.list_number());
-        entry.told = newest.unwrap_or_default().max(entry.told);
-        self.entries(shared).note(group, fresh, entry);
+        shared.learn_revocations(&group, revocations.clone()).map_err(|_| QueryError::Failed)?;
+        let known = shared.groups.look(&group, |known| shown.or_known(known, &revocations));
+        let shown = known.unwrap_or(shown);
+        self.entries(shared).note(group, fresh, Entry { number: 0, shown, being_told: false });
+        shared.has_shown(&group, shown);
         if fresh {
             shared.subscriptions.ask_again();
         }
@@ -191,17 +182,12 @@ impl Shared {
     pub(super) fn hosts_to_be_told(&self) -> Vec<(Host, GroupId, Telling)> {
         let mut due = Vec::new();
         for host in self.hosts() {
-            let newest = |group: &GroupId| {
-                self.papers(group)?;
-                self.groups.look(group, |known| (known.until(), known.list_number()))
-            };
             host.entries(self).table().retain(|group, entry| {
-                let Some((until, number)) = newest(group) else {
+                let Some((_, newest)) = self.to_show(group) else {
                     due.push((host.clone(), *group, Telling::Left));
                     return false;
                 };
-                let stale = entry.until != until || entry.told < number;
-                if stale && !std::mem::replace(&mut entry.being_told, true) {
+                if entry.shown.is_older(newest) && !std::mem::replace(&mut entry.being_told, true) {
                     due.push((host.clone(), *group, Telling::Again));
                 }
                 true

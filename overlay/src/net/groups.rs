@@ -49,12 +49,36 @@ struct Closed {
 pub(crate) struct Proof {
     /// The other side's place.
     place: VerifiedChain,
-    /// Until when our own credentials count that it was shown.
-    shown_until: u64,
-    /// The number of the newest list that it was shown.
-    told: u64,
+    /// What it was shown.
+    shown: Shown,
     /// It is being shown newer ones.
     pub(super) being_told: bool,
+}
+
+/// What others were shown of this peer's papers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// Until when the credentials count.
+    until: u64,
+    /// The number of the list.
+    list: u64,
+}
+
+impl Shown {
+    fn of(membership: &Membership) -> Self {
+        Self { until: membership.until(), list: membership.list_number() }
+    }
+
+    /// Who says this list itself knows it, too.
+    pub(super) fn or_known(self, membership: &Membership, said: &Bytes) -> Self {
+        let knows = membership.papers().revocations == *said;
+        Self { list: if knows { membership.list_number() } else { self.list }, ..self }
+    }
+
+    /// Whether there is something newer.
+    pub(super) fn is_older(self, newest: Self) -> bool {
+        self.until != newest.until || self.list < newest.list
+    }
 }
 
 impl Default for Groups {
@@ -211,7 +235,21 @@ impl Shared {
         self.groups.look(group, own).flatten()
     }
 
-    /// Judges what the other side of a session shows in `group`, and keeps it there when it counts.
+    /// As [`papers`](Self::papers), with what they are.
+    pub(super) fn to_show(&self, group: &GroupId) -> Option<(Papers, Shown)> {
+        let own = |known: &Membership| known.holds(now_s()).then(|| (known.papers(), Shown::of(known)));
+        self.groups.look(group, own).flatten()
+    }
+
+    /// Others have been shown this. What has become newer since, while they took it, is shown next.
+    pub(super) fn has_shown(&self, group: &GroupId, shown: Shown) {
+        if self.groups.look(group, Shown::of).is_some_and(|newest| shown.is_older(newest)) {
+            self.groups.changed.notify_one();
+        }
+    }
+
+    /// Judges what the other side of a session shows in `group`, and keeps it there when it counts. It has been `shown`
+    /// this; without it, it is shown the newest next.
     ///
     /// # Errors
     /// [`CredentialError`], for this side's eyes.
@@ -220,19 +258,23 @@ impl Shared {
         (peer, session): (&PeerId, &SessionHandle),
         group: &GroupId,
         papers: Papers,
+        shown: Option<Shown>,
     ) -> Result<(), CredentialError> {
-        let learned = self.learn_revocations(group, papers.revocations);
+        let learned = self.learn_revocations(group, papers.revocations.clone());
         let judge = |membership: &Membership| {
             let place = membership.admit(&papers.chain, peer, now_s())?;
-            let (shown_until, told) = (membership.until(), membership.list_number());
-            Ok(Proof { place, shown_until, told, being_told: false })
+            let shown =
+                shown.map_or(Shown::of(membership), |shown| shown.or_known(membership, &papers.revocations));
+            Ok(Proof { place, shown, being_told: false })
         };
         let judged =
             learned.and_then(|()| self.groups.look(group, judge).unwrap_or(Err(CredentialError::NotClosed)));
         match judged {
             // An older proof is replaced in one step: pipes that live by it go on.
             Ok(proof) => {
+                let shown = proof.shown;
                 session.keep_proof(*group, proof);
+                self.has_shown(group, shown);
                 self.met.send_replace(());
             }
             Err(error) => {
@@ -296,13 +338,11 @@ impl Shared {
 
     /// Sessions that are to be shown newer papers in `group`; each is named once until that is done.
     pub(super) fn to_be_told(&self, group: &GroupId) -> Vec<(PeerId, SessionHandle)> {
-        let newest = self.groups.look(group, |membership| (membership.until(), membership.list_number()));
-        let Some((until, number)) = newest else { return Vec::new() };
+        let Some(newest) = self.groups.look(group, Shown::of) else { return Vec::new() };
         let mut sessions = self.sessions.all();
         sessions.retain(|(_, session)| {
             session.change_proof(group, |proof| {
-                let due = proof.shown_until != until || proof.told < number;
-                due && !std::mem::replace(&mut proof.being_told, true)
+                proof.shown.is_older(newest) && !std::mem::replace(&mut proof.being_told, true)
             })
         });
         sessions

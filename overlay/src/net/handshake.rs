@@ -28,14 +28,14 @@ pub(super) async fn show(
     group: GroupId,
 ) -> Result<(), QueryError> {
     let refused = QueryError::Refused(RefuseReason::NotMember);
-    let Some(papers) = shared.papers(&group) else { return Err(refused) };
+    let Some((papers, newest)) = shared.to_show(&group) else { return Err(refused) };
     let shown = session.show(group, papers).await;
     if matches!(shown, Err(QueryError::Refused(_))) {
         session.forget_proof(&group);
         shared.sweep(&group);
     }
     let taken = Papers::decode(&shown?).map_err(|_| QueryError::Failed)?;
-    match shared.take_proof((&peer, session), &group, taken) {
+    match shared.take_proof((&peer, session), &group, taken, Some(newest)) {
         Ok(()) => Ok(()),
         Err(error) => {
             refuse(shared, peer, group, &error);
@@ -101,7 +101,7 @@ fn answer(
         shared.meters.proofs_refused.add(1);
         return refused;
     }
-    if let Err(error) = shared.take_proof((&peer, session), &group, shown) {
+    if let Err(error) = shared.take_proof((&peer, session), &group, shown, None) {
         refuse(shared, peer, group, &error);
         return refused;
     }

@@ -59,7 +59,8 @@ pub(crate) struct Terms {
 impl Terms {
     /// The fields that say so.
     pub(crate) fn ext(self) -> Ext {
-        let ms = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        // Rounded up: whoever answers gives up no sooner than who asks.
+        let ms = |left: Duration| u64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
         let deadline = self.deadline.map(|left| (DEADLINE, Bytes::copy_from_slice(&ms(left).to_le_bytes())));
         let window = self.window.map(|bytes| (WINDOW, Bytes::copy_from_slice(&bytes.to_le_bytes())));
         deadline.into_iter().chain(window).collect()

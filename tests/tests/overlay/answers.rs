@@ -146,6 +146,7 @@ async fn who_drops_a_question_tells_its_answerer_and_has_the_slot_back() {
         // It is kept, and its slot is free all the same.
         kept.push(question);
     }
+    meter_reaches(&bert, "queries_cancelled", rounds as u64).await;
     assert_eq!(meter(&bert, "queries_cancelled"), rounds as u64);
     assert_eq!(meter(&bert, "queries_busy"), 0);
     let mut last = kept.pop().unwrap();
@@ -163,19 +164,36 @@ async fn who_drops_a_question_tells_its_answerer_and_has_the_slot_back() {
 async fn the_deadline_travels_and_ends_the_question_at_both_ends() {
     let (anne, bert) = pair().await;
     let mut questions = bert.register_handler("oracle").unwrap();
-    let short = Duration::from_secs(1);
-    let mut answers = anne.query_stream(bert.id(), &GroupId::net(), "oracle", "", short);
     let answering = tokio::spawn(async move {
-        let mut question = questions.recv().await.unwrap();
-        let left = question.deadline().unwrap().saturating_duration_since(std::time::Instant::now());
-        assert!(left <= short, "{left:?} left of {short:?}");
-        question.answer("one").await.unwrap();
-        question.cancelled().await;
-        assert_eq!(question.answer("two").await, Err(AnswerError::Cancelled));
+        while let Some(mut question) = questions.recv().await {
+            let told = Duration::from_secs(question.body[0].into());
+            let left = question.deadline().unwrap().saturating_duration_since(std::time::Instant::now());
+            assert!(left <= told, "{left:?} left of {told:?}");
+            let given = question.answer("one").await;
+            question.cancelled().await;
+            assert_eq!(question.answer("two").await, Err(AnswerError::Cancelled));
+            if given.is_ok() {
+                return;
+            }
+        }
     });
-    assert_eq!(answers.next().await, Some(Ok(Bytes::from_static(b"one"))));
-    assert_eq!(answers.next().await, Some(Err(QueryError::TimedOut { after: short })));
-    assert_eq!(answers.next().await, None);
+    // A machine that stands still lets a deadline pass before the first answer; the next is longer.
+    let mut answered = false;
+    for seconds in [1, 4, 16, 64u8] {
+        let deadline = Duration::from_secs(seconds.into());
+        let mut answers = anne.query_stream(bert.id(), &GroupId::net(), "oracle", vec![seconds], deadline);
+        let mut came = answers.next().await;
+        answered = came == Some(Ok(Bytes::from_static(b"one")));
+        if answered {
+            came = answers.next().await;
+        }
+        assert_eq!(came, Some(Err(QueryError::TimedOut { after: deadline })));
+        assert_eq!(answers.next().await, None);
+        if answered {
+            break;
+        }
+    }
+    assert!(answered, "no answer comes before its deadline");
     tokio::time::timeout(PATIENCE, answering).await.unwrap().unwrap();
 }
 
@@ -269,14 +287,24 @@ async fn a_question_to_a_group_gets_each_members_outcome_and_ends() {
         asker.dial(other.id(), other.addresses(), PATIENCE).await.unwrap();
     }
     let (_bare, _mute) = (group(&bare), group(&mute).serve("oracle").await.unwrap());
-    let deadline = Duration::from_secs(1);
-    let outcomes: HashMap<_, _> = asking.query("oracle", "?", QueryOptions::new(deadline)).collect().await;
-    assert_eq!(outcomes.len(), 6);
+    // All but one say what they make of it, however long that takes.
+    let mut asked = asking.query("oracle", "?", QueryOptions::new(PATIENCE));
+    let mut outcomes = HashMap::new();
+    while outcomes.len() < 5 {
+        let (from, outcome) = asked.next().await.unwrap();
+        assert!(outcomes.insert(from, outcome).is_none(), "asked twice");
+    }
     for (id, name) in &names {
         assert_eq!(outcomes[id].as_deref(), Ok(name.as_bytes()));
     }
     assert_eq!(outcomes[&bare.id()], Err(QueryError::NoHandler));
     assert_eq!(outcomes[&stranger.id()], Err(QueryError::Refused(RefuseReason::NotMember)));
+    assert!(futures::poll!(std::pin::pin!(asked.next())).is_pending(), "the mute one has answered");
+    drop(asked);
+    // Whoever does not answer by the deadline has an outcome, too.
+    let deadline = Duration::from_secs(1);
+    let outcomes: HashMap<_, _> = asking.query("oracle", "?", QueryOptions::new(deadline)).collect().await;
+    assert_eq!(outcomes.len(), 6);
     assert_eq!(outcomes[&mute.id()], Err(QueryError::TimedOut { after: deadline }));
     // With enough answers it ends at once, and whoever is still asked is told.
     let two: Vec<_> = asking.query("oracle", "?", QueryOptions::new(PATIENCE).wanted(2)).collect().await;

@@ -7,7 +7,7 @@ use overlay::{ConnectError, PipeId, SendError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::groups::{founder, member};
-use crate::world::{PATIENCE, meter_reaches, peer};
+use crate::world::{PATIENCE, awake, meter_reaches, peer};
 
 #[tokio::test]
 async fn a_byte_stream_and_a_resumable_pipe_live_by_their_openers_place_and_no_longer() {
@@ -47,6 +47,6 @@ async fn a_byte_stream_and_a_resumable_pipe_live_by_their_openers_place_and_no_l
         while near.send("four").await.is_ok() && near.flush().await.is_ok() {}
         near.send("five").await
     };
-    let ended = tokio::time::timeout(Duration::from_secs(5), ending).await.expect("the revoked goes on");
+    let ended = awake(Duration::from_secs(5), ending).await.expect("the revoked goes on");
     assert!(matches!(ended, Err(SendError::NotResumed { .. })), "{ended:?}");
 }

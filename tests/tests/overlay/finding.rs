@@ -15,7 +15,7 @@ use overlay::{
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 
-use crate::world::{PATIENCE, group, meter_reaches, peer};
+use crate::world::{PATIENCE, becomes, group, meter_reaches, peer};
 
 /// A peer that grants leases, and whose discovery the test answers.
 async fn odd_rendezvous() -> (Peer, Queries) {
@@ -36,12 +36,7 @@ async fn edge(rendezvous: &[&Peer]) -> Peer {
     let builder = Peer::builder().listen("/ip4/127.0.0.1/tcp/0".parse().unwrap());
     let addresses = rendezvous.iter().map(|rendezvous| rendezvous.addresses().remove(0));
     let peer = addresses.fold(builder, |builder, address| builder.rendezvous(address)).spawn().await.unwrap();
-    let leased = async {
-        while peer.leased().len() < rendezvous.len() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, leased).await.expect("no lease");
+    becomes("no lease", || peer.leased().len() == rendezvous.len()).await;
     peer
 }
 
@@ -170,7 +165,8 @@ async fn what_a_later_version_says_goes_through_store_forward_and_disk_byte_for_
         .await
         .unwrap();
     bert.wait_leased(PATIENCE).await.unwrap();
-    let query = DiscoveryQuery::new().kind(AdvertisementKind::Other(700)).equals("name", "later");
+    let query =
+        DiscoveryQuery::new().kind(AdvertisementKind::Other(700)).equals("name", "later").deadline(PATIENCE);
     let mut told = group(&bert).subscribe(query.clone()).unwrap();
     let publish = async |envelope: &Bytes| {
         let request = DiscoveryRequest::Publish { advertisements: vec![envelope.clone()] }.encode().unwrap();

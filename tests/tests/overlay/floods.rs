@@ -4,8 +4,9 @@
 //! a peer like the victim, on a third. A round measures round trips over a pipe and queries between friend and victim
 //! twice, in turns: while the flooder sends its bytes to the bystander, and while it sends the same to the victim. So
 //! the machine is as busy both times, and what differs is what the victim lets the flooder take from others. The
-//! judgement is the median over the rounds of the ratio of their medians, at most 2; the ratio of their 99th
-//! percentiles, which a noisy machine moves much, is shown (`--nocapture`) and not judged. What an offender may do
+//! judgement is the median over the rounds of the ratio of their medians, at most 2: while it is more, there are more
+//! rounds, up to a bound, since what else runs on a machine spoils some rounds, and what a flood takes all of them. The
+//! ratio of their 99th percentiles, which a noisy machine moves much, is shown (`--nocapture`) and not judged. What an offender may do
 //! before it is slowed down or banned is spent before the first round. The flood lasts as long as a measurement.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,7 @@ use tests::{Bare, scaled};
 use tokio::runtime::Runtime;
 
 use crate::hostile::frame;
-use crate::world::{PATIENCE, connect, meter, peer};
+use crate::world::{PATIENCE, becomes, connect, meter, peer};
 
 const SESSION: &str = "/juxta/session/1";
 const PIPE: &str = "/juxta/pipe/1";
@@ -45,6 +46,12 @@ enum Flood {
 type Felt = [f64; 4];
 
 const FELT: [&str; 4] = ["pipe p50", "pipe p99", "query p50", "query p99"];
+
+/// A 99th percentile of so few is the machine's as much as ours: it is shown, not judged.
+const JUDGED: [usize; 2] = [0, 2];
+
+/// How many times as many rounds there are at most, on a machine that spoils them.
+const ROUNDS_MORE: u32 = 12;
 
 /// The victim and its friend, the flooder, and the bystander, each on threads of their own.
 struct Arena {
@@ -104,12 +111,7 @@ impl Arena {
         let (friend, victim, pipe) = (&self.friend, &self.victim, &mut self.pipe);
         self.honest.block_on(async {
             if flooding.is_some() {
-                let begun = async {
-                    while sent.load(Ordering::Relaxed) < 3 {
-                        tokio::task::yield_now().await;
-                    }
-                };
-                tokio::time::timeout(PATIENCE, begun).await.expect("the flood does not begin");
+                becomes("the flood does not begin", || sent.load(Ordering::Relaxed) >= 3).await;
             }
             let felt = probe(friend, victim, pipe).await;
             if let Some((task, target)) = flooding {
@@ -117,12 +119,7 @@ impl Arena {
                 let _ = task.await;
                 // The next measurement begins when nothing is left of the flood.
                 let left = if target.id() == victim.id() { 1 } else { 0 };
-                let over = async {
-                    while meter(&target, "connections") > left {
-                        tokio::task::yield_now().await;
-                    }
-                };
-                tokio::time::timeout(PATIENCE, over).await.expect("the flood does not end");
+                becomes("the flood does not end", || meter(&target, "connections") <= left).await;
             }
             felt
         })
@@ -134,7 +131,10 @@ impl Arena {
         self.feel(None);
         // What an offender may do before it is slowed down and banned is bounded, and spent here.
         self.feel(Some((flood, self.victim.clone())));
-        for round in 0..scaled(60) {
+        for round in 0..scaled(60) * ROUNDS_MORE {
+            if round >= scaled(60) && JUDGED.iter().all(|felt| median(&ratios[*felt]) <= 2.0) {
+                break;
+            }
             let quiet = self.feel(None);
             let (control, attack) = if round % 2 == 0 {
                 let control = self.feel(Some((flood, self.bystander.clone())));
@@ -151,10 +151,8 @@ impl Arena {
         for (felt, what) in FELT.iter().enumerate() {
             let (ratio, quiet) = (median(&ratios[felt]), median(&quiets[felt]));
             println!("{name}: {what} {ratio:.2} of a flooded bystander's, {quiet:.2} of quiet");
-            // A 99th percentile of so few is the machine's as much as ours: it is shown, not judged.
-            let judged = what.ends_with("p50");
             assert!(
-                !judged || ratio <= 2.0,
+                !JUDGED.contains(&felt) || ratio <= 2.0,
                 "{name}: {what} is {ratio:.2} × what it is beside the flood: {ratios:?}"
             );
         }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use overlay::credential::{RevocationList, Role};
 use overlay::{
     BidiPipe, ConnectError, CredentialError, Genesis, GroupId, GroupPolicy, JoinError, Keypair, Lifetime,
-    Peer, PeerEvent, PeerGroup, PipeId, PublishError, QueryError, RefuseReason,
+    Peer, PeerEvent, PeerGroup, PipeId, Protocol, PublishError, QueryError, RefuseReason,
 };
-use tests::scaled;
+use tests::{FaultyLink, scaled};
 
-use crate::world::{PATIENCE, meter, peer};
+use crate::world::{PATIENCE, awake, becomes, meter, meter_reaches, peer};
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -51,7 +51,7 @@ pub(crate) async fn says(near: &mut BidiPipe, far: &mut BidiPipe, text: &'static
 
 /// The pipe ends by an error, soon: what else its other end says is not heard.
 pub(crate) async fn is_cut(pipe: &mut BidiPipe) {
-    let heard = tokio::time::timeout(Duration::from_secs(2), pipe.recv()).await;
+    let heard = awake(Duration::from_secs(2), pipe.recv()).await;
     assert!(heard.expect("the pipe goes on").is_err(), "the pipe is still heard");
 }
 
@@ -190,7 +190,7 @@ async fn a_revoked_member_loses_its_pipes_with_everybody_and_gets_no_new_ones() 
         assert!(with_anne.recv().await.is_err() && with_carl.recv().await.is_err());
         assert!(with_carl.send("one more").await.is_err());
     };
-    tokio::time::timeout(Duration::from_secs(2), ending).await.expect("a revoked member is still heard");
+    awake(Duration::from_secs(2), ending).await.expect("a revoked member is still heard");
     let lost = PeerEvent::MembershipLost { group: annes.id() };
     tokio::time::timeout(PATIENCE, async { while news.recv().await.unwrap() != lost {} }).await.unwrap();
     assert!(!berts.is_member());
@@ -210,11 +210,42 @@ async fn who_was_away_at_a_revocation_learns_of_it_before_it_lets_the_revoked_in
     let (bert, _berts) = member(&annes, Role::Member).await;
     let (carl, carls) = member(&annes, Role::Member).await;
     anne.close(carl.id()).await;
+    becomes("the connection stays", || {
+        [(&anne, &carl), (&carl, &anne)]
+            .iter()
+            .all(|(near, far)| near.paths(far.id()).is_empty() && near.round_trip(far.id()).is_none())
+    })
+    .await;
     annes.revoke(bert.id()).unwrap();
     // Its first handshake brings the list.
     let (mut near, mut far) = connect((&anne, &annes), (&carl, &carls), "hall").await;
     says(&mut near, &mut far, "hello").await;
     assert_eq!(meter(&carl, "revocations_learned"), 1);
+}
+
+#[tokio::test]
+async fn who_is_revoked_while_another_revocation_is_on_its_way_is_revoked_for_all_too() {
+    let (anne, annes) = founder().await;
+    let carl = peer().await;
+    let port = anne.addresses().iter().flatten().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let link = FaultyLink::spawn(([127, 0, 0, 1], port.unwrap()).into()).await;
+    let near = format!("/ip4/127.0.0.1/tcp/{}", link.near.port()).parse().unwrap();
+    carl.dial(anne.id(), vec![near], PATIENCE).await.unwrap();
+    let ticket = annes.invite(Role::Member, DAY).unwrap().to_string();
+    let carls = carl.join_ticket(&ticket).await.unwrap();
+    let (mut near, mut far) = connect((&carl, &carls), (&anne, &annes), "hall").await;
+    says(&mut near, &mut far, "here").await;
+    // What is shown takes its time to be answered.
+    link.delay(Duration::from_millis(300));
+    let before = anne.link_meters(carl.id()).bytes_out;
+    annes.revoke(Keypair::generate_ed25519().public().to_peer_id()).unwrap();
+    becomes("nobody is told", || anne.link_meters(carl.id()).bytes_out > before).await;
+    annes.revoke(Keypair::generate_ed25519().public().to_peer_id()).unwrap();
+    let told = meter_reaches(&carl, "revocations_learned", 2);
+    awake(Duration::from_secs(3), told).await.expect("the second is told late or never");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use libp2p::swarm::Stream;
 use overlay::{GroupId, Peer};
 use tests::{Bare, scaled};
 
-use crate::world::{PATIENCE, connect, meter, meter_reaches, peer};
+use crate::world::{PATIENCE, becomes, connect, meter, meter_reaches, peer};
 
 const SESSION: &str = "/juxta/session/1";
 const PIPE: &str = "/juxta/pipe/1";
@@ -188,12 +188,10 @@ async fn a_flood_of_questions_is_answered_busy_or_ends_the_session_and_others_ar
         let _ = stream.flush().await;
         stream
     });
-    let busy_or_ended = async {
-        while meter(&victim, "queries_busy") + meter(&victim, "answers_undeliverable") == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, busy_or_ended).await.expect("a flood of questions is taken without bound");
+    becomes("a flood of questions is taken without bound", || {
+        meter(&victim, "queries_busy") + meter(&victim, "answers_undeliverable") > 0
+    })
+    .await;
     flooding.abort();
     // What the enemy asked before it was stopped is still queued, bounded; the friend is served behind it.
     let serving = tokio::spawn(async move {

@@ -160,8 +160,8 @@ async fn a_flood_of_proofs_is_refused_unread_like_a_bad_one_and_ends_the_session
     let (mut near, mut far) = connect((&bert, &berts), (&red.victim, &red.group), "hall").await;
     let other = Keypair::generate_ed25519();
     let forged = [signed(red.claim(red.enemy.id), &other)];
-    let refused = red.show(group, &forged).await;
     let start = std::time::Instant::now();
+    let refused = red.show(group, &forged).await;
     // Whether read or not, the answer is the same.
     while meter(&red.victim, "proofs_limited") == 0 {
         assert_eq!(red.show(group, &forged).await, refused);

@@ -15,7 +15,7 @@ use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 use serde_json::json;
 
-use crate::world::{PATIENCE, peer};
+use crate::world::{PATIENCE, becomes, peer};
 
 /// Bytes that no service can read.
 fn garbage() -> Vec<Bytes> {
@@ -53,13 +53,7 @@ fn counted(counters: Vec<(&'static str, u64)>, name: &str) -> u64 {
 
 /// Waits until `count` has reached `value`.
 async fn reaches(what: &str, value: u64, count: impl Fn() -> u64) {
-    let reached = async {
-        while count() < value {
-            tokio::task::yield_now().await;
-        }
-    };
-    let waited = tokio::time::timeout(PATIENCE, reached).await;
-    assert!(waited.is_ok(), "{what} stays at {}, {value} expected", count());
+    becomes(what, || count() >= value).await;
 }
 
 #[tokio::test]

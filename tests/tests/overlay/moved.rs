@@ -8,7 +8,7 @@ use overlay::{Multiaddr, Peer, Protocol};
 use tests::{FaultyLink, SilentPort};
 
 use crate::meeting::{edge, rendezvous_on_loopback};
-use crate::world::{PATIENCE, peer};
+use crate::world::{PATIENCE, awake, peer};
 
 /// Less than one dial that nobody answers takes.
 const SOON: Duration = Duration::from_secs(4);
@@ -36,7 +36,8 @@ async fn a_peer_that_moved_is_found_while_its_old_address_says_nothing() {
     let old = silent().await;
     anne.add_address(bert.id(), at(old.at)).await;
     let start = Instant::now();
-    let reached = anne.reach(bert.id(), SOON).await.expect("the silent address keeps it from being found");
+    let reaching = awake(SOON, anne.reach(bert.id(), PATIENCE)).await;
+    let reached = reaching.expect("the silent address keeps it from being found").unwrap();
     assert!(reached.dial >= LOOKUP_HEAD_START && !reached.lookup.is_zero(), "{reached:?}");
     assert!(
         reached.lookup + reached.dial <= start.elapsed(),

@@ -264,7 +264,7 @@ async fn nobody_is_reached_without_an_address_and_the_error_says_so() {
     let unknown = group(&anne).connect(bert.id(), pipe("x")).await;
     assert!(matches!(unknown, Err(ConnectError::Unreachable { .. })), "{unknown:?}");
     let dead = "/ip4/127.0.0.1/tcp/9".parse().unwrap();
-    let refused = anne.dial(bert.id(), vec![dead], Duration::from_secs(5)).await;
+    let refused = anne.dial(bert.id(), vec![dead], PATIENCE).await;
     match refused {
         Err(ConnectError::Unreachable { reason }) => assert!(reason.contains("/tcp/9"), "{reason}"),
         other => panic!("{other:?}"),

@@ -12,6 +12,8 @@ use crate::world::{PATIENCE, group, peer, pipe};
 /// Bytes a second of the link, and those that one stream may have on the way.
 const RATE: u32 = 2_000_000;
 const WINDOW: u32 = 256 * 1024;
+/// How often it is measured again at most.
+const TRIES: u32 = 20;
 
 /// The median round trip of questions on the session, which pings share.
 async fn round_trip(from: &Peer, to: &Peer) -> Duration {
@@ -47,12 +49,18 @@ async fn a_file_on_a_narrow_link_delays_a_ping_by_its_window_at_most() {
         assert!(far.read(&mut buffer).await.unwrap() > 0);
     }
     let reading = tokio::spawn(async move { while far.read(&mut buffer).await.is_ok() {} });
-    let busy = round_trip(&anne, &bert).await;
-    let back = round_trip(&bert, &anne).await;
-    println!("quiet {quiet:?}, beside a file {busy:?}, from its reader {back:?}");
-    let window = Duration::from_secs(1) * WINDOW / RATE;
-    for delayed in [busy, back] {
-        assert!(delayed < 2 * quiet + window, "{delayed:?} beside a file, {quiet:?} without");
+    let most = 2 * quiet + Duration::from_secs(1) * WINDOW / RATE;
+    // A file that delays pings by more does so whenever they are measured; a busy machine only now and then.
+    for (from, to) in [(&anne, &bert), (&bert, &anne)] {
+        let mut delayed = round_trip(from, to).await;
+        for _ in 0..TRIES {
+            if delayed < most {
+                break;
+            }
+            delayed = delayed.min(round_trip(from, to).await);
+        }
+        println!("quiet {quiet:?}, beside a file {delayed:?}");
+        assert!(delayed < most, "{delayed:?} beside a file, {quiet:?} without");
     }
     writing.abort();
     reading.abort();

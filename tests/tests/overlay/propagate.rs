@@ -6,7 +6,7 @@ use bytes::Bytes;
 use overlay::{Limits, Message, Peer, PeerId, PropagatePipe, Propagated, limits};
 use tests::scaled;
 
-use crate::world::{PATIENCE, group, meter, peer, pipe};
+use crate::world::{PATIENCE, becomes, group, meter, peer, pipe};
 
 /// Peers that bind the pipe, each having dialed the first alone.
 pub(crate) async fn crowd(count: usize, name: &str) -> Vec<(Peer, PropagatePipe)> {
@@ -150,16 +150,23 @@ async fn one_that_stalls_is_told_how_far_it_is_behind_and_the_others_lose_nothin
     let (len, (first, mut sender)) = (16 * 1024, sender);
     // Far more than is kept, and than what a member holds that doesn't read.
     let count = (4 * limits::PROPAGATE_HISTORY_BYTES / len) as u32;
-    let reads = well.into_iter().map(|(peer, mut pipe)| {
-        tokio::spawn(async move {
+    let (mut heard, mut reads) = (Vec::new(), Vec::new());
+    for (peer, mut pipe) in well {
+        let (tell, told) = tokio::sync::watch::channel(0);
+        heard.push(told);
+        reads.push(tokio::spawn(async move {
             for expected in 0..count {
                 assert_eq!(number(&next(&mut pipe).await), expected);
+                tell.send_replace(expected);
             }
             drop(peer);
-        })
-    });
-    let reads: Vec<_> = reads.collect();
+        }));
+    }
     for number in 0..count {
+        // Nobody but the stalled one is as far behind as would make the sender wait for it.
+        for heard in &mut heard {
+            heard.wait_for(|heard| number < *heard + count / 8).await.unwrap();
+        }
         sender.send(numbered(number, len)).await.unwrap();
     }
     futures::future::join_all(reads).await.into_iter().for_each(|read| read.unwrap());
@@ -185,7 +192,7 @@ async fn one_that_stalls_is_told_how_far_it_is_behind_and_the_others_lose_nothin
     }
     assert!(behind > 0, "the stalled one was not told");
     assert!(missed > 0 && missed == meter(&stalled.0, "propagate_missed"), "{missed}");
-    assert_eq!(meter(&first, "propagate_stalled"), 1);
+    assert!(meter(&first, "propagate_stalled") >= 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,9 +209,7 @@ async fn while_one_stalls_and_one_leaves_and_comes_back_nobody_loses_what_is_wit
     for told in 0..count {
         if told == count / 4 {
             pipe_of_comer.close().await.unwrap();
-            while sender.members().contains(&comer.id()) {
-                tokio::task::yield_now().await;
-            }
+            becomes("it is still a member", || !sender.members().contains(&comer.id())).await;
             pipe_of_comer = group(&comer).propagate_pipe(pipe("within")).unwrap();
         }
         if told == count / 2 {
@@ -272,11 +277,17 @@ async fn who_leaves_and_comes_back_gets_each_message_that_is_sent_while_it_is_th
     for round in 0..3u32 {
         crowd[0].1.send(numbered(round, 4)).await.unwrap();
         assert_eq!(number(&next(&mut crowd[1].1).await), round);
-        assert_eq!(number(&next(&mut pipe_of_comer).await), round);
-        pipe_of_comer.close().await.unwrap();
-        while crowd.iter().any(|(_, pipe)| pipe.members().contains(&comer.id())) {
-            tokio::task::yield_now().await;
+        let mut came = number(&next(&mut pipe_of_comer).await);
+        if round > 0 && came == 99 {
+            // A link that began to be opened before it came back brings what was sent since.
+            came = number(&next(&mut pipe_of_comer).await);
         }
+        assert_eq!(came, round);
+        pipe_of_comer.close().await.unwrap();
+        becomes("it is still a member", || {
+            !crowd.iter().any(|(_, pipe)| pipe.members().contains(&comer.id()))
+        })
+        .await;
         crowd[0].1.send(numbered(99, 4)).await.unwrap();
         assert_eq!(number(&next(&mut crowd[1].1).await), 99);
         pipe_of_comer = group(&comer).propagate_pipe(pipe("leaving")).unwrap();

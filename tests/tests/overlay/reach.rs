@@ -9,7 +9,7 @@ use overlay::{
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 
-use crate::world::{PATIENCE, group, meter, meter_reaches, peer, pipe};
+use crate::world::{PATIENCE, awake, becomes, group, meter, meter_reaches, peer, pipe, place_of_its_own};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 
@@ -37,15 +37,13 @@ pub(crate) async fn circuit(peer: &Peer) -> Multiaddr {
 
 /// Waits until there is something.
 pub(crate) async fn eventually<T>(look: impl Fn() -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("it never becomes so")
+    let mut found = None;
+    becomes("it never becomes so", || {
+        found = look();
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
 }
 
 /// Waits for an event.
@@ -165,7 +163,7 @@ async fn a_reservation_is_back_within_ten_seconds_of_the_relay() {
     let builder = |at: &Multiaddr| {
         Peer::builder().keypair(keypair.clone()).listen(at.clone()).serve(Reach::default()).spawn()
     };
-    let first = builder(&TCP.parse().unwrap()).await.unwrap();
+    let first = builder(&place_of_its_own()).await.unwrap();
     let complete = first.addresses().remove(0);
     let bare: Multiaddr = complete.iter().take(2).collect();
     let bert = behind(&complete, None).await;
@@ -177,7 +175,7 @@ async fn a_reservation_is_back_within_ten_seconds_of_the_relay() {
 
     let second = builder(&bare).await.unwrap();
     let back = hears(&mut news, |event| *event == PeerEvent::RelayReserved { relay: second.id() });
-    tokio::time::timeout(Duration::from_secs(10), back).await.expect("not back in time");
+    awake(Duration::from_secs(10), back).await.expect("not back in time");
     let anne = peer().await;
     anne.dial(bert.id(), vec![circuit(&bert).await], PATIENCE).await.unwrap();
 }

@@ -14,21 +14,36 @@ async fn dial_through(from: &Peer, to: &Peer, through: &Multiaddr) -> Result<(),
 
 #[tokio::test]
 async fn a_full_relay_refuses_a_new_reservation_and_renews_the_old() {
-    let life = Duration::from_secs(2);
+    // On a machine that stands still a reservation may be over before it is renewed; then the next lives longer.
+    for seconds in [2, 8, 32] {
+        if old_is_renewed_and_new_refused(Duration::from_secs(seconds)).await {
+            return;
+        }
+    }
+    panic!("a full relay renews no reservation, or grants one more");
+}
+
+async fn old_is_renewed_and_new_refused(life: Duration) -> bool {
     let mut reach = Reach::default().reservations(1);
     reach.reservation_life = life;
     let (relay, address) = relay(reach).await;
     let bert = behind(&address, None).await;
     circuit(&bert).await;
     let carl = behind(&address, None).await;
-    let lost = hears(&mut carl.events(), |event| matches!(event, PeerEvent::RelayLost { .. })).await;
-    assert_eq!(lost, PeerEvent::RelayLost { relay: relay.id(), error: RelayError::Full });
-    assert!(meter(&relay, "relay_refused") >= 1);
+    let told =
+        |event: &PeerEvent| matches!(event, PeerEvent::RelayLost { .. } | PeerEvent::RelayReserved { .. });
+    let told = hears(&mut carl.events(), told).await;
     meter_reaches(&relay, "relay_granted", 2).await;
+    if told == (PeerEvent::RelayReserved { relay: relay.id() }) || meter(&bert, "relay_reservations_lost") > 0
+    {
+        return false;
+    }
+    assert_eq!(told, PeerEvent::RelayLost { relay: relay.id(), error: RelayError::Full });
+    assert!(meter(&relay, "relay_refused") >= 1);
     circuit(&bert).await;
-    assert_eq!(meter(&bert, "relay_reservations_lost"), 0);
     bert.shutdown().await;
     circuit(&carl).await;
+    true
 }
 
 #[tokio::test]

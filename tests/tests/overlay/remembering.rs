@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use futures::StreamExt;
 use overlay::{
     Advertisement, AdvertisementKind, DiscoveryQuery, Keypair, Lifetime, Peer, SignedAdvertisement,
     SpawnError,
@@ -12,7 +11,7 @@ use overlay::{
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 
-use crate::world::{PATIENCE, group, meter, peer};
+use crate::world::{PATIENCE, becomes, discover, group, meter, peer};
 
 const FILE: &str = "advertisements.cache";
 
@@ -31,7 +30,7 @@ async fn publish(peer: &Peer, name: &str, lifetime: Lifetime) {
 
 async fn known(peer: &Peer) -> Vec<String> {
     let services = DiscoveryQuery::new().kind(AdvertisementKind::Service);
-    let found: Vec<SignedAdvertisement> = group(peer).discover(services).collect().await;
+    let found = discover(peer, services).await;
     let mut names: Vec<_> =
         found.iter().filter_map(|signed| signed.advertisement().text("name").map(str::to_owned)).collect();
     names.sort_unstable();
@@ -140,13 +139,10 @@ async fn what_is_dropped_without_a_word_is_on_the_disk_all_the_same() {
     let bert = remembering(&keypair, home.path(), None).await;
     publish(&bert, "own", minute()).await;
     drop(bert);
-    let saved = async {
-        while !fs::read(home.path().join(FILE)).is_ok_and(|bytes| bytes.windows(3).any(|part| part == b"own"))
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, saved).await.expect("nothing is saved");
+    becomes("nothing is saved", || {
+        fs::read(home.path().join(FILE)).is_ok_and(|bytes| bytes.windows(3).any(|part| part == b"own"))
+    })
+    .await;
     assert_eq!(known(&remembering(&keypair, home.path(), None).await).await, ["own"]);
 }
 

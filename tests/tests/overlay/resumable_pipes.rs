@@ -133,10 +133,12 @@ async fn who_cannot_resume_is_told_how_many_messages_are_unconfirmed() {
     let (mut near, far) = connect(&anne, &bert, Duration::from_secs(1)).await;
     near.send("arrives").await.unwrap();
     near.flush().await.unwrap();
-    link.refuse(true);
-    link.reset();
+    // The time to resume in begins when the connection is seen to be lost.
+    link.lose(true);
     near.send("one").await.unwrap();
     near.send("two").await.unwrap();
+    link.refuse(true);
+    link.reset();
     let flushed = tokio::time::timeout(PATIENCE, near.flush()).await.expect("the failure is silent");
     match flushed {
         Err(SendError::NotResumed { unconfirmed: 2, .. }) => {}

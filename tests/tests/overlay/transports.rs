@@ -1,8 +1,7 @@
 //! Every transport carries all of it: leases, discovery, queries and pipes, over real sockets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use overlay::{
     Advertisement, AdvertisementKind, ConnectError, DiscoveryQuery, GroupId, Lifetime, Multiaddr, Peer,
     Protocol, Transport,
@@ -10,7 +9,7 @@ use overlay::{
 use rendezvous::limits::Limits;
 use rendezvous::net::server::Server;
 
-use crate::world::{PATIENCE, connect, group};
+use crate::world::{PATIENCE, awake, becomes, connect, discover, group, is_found};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
@@ -32,6 +31,7 @@ async fn edge(listen: &str, rendezvous: &Multiaddr) -> Peer {
     let builder = Peer::builder().listen(listen.parse().unwrap()).rendezvous(rendezvous.clone());
     let peer = builder.spawn().await.unwrap();
     peer.wait_leased(PATIENCE).await.unwrap();
+    is_found(&peer).await;
     peer
 }
 
@@ -82,7 +82,7 @@ async fn leases_are_held_over(listen: &str) {
     let lifetime = Lifetime::while_alive(Duration::from_secs(60));
     assert_eq!(group(&anne).publish(service, lifetime).await.unwrap().acknowledged_by, 1);
     let query = DiscoveryQuery::new().equals("name", "clock");
-    let found: Vec<_> = group(&bert).discover(query).collect().await;
+    let found = discover(&bert, query).await;
     assert_eq!(found.iter().map(|signed| signed.publisher()).collect::<Vec<_>>(), [anne.id()]);
     bert.reach(anne.id(), PATIENCE).await.unwrap();
 }
@@ -154,10 +154,12 @@ async fn the_path_to_a_peer_and_its_round_trip_are_told_and_gone_with_the_connec
     {
         let (anne, bert) = (peer_at(listen).await, peer_at(listen).await);
         assert_eq!((anne.paths(bert.id()), anne.round_trip(bert.id())), (Vec::new(), None));
+        let start = Instant::now();
         anne.dial(bert.id(), bert.addresses(), PATIENCE).await.unwrap();
         for (near, far) in [(&anne, &bert), (&bert, &anne)] {
-            becomes(|| near.round_trip(far.id()).is_some()).await;
-            assert!(near.round_trip(far.id()).unwrap() < Duration::from_secs(5));
+            becomes("nothing is measured", || near.round_trip(far.id()).is_some()).await;
+            let measured = near.round_trip(far.id()).unwrap();
+            assert!(measured <= start.elapsed(), "{measured:?}");
             let paths = near.paths(far.id());
             assert_eq!(paths.len(), 1, "{paths:?}");
             assert_eq!((paths[0].transport, paths[0].relayed), (transport, false), "{paths:?}");
@@ -165,7 +167,10 @@ async fn the_path_to_a_peer_and_its_round_trip_are_told_and_gone_with_the_connec
         assert!(bert.addresses()[0].to_string().starts_with(&anne.paths(bert.id())[0].address.to_string()));
         anne.close(bert.id()).await;
         for (near, far) in [(&anne, &bert), (&bert, &anne)] {
-            becomes(|| near.paths(far.id()).is_empty() && near.round_trip(far.id()).is_none()).await;
+            becomes("something stays", || {
+                near.paths(far.id()).is_empty() && near.round_trip(far.id()).is_none()
+            })
+            .await;
         }
     }
 }
@@ -196,16 +201,7 @@ async fn where_quic_does_not_answer_tcp_does() {
     let port = silent.local_addr().unwrap().port();
     let (anne, bert) = (peer_at(TCP).await, peer_at(TCP).await);
     let quic = format!("/ip4/127.0.0.1/udp/{port}/quic-v1").parse().unwrap();
-    anne.dial(bert.id(), vec![quic, bert.addresses().remove(0)], Duration::from_secs(4)).await.unwrap();
+    let dialing = anne.dial(bert.id(), vec![quic, bert.addresses().remove(0)], PATIENCE);
+    awake(Duration::from_secs(4), dialing).await.expect("TCP waits for QUIC to fail").unwrap();
     assert_eq!(anne.paths(bert.id())[0].transport, Transport::Tcp);
-}
-
-/// Waits until `holds`.
-async fn becomes(holds: impl Fn() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("it never becomes so");
 }

@@ -1,15 +1,16 @@
 //! What one sender sent lately, encoded, and how far each member is that it is sent to.
 //!
 //! The log is the queue of all its readers at once: each has a place in it. A push needs room; a reader in its way is
-//! waited for until it has not moved for [`PROPAGATE_STALL`], then the log goes on without it.
+//! waited for until it has not moved for [`PROPAGATE_STALL`], then the log goes on without it. What passes between two
+//! looks counts as [`PROPAGATE_LOOK`] at most: a peer that stood still itself does not hold that against its readers.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use libp2p::PeerId;
 
-use crate::limits::{PROPAGATE_HISTORY_PARCELS, PROPAGATE_STALL};
+use crate::limits::{PROPAGATE_HISTORY_PARCELS, PROPAGATE_LOOK, PROPAGATE_STALL};
 use crate::protocol::propagate::Parcel;
 
 /// The parcels of one sender, the oldest first.
@@ -33,9 +34,32 @@ struct Reader {
     next: u64,
     /// Since when it has something to take and has not.
     since: Instant,
+    /// When it was last seen in the way, and for how long it has been waited for without that it moved.
+    seen: Option<Instant>,
+    waited: Duration,
     stalled: bool,
     /// Its link is gone, and may come back.
     away: bool,
+}
+
+impl Reader {
+    fn at(now: Instant, next: u64) -> Self {
+        Self { next, since: now, seen: None, waited: Duration::ZERO, stalled: false, away: false }
+    }
+
+    /// It has taken something, or there was nothing to take.
+    fn moved(&mut self, now: Instant) {
+        (self.since, self.seen, self.waited) = (now, None, Duration::ZERO);
+    }
+
+    /// It is in the way: when to look again at the latest, unless it has been there for too long.
+    fn in_the_way(&mut self, now: Instant) -> Option<Instant> {
+        let passed = now.saturating_duration_since(self.seen.unwrap_or(self.since));
+        self.waited += passed.min(PROPAGATE_LOOK);
+        self.seen = Some(now);
+        let left = PROPAGATE_STALL.saturating_sub(self.waited);
+        (!left.is_zero()).then(|| now + left.min(PROPAGATE_LOOK))
+    }
 }
 
 impl Log {
@@ -64,6 +88,30 @@ impl Log {
     /// # Errors
     /// When to try again, at the latest: a reader that still moves is in the way.
     pub(super) fn make_room(&mut self, now: Instant, len: usize, bytes_max: usize) -> Result<u64, Instant> {
+        let needed = self.needed(len, bytes_max);
+        let slow = self.readers.values_mut().filter(|reader| reader.next < needed && !reader.stalled);
+        let looks: Vec<_> = slow.filter_map(|reader| reader.in_the_way(now)).collect();
+        match looks.into_iter().min() {
+            Some(until) => Err(until),
+            None => Ok(self.force_room(len, bytes_max)),
+        }
+    }
+
+    /// As [`make_room`](Self::make_room), waiting for nobody.
+    pub(super) fn force_room(&mut self, len: usize, bytes_max: usize) -> u64 {
+        let (needed, mut given_up) = (self.needed(len, bytes_max), 0);
+        for reader in self.readers.values_mut().filter(|reader| reader.next < needed && !reader.stalled) {
+            reader.stalled = true;
+            given_up += 1;
+        }
+        while self.oldest() < needed {
+            self.bytes -= self.kept.pop_front().map_or(0, |kept| kept.frame.len());
+        }
+        given_up
+    }
+
+    /// Up to where the log has to forget what is kept, for a frame to have room.
+    fn needed(&self, len: usize, bytes_max: usize) -> u64 {
         let (mut bytes, mut count, mut needed) = (self.bytes + len, self.kept.len() + 1, 0);
         for kept in &self.kept {
             if bytes <= bytes_max && count <= PROPAGATE_HISTORY_PARCELS {
@@ -71,27 +119,13 @@ impl Log {
             }
             (bytes, count, needed) = (bytes - kept.frame.len(), count - 1, kept.end);
         }
-        let in_the_way = |reader: &&mut Reader| reader.next < needed && !reader.stalled;
-        let slow = self.readers.values_mut().filter(in_the_way);
-        let waits = slow.map(|reader| reader.since + PROPAGATE_STALL).filter(|until| *until > now).min();
-        if let Some(until) = waits {
-            return Err(until);
-        }
-        let mut given_up = 0;
-        for reader in self.readers.values_mut().filter(in_the_way) {
-            reader.stalled = true;
-            given_up += 1;
-        }
-        while self.oldest() < needed {
-            self.bytes -= self.kept.pop_front().map_or(0, |kept| kept.frame.len());
-        }
-        Ok(given_up)
+        needed
     }
 
     /// Appends a parcel; what lies between the last one and it is a gap.
     pub(super) fn push(&mut self, now: Instant, (first, end): (u64, u64), frame: Bytes) {
         for reader in self.readers.values_mut().filter(|reader| reader.next >= self.next) {
-            reader.since = now;
+            reader.moved(now);
         }
         self.bytes += frame.len();
         self.next = end;
@@ -100,14 +134,14 @@ impl Log {
 
     /// From now on `peer` reads from `next` on, or from the oldest that is kept; never from beyond the end.
     pub(super) fn attach(&mut self, now: Instant, peer: PeerId, next: u64) {
-        let reader = Reader { next: next.min(self.next), since: now, stalled: false, away: false };
-        self.readers.insert(peer, reader);
+        self.readers.insert(peer, Reader::at(now, next.min(self.next)));
     }
 
     /// The link to `peer` is gone: it is waited for as if it took nothing.
     pub(super) fn away(&mut self, now: Instant, peer: &PeerId) {
         if let Some(reader) = self.readers.get_mut(peer) {
-            (reader.since, reader.away) = (now, true);
+            reader.moved(now);
+            reader.away = true;
         }
     }
 
@@ -155,7 +189,48 @@ impl Log {
             frames.push(kept.frame.clone());
             reader.next = kept.end;
         }
-        (reader.since, reader.stalled) = (now, false);
+        reader.moved(now);
+        reader.stalled = false;
         (lag, reader.next >= self.next)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a starting point for virtual time")]
+mod tests {
+    use super::*;
+
+    /// A log of one frame that `peer` has not taken, with room for one.
+    fn full(now: Instant, peer: PeerId) -> Log {
+        let mut log = Log::new(0);
+        log.attach(now, peer, 0);
+        log.push(now, (0, 1), Bytes::from_static(b"frame"));
+        log
+    }
+
+    #[test]
+    fn a_reader_that_does_not_move_is_given_up_after_its_time_and_is_told_how_far_it_is_behind() {
+        let (start, peer) = (Instant::now(), PeerId::random());
+        let (mut log, mut now) = (full(start, peer), start);
+        while let Err(until) = log.make_room(now, 5, 5) {
+            assert!(until > now, "it is waited for in vain");
+            now = until;
+        }
+        assert_eq!(now.duration_since(start), PROPAGATE_STALL);
+        log.push(now, (1, 2), Bytes::from_static(b"later"));
+        let mut frames = Vec::new();
+        assert_eq!(log.take(now, &peer, &mut frames, 100), (Some(2), true));
+        assert_eq!(frames, [&b"later"[..]]);
+    }
+
+    #[test]
+    fn who_stood_still_itself_gives_up_nobody_for_that() {
+        let (start, peer) = (Instant::now(), PeerId::random());
+        let (mut log, later) = (full(start, peer), start + 5 * PROPAGATE_STALL);
+        assert!(log.make_room(start, 5, 5).is_err());
+        assert_eq!(log.make_room(later, 5, 5), Err(later + PROPAGATE_LOOK));
+        let mut frames = Vec::new();
+        log.take(later, &peer, &mut frames, 100);
+        assert_eq!((frames.len(), log.make_room(later, 5, 5)), (1, Ok(0)));
     }
 }

@@ -43,10 +43,8 @@ impl Propagation {
         for parcel in passed.into_iter().filter(Parcel::is_signed) {
             let Some(origin) = self.origins.get_mut(&parcel.sender) else { return };
             // Room was made for one; more of them come together where a gap closed, and can't wait for anybody.
-            let late = now + 2 * crate::limits::PROPAGATE_STALL;
-            let room = origin.log.make_room(now, parcel.frame.len(), share);
-            let stalled = room.or_else(|_| origin.log.make_room(late, parcel.frame.len(), share));
-            self.meters.propagate_stalled.add(stalled.unwrap_or(0));
+            let stalled = origin.log.force_room(parcel.frame.len(), share);
+            self.meters.propagate_stalled.add(stalled);
             // Who brings it has it.
             if origin.log.is_read_by(&from) {
                 origin.log.detach(&from);

@@ -61,7 +61,8 @@ impl Query {
         self.slot.remote_asker().is_some_and(|asker| asker.asked().takes_many())
     }
 
-    /// Whether nobody awaits an answer any more: the asker has cancelled, or its session has ended.
+    /// Whether nobody awaits an answer any more: the asker has cancelled, its session has ended, or its deadline has
+    /// passed.
     pub fn is_cancelled(&self) -> bool {
         self.slot.is_cancelled()
     }

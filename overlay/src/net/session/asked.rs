@@ -49,7 +49,7 @@ impl Asked {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.awaited.is_closed()
+        self.awaited.is_closed() || Instant::now() >= self.deadline
     }
 
     /// Waits until nobody awaits an answer any more. Cancel-safe.
