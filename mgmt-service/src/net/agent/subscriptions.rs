@@ -70,6 +70,17 @@ struct Served {
     absence: Option<Arc<Absence>>,
 }
 
+impl Served {
+    /// Hands its task a pipe. Its manager is there from now on, whenever the task comes to it: no other that comes
+    /// meanwhile takes its place.
+    fn take(&self, attach: Attach) -> Result<(), mpsc::error::TrySendError<Attach>> {
+        if let Some(absence) = &self.absence {
+            absence.end();
+        }
+        self.attaches.try_send(attach)
+    }
+}
+
 /// A subscription whose task has not started.
 struct Prepared {
     subscriber: Subscriber,
@@ -137,7 +148,7 @@ impl Subscriptions {
         }
         self.guard.note_subscription(asker, &pattern);
         let attach = match self.served.get(&key) {
-            Some(served) => match served.attaches.try_send(attach) {
+            Some(served) => match served.take(attach) {
                 Ok(()) => return,
                 // Another pipe of the same manager is being taken over: this one closes, the manager tries again.
                 Err(mpsc::error::TrySendError::Full(_)) => return,
@@ -154,7 +165,7 @@ impl Subscriptions {
             Some(prepared) => {
                 // Its channel has room for this one, which is there before the task is: an agent that stops at once does
                 // not overlook it.
-                let _ = prepared.served.attaches.try_send(attach);
+                let _ = prepared.served.take(attach);
                 self.start(key, prepared);
             }
             None => self.refuse(attach.pipe),
@@ -335,3 +346,6 @@ pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
