@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mgmt_service::arm::{Correlator, DestStatus, Outcome, Path, Split, Status as ArmStatus, Transaction};
+use mgmt_service::arm::{
+    Correlator, DestStatus, MetricValue, Outcome, Path, Split, Status as ArmStatus, Transaction,
+};
 use mgmt_service::net::ProcessorWaits;
 use overlay::{Peer, PeerId, Reached};
 
@@ -87,11 +89,13 @@ impl Pinger {
             },
         };
         // One that is not outstanding here is still told to ARM, which counts it as late or forged.
-        if ping.is_none_or(|ping| ping.measured) {
-            let waits = ping.filter(|ping| ping.measured).and_then(|ping| self.waits.tell(ping.wall_ms));
-            let values = waits.as_ref().map(|_| [waits.clone()]);
-            let values = values.as_ref().map_or(&[][..], |values| &values[..]);
-            self.transaction.stop_with(now, Correlator(pong.correlator), self.peer, outcome, values);
+        let stop = |values: &[Option<MetricValue>]| {
+            self.transaction.stop_with(now, Correlator(pong.correlator), self.peer, outcome, values)
+        };
+        if ping.is_none() {
+            stop(&[]);
+        } else if let Some(ping) = ping.filter(|ping| ping.measured) {
+            self.waits.tell(ping.wall_ms, stop);
         }
         ping.map(|ping| now.saturating_duration_since(ping.started))
     }

@@ -1,8 +1,9 @@
 //! Which records travel whole when there are more than may: those that explain something.
 //!
 //! In: records as they end, the time, randomness. Out: for each whether it is kept, and for how many it stands. All
-//! failures, the slowest hundredth, and of the rest one of each group, chosen by chance, which stands for its group: sums
-//! by weight are unbiased, and their counts exact but for the groups that are not over. Up to the wanted rate all are kept.
+//! failures, what tells waits for a processor, the slowest hundredth, and of the rest one of each group, chosen by chance,
+//! which stands for its group: sums by weight are unbiased, and their counts exact but for the groups that are not over.
+//! Up to the wanted rate all are kept.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,8 @@ impl TailSampler {
         if let Some(response) = response {
             self.response.record(response);
         }
-        if record.status != Status::Good {
+        // What a machine let wait is told once, by the record that comes next, whatever that one measured.
+        if record.status != Status::Good || record.waits().next().is_some() {
             return Some(1);
         }
         // Slow ones beyond the bound are not the slowest any more, but what is usual now.

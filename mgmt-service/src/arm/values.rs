@@ -109,18 +109,22 @@ pub(super) fn fitting(
     (kept, refused)
 }
 
-/// The values that a record carries: the last ones, or those told before. Allocates once if there are any.
+/// The values that a record carries: the last ones, or those told before, both as [`fitting`] let them. Allocates once if
+/// there are any, and not at all otherwise.
 pub(super) fn typed(
     definitions: &[Arc<ValueDefinition>],
     last: &[Option<MetricValue>],
     told: &[Option<MetricValue>],
 ) -> Option<Arc<[TypedValue]>> {
+    // Even an empty list would take memory.
+    if last.iter().chain(told).flatten().next().is_none() {
+        return None;
+    }
     let value = |(at, definition): (usize, &Arc<ValueDefinition>)| {
         let value = [last, told].into_iter().find_map(|values| values.get(at)?.clone())?;
         Some(TypedValue { definition: Arc::clone(definition), value })
     };
-    let typed: Arc<[_]> = definitions.iter().enumerate().filter_map(value).collect();
-    (!typed.is_empty()).then_some(typed)
+    Some(definitions.iter().enumerate().filter_map(value).collect())
 }
 
 /// # Errors

@@ -46,20 +46,23 @@ impl Waits {
     }
 
     /// The value for the record of a transaction that started at `at_ms`: `FROM+LENGTH:WAITED` of each slot, in ms, its
-    /// start relative to `at_ms`. None when there is nothing to tell.
-    pub fn tell(&mut self, at_ms: u64) -> Option<MetricValue> {
-        let mut text = String::new();
-        for Wait { from_ms, until_ms, waited_ms } in self.0.drain(..) {
-            let from = i128::from(from_ms) - i128::from(at_ms);
+    /// start relative to `at_ms`; and the slots that it tells, which wait no longer. What it has no room for waits for the
+    /// next record. None when there is nothing to tell.
+    pub fn tell(&mut self, at_ms: u64) -> Option<(MetricValue, Vec<Wait>)> {
+        let (mut text, mut told) = (String::new(), 0);
+        for Wait { from_ms, until_ms, waited_ms } in &self.0 {
+            let from = i128::from(*from_ms) - i128::from(at_ms);
             let space = if text.is_empty() { "" } else { " " };
             let before = text.len();
             // Writing to a string can't fail.
-            let _ = write!(text, "{space}{from}+{}:{waited_ms}", until_ms.saturating_sub(from_ms));
+            let _ = write!(text, "{space}{from}+{}:{waited_ms}", until_ms.saturating_sub(*from_ms));
             if text.len() > VALUE_TEXT_BYTES_MAX {
                 text.truncate(before);
+                break;
             }
+            told += 1;
         }
-        (!text.is_empty()).then(|| MetricValue::Text(text.into()))
+        (told > 0).then(|| (MetricValue::Text(text.into()), self.0.drain(..told).collect()))
     }
 }
 
@@ -115,16 +118,31 @@ mod tests {
         assert_eq!(waits.tell(1_000_000), None, "a machine that has time is no news");
         waits.add(wait(1_000_100, 250));
         waits.add(wait(999_000, 30));
-        let value = waits.tell(1_000_000).unwrap();
+        let (value, slots) = waits.tell(1_000_000).unwrap();
         assert_eq!(value, MetricValue::Text("100+250:250 -1000+250:30".into()));
-        assert_eq!(told(value), [wait(1_000_100, 250), wait(999_000, 30)]);
+        assert_eq!(told(value), slots);
+        assert_eq!(slots, [wait(1_000_100, 250), wait(999_000, 30)]);
         assert_eq!(waits.tell(1_000_000), None);
         for at in 0..WAITS_TOLD_MAX as u64 + 1 {
             waits.add(wait(at * 250, 100 + at % 7));
         }
-        let MetricValue::Text(text) = waits.tell(10_000_000).unwrap() else { panic!() };
+        let (MetricValue::Text(text), _) = waits.tell(10_000_000).unwrap() else { panic!() };
         assert_eq!(text.split(' ').count(), WAITS_TOLD_MAX);
         assert!(text.len() <= VALUE_TEXT_BYTES_MAX && !text.starts_with("-10000000+"), "{text}");
+    }
+
+    #[test]
+    fn what_one_record_has_no_room_for_the_next_one_tells() {
+        let mut waits = Waits::default();
+        let all: Vec<Wait> = (0..WAITS_TOLD_MAX as u64).map(|at| wait(at * 250, 100)).collect();
+        all.iter().for_each(|wait| waits.add(*wait));
+        // A clock that was set meanwhile makes each of them long.
+        let mut slots = Vec::new();
+        while let Some((MetricValue::Text(text), told)) = waits.tell(u64::MAX) {
+            assert!(text.len() <= VALUE_TEXT_BYTES_MAX && told.len() < all.len(), "{text}");
+            slots.extend(told);
+        }
+        assert_eq!(slots, all);
     }
 
     #[test]

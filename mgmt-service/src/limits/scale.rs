@@ -20,6 +20,10 @@ pub const SPOOL_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How long a spool keeps a batch that nobody takes, and how long a standing subscription outlives its manager.
 pub const SPOOL_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Milliseconds since 1970 (the start of 2025) before which no clock that was set can be: a device without a battery for its
+/// clock starts at 1970 until it has asked for the time. What a spool wrote down before is taken for just now.
+pub const CLOCK_SET_FROM_MS: u64 = 1_735_689_600_000;
+
 /// Bytes at which a segment of a spool is followed by the next; space is freed segment by segment.
 pub const SPOOL_SEGMENT_BYTES: u64 = 1024 * 1024;
 

@@ -3,6 +3,7 @@
 //! In: a policy, objects, an application that measures. Out: an advertisement by which managers find it, answers, batches.
 //! One task accepts; each subscription is a task of its own, so that a slow manager holds up nobody.
 
+mod absence;
 mod answering;
 mod contradictions;
 mod guard;

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::arm::{MetricValue, Wait, Waits};
+use crate::arm::{MetricValue, Stopped, Wait, Waits};
 use crate::limits::WAIT_SLOT;
 
 /// What a process has to tell of its waits for a processor. The looking ends on drop.
@@ -30,10 +30,18 @@ impl ProcessorWaits {
         Self { waits, task }
     }
 
-    /// What the record of a transaction that started at `at_ms` is to tell, once; usually nothing.
-    #[must_use]
-    pub fn tell(&self, at_ms: u64) -> Option<MetricValue> {
-        lock(&self.waits).tell(at_ms)
+    /// Ends a transaction that started at `at_ms` by `stop`, which gets what its record is to tell: usually nothing. What no
+    /// record took, the next one tells.
+    pub fn tell(&self, at_ms: u64, stop: impl FnOnce(&[Option<MetricValue>]) -> Stopped) -> Stopped {
+        // Bound to a name, so that the lock is let go.
+        let telling = lock(&self.waits).tell(at_ms);
+        let Some((value, slots)) = telling else { return stop(&[]) };
+        let stopped = stop(&[Some(value)]);
+        if stopped != Stopped::Recorded {
+            let mut waits = lock(&self.waits);
+            slots.into_iter().for_each(|slot| waits.add(slot));
+        }
+        stopped
     }
 }
 
@@ -94,6 +102,27 @@ mod tests {
         let own = before.iter().filter_map(|(thread, ns)| Some((*ns, *after.get(thread)?)));
         let both: Vec<_> = own.collect();
         assert!(!both.is_empty() && both.iter().all(|(before, after)| before <= after), "{both:?}");
+    }
+
+    // One thread that waits for nothing: nobody looks meanwhile.
+    #[tokio::test]
+    async fn what_no_record_took_the_next_one_tells() {
+        let watched = ProcessorWaits::watch();
+        lock(&watched.waits).add(Wait { from_ms: 1_000, until_ms: 1_250, waited_ms: 200 });
+        let told = |stopped| {
+            let mut told = Vec::new();
+            let tell = |values: &[Option<MetricValue>]| {
+                told = values.to_vec();
+                stopped
+            };
+            assert_eq!(watched.tell(900, tell), stopped);
+            told
+        };
+        let text = vec![Some(MetricValue::Text("100+250:200".into()))];
+        for lost in [Stopped::Unknown, Stopped::WrongPeer, Stopped::Unmeasured] {
+            assert_eq!(told(lost), text, "{lost:?}");
+        }
+        assert_eq!((told(Stopped::Recorded), told(Stopped::Recorded)), (text, vec![]));
     }
 
     #[tokio::test]

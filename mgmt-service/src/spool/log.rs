@@ -18,7 +18,7 @@ use overlay::PeerId;
 use super::entry::{self, Entry};
 use super::numbers::{Noted, Numbers};
 use super::segment::{SEGMENT_READ_MAX, Segment, append, open_file, sync_directory};
-use super::subscription::Standing;
+use super::subscription::{Standing, passed};
 use crate::arm::ArmRecord;
 use crate::limits::{
     BATCHES_IN_FLIGHT_MAX, SPOOL_BATCHES_MAX, SPOOL_BYTES_MAX, SPOOL_KEPT, SPOOL_SEGMENT_BYTES,
@@ -60,8 +60,10 @@ impl Spool {
         sync_directory(root)?;
         if let Ok(kept) = Standing::read(&directory) {
             standing.boot = kept.boot;
-            // A clock that was ahead does not keep it for longer.
-            standing.attached_ms = standing.attached_ms.min(kept.attached_ms);
+            // A clock that is behind at this start, as one without a battery is, ages nothing for the starts to come.
+            if kept.attached_ms < u64::MAX {
+                standing.attached_ms = kept.attached_ms;
+            }
         }
         standing.write(&directory)?;
         let (numbers, noted) = Numbers::open(open_file(&directory.join(NUMBERS))?)?;
@@ -266,12 +268,11 @@ impl Spool {
     }
 
     fn keep_bounds(&mut self, now_ms: u64) {
-        let kept_ms = SPOOL_KEPT.as_millis() as u64;
         loop {
             let batches: usize = self.segments.iter().map(|segment| segment.batches.len()).sum();
             let beyond = self.bytes() > self.bytes_max || batches > SPOOL_BATCHES_MAX;
             let newest = self.segments.front().and_then(|segment| segment.batches.back());
-            let old = newest.is_some_and(|place| now_ms.saturating_sub(place.at_ms) > kept_ms);
+            let old = newest.is_some_and(|place| passed(place.at_ms, now_ms) > SPOOL_KEPT);
             if self.segments.len() < 2 || !(beyond || old) {
                 return;
             }

@@ -6,13 +6,14 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use overlay::PeerId;
 use overlay::wire::{Ext, decode_message, encode_message};
 
 use super::segment::sync_directory;
 use crate::jmx::ObjectNamePattern;
-use crate::limits::OBJECT_NAME_BYTES_MAX;
+use crate::limits::{CLOCK_SET_FROM_MS, OBJECT_NAME_BYTES_MAX};
 
 /// A standing subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,14 @@ impl Standing {
         format!("{}-{:016x}", self.manager, self.subscription)
     }
 
-    /// What is kept in `directory`.
+    /// For how long its manager is away at `now_ms`, in milliseconds since 1970; no time when the clock was not set or has
+    /// gone back since.
+    #[must_use]
+    pub fn away(&self, now_ms: u64) -> Duration {
+        passed(self.attached_ms, now_ms)
+    }
+
+    /// What is kept in `directory`; one that does not say when its manager was there says [`u64::MAX`].
     ///
     /// # Errors
     /// When it can't be read or is none.
@@ -49,7 +57,7 @@ impl Standing {
         let attached = ext.iter().find(|(field, _)| *field == ATTACHED);
         let attached_ms =
             attached.and_then(|(_, bytes)| bytes.as_ref().try_into().ok()).map(u64::from_le_bytes);
-        // A file of an earlier version does not say it: its manager may have been there just now.
+        // A file of an earlier version: its manager may have been there just now.
         let attached_ms = attached_ms.unwrap_or(u64::MAX);
         Ok(Self { manager, subscription, pattern, boot, attached_ms })
     }
@@ -69,6 +77,14 @@ impl Standing {
         std::fs::rename(new, directory.join(FILE))?;
         sync_directory(directory)
     }
+}
+
+/// What passed from `since_ms` to `now_ms`; nothing when the clock was not set then, or has gone back since.
+pub(super) fn passed(since_ms: u64, now_ms: u64) -> Duration {
+    if since_ms < CLOCK_SET_FROM_MS {
+        return Duration::ZERO;
+    }
+    Duration::from_millis(now_ms.saturating_sub(since_ms))
 }
 
 /// The version of the file.

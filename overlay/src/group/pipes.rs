@@ -151,8 +151,9 @@ impl PeerGroup {
                 // The pipe counts what it carries; its links may do so again.
                 count(&mut frames, traffic, Frames::Links);
             } else {
-                first.iter().for_each(|first| traffic.sent(first.len()));
                 count(&mut frames, traffic, Frames::Messages);
+                // It went with the open, before there was a pipe to count it.
+                first.iter().for_each(|first| frames.count_sent(first.len()));
             }
             Ok(frames)
         };

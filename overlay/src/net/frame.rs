@@ -250,6 +250,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FrameStream<S> {
         (self.reads.tally, self.writes.tally) = (Some(tally.clone()), Some(tally));
     }
 
+    /// Counts a frame that went before frames were counted.
+    pub(crate) fn count_sent(&self, bytes: usize) {
+        if let Some(tally) = &self.writes.tally {
+            tally.sent(bytes);
+        }
+    }
+
     /// What are counted are pieces of a byte stream.
     pub(crate) fn count_pieces(&mut self) {
         let tallies = self.reads.tally.iter_mut().chain(&mut self.writes.tally);

@@ -1,7 +1,6 @@
 //! Every decoder of bytes that somebody else wrote: what a fuzzer found once, and seeded mutations of it, are read
 //! without a panic, and in memory that grows with the bytes alone.
 
-mod counting;
 mod mutation;
 
 use std::collections::BTreeSet;
@@ -12,8 +11,8 @@ use std::path::Path;
 use tests::decoders::{Decoder, all, corpus};
 use tests::{Random, scaled};
 
-use self::counting::peak_of;
 use self::mutation::mutated;
+use crate::counting::peak_of;
 
 /// Mutations fed to each decoder at full size.
 const MUTATIONS: u32 = 20_000;

@@ -1,9 +1,10 @@
 //! What each group's pipes and queries carry is counted for it, each message once, at both ends.
 
-use overlay::{Genesis, GroupMeters, Peer, PeerGroup, PipeId};
+use overlay::{Genesis, GroupMeters, Peer, PeerGroup, PipeId, Reach};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::propagate::{crowd_of, next};
+use crate::reach::{behind, circuit, relay};
 use crate::world::{PATIENCE, becomes, group, peer};
 
 /// Messages and their bytes, in and out.
@@ -51,6 +52,25 @@ async fn two_groups_between_the_same_peers_are_counted_apart_and_to_the_byte() {
     }
     assert_eq!(messages(anne.net_group().meters()), [0; 4]);
     assert_eq!(anne.groups().len(), 3);
+}
+
+#[tokio::test]
+async fn through_a_relay_both_ends_count_the_same_bytes_and_those_of_the_open_too() {
+    let (_relay, address) = relay(Reach::default()).await;
+    let (anne, bert) = (Peer::builder().spawn().await.unwrap(), behind(&address, None).await);
+    anne.dial(bert.id(), vec![circuit(&bert).await], PATIENCE).await.unwrap();
+    let ([near, far], pipe) = views([&anne, &bert], "relayed");
+    let mut listener = far.bind(pipe).unwrap();
+    let first = Some(vec![1; 90].into());
+    let (sender, accepted) =
+        tokio::join!(near.connect_with(bert.id(), pipe, first, PATIENCE), listener.accept());
+    let (mut sender, mut receiver) = (sender.unwrap(), accepted.unwrap());
+    sender.send(vec![2; 30]).await.unwrap();
+    receiver.recv().await.unwrap().unwrap();
+    receiver.recv().await.unwrap().unwrap();
+    let (near, far) = (near.meters(), far.meters());
+    assert_eq!((messages(near), near.bytes_relayed_out), ([0, 0, 2, 120], 120));
+    assert_eq!((messages(far), far.bytes_relayed_in), ([2, 120, 0, 0], 120));
 }
 
 #[tokio::test]

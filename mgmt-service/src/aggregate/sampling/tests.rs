@@ -1,8 +1,11 @@
 //! The sampler's promises: nothing is left out at an ordinary rate; above it figures by weight are those of all records.
 
+use std::sync::Arc;
+
 use overlay::PeerId;
 
 use super::*;
+use crate::arm::{Details, TypedValue, Wait, Waits};
 
 /// Numbers that look random.
 struct Random(u64);
@@ -105,6 +108,21 @@ fn sums_by_weight_are_unbiased() {
         .sum::<f64>()
         / 40.0;
     assert!(mean_error.abs() < 0.004, "{mean_error}");
+}
+
+#[test]
+fn a_record_that_tells_waits_always_travels_however_usual_it_is() {
+    let mut world = World::new(9);
+    world.span(20_000);
+    let mut waits = Waits::default();
+    waits.add(Wait { from_ms: 1_000, until_ms: 1_250, waited_ms: 200 });
+    let (value, _) = waits.tell(0).unwrap();
+    let values = [TypedValue { definition: Waits::definition().into(), value }];
+    let details = Details { values: Some(Arc::new(values)), ..Details::default() };
+    let telling = ArmRecord { details, ..good(1_500) };
+    for _ in 0..1_000 {
+        assert_eq!(world.take(&telling), Some(1));
+    }
 }
 
 #[test]

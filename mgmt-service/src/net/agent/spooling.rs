@@ -6,12 +6,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use overlay::PeerId;
 
 use super::super::counters::AgentCounters;
+use super::absence::Absence;
 use crate::arm::ArmRecord;
 use crate::limits::{SPOOL_KEPT, SPOOL_REPLAY_INTERVAL, SPOOL_SEEN_INTERVAL, STANDING_BATCH_AGE_MAX};
 use crate::spool::{Spool, Standing};
@@ -22,8 +22,7 @@ pub(super) struct Spooling {
     spool: Spool,
     /// When the next batch may come back.
     replay_at: Instant,
-    /// Since when the manager is away, in milliseconds since 1970; 0 while it is there.
-    away: Arc<AtomicU64>,
+    absence: Arc<Absence>,
     counters: Arc<AgentCounters>,
 }
 
@@ -44,25 +43,25 @@ impl Spooling {
             .ok()?;
         let now = Instant::now();
         let outbox = Outbox::spooled(spool.standing().boot, STANDING_BATCH_AGE_MAX, spool.last_seq());
-        let away = Arc::new(AtomicU64::new(spool.standing().attached_ms));
-        Some((Self { spool, replay_at: now, away, counters: counters.clone() }, outbox))
+        let absence = Arc::<Absence>::default();
+        absence.begin(now, spool.standing().away(now_ms()));
+        Some((Self { spool, replay_at: now, absence, counters: counters.clone() }, outbox))
     }
 
-    /// Since when the manager is away, in milliseconds since 1970; 0 while it is there.
-    pub(super) fn away(&self) -> Arc<AtomicU64> {
-        self.away.clone()
+    /// For how long the manager is away.
+    pub(super) fn absence(&self) -> Arc<Absence> {
+        self.absence.clone()
     }
 
     /// How much longer the subscription outlives a manager that does not come.
     pub(super) fn kept_for(&self) -> Duration {
-        let away_ms = now_ms().saturating_sub(self.spool.standing().attached_ms);
-        SPOOL_KEPT.saturating_sub(Duration::from_millis(away_ms))
+        SPOOL_KEPT.saturating_sub(self.absence.lasts(Instant::now()).unwrap_or_default())
     }
 
     /// The manager is gone.
     pub(super) fn detached(&mut self) {
         self.seen();
-        self.away.store(self.spool.standing().attached_ms, Ordering::Relaxed);
+        self.absence.begin(Instant::now(), Duration::ZERO);
     }
 
     /// Records that are lost when it is removed; those that a manager of an earlier run has acknowledged may be among them.
@@ -101,7 +100,7 @@ impl Spooling {
                 self.spool.count_lost(1);
             }
         }
-        self.away.store(0, Ordering::Relaxed);
+        self.absence.end();
         self.seen();
         self.replay_at = Instant::now() + jittered(5 * SPOOL_REPLAY_INTERVAL);
     }

@@ -3,18 +3,17 @@
 //! In: pipes with their first message. Out: a task for each subscription, which outlives its pipes. Bounded in all and
 //! for each manager.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use overlay::{BidiPipe, PeerId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::super::counters::AgentCounters;
+use super::absence::Absence;
 use super::guard::Guard;
 use super::monitors::Monitors;
 use super::notices::Notices;
@@ -68,8 +67,19 @@ struct Served {
     attaches: mpsc::Sender<Attach>,
     /// Grows from one subscription to the next.
     serial: u64,
-    /// With a spool: since when its manager is away, in milliseconds since 1970; 0 while it is there.
-    away: Option<Arc<AtomicU64>>,
+    /// With a spool: for how long its manager is away.
+    absence: Option<Arc<Absence>>,
+}
+
+impl Served {
+    /// Hands its task a pipe. Its manager is there from now on, whenever the task comes to it: no other that comes
+    /// meanwhile takes its place.
+    fn take(&self, attach: Attach) -> Result<(), mpsc::error::TrySendError<Attach>> {
+        if let Some(absence) = &self.absence {
+            absence.end();
+        }
+        self.attaches.try_send(attach)
+    }
 }
 
 /// A subscription whose task has not started.
@@ -109,12 +119,11 @@ impl Subscriptions {
         let Some(files) = self.spools.as_ref().and_then(|root| std::fs::read_dir(root).ok()) else { return };
         let mut kept: Vec<Standing> =
             files.filter_map(|file| Standing::read(&file.ok()?.path()).ok()).collect();
-        kept.sort_by_key(|standing| Reverse(standing.attached_ms));
+        let now_ms = now_ms();
+        kept.sort_by_key(|standing| standing.away(now_ms));
         let mut room = SPOOLS_MAX;
-        for mut standing in kept {
-            standing.attached_ms = standing.attached_ms.min(now_ms());
-            let away = Duration::from_millis(now_ms().saturating_sub(standing.attached_ms));
-            if away >= SPOOL_KEPT || room == 0 {
+        for standing in kept {
+            if standing.away(now_ms) >= SPOOL_KEPT || room == 0 {
                 self.give_up(standing);
                 continue;
             }
@@ -140,7 +149,7 @@ impl Subscriptions {
         }
         self.guard.note_subscription(asker, &pattern);
         let attach = match self.served.get(&key) {
-            Some(served) => match served.attaches.try_send(attach) {
+            Some(served) => match served.take(attach) {
                 Ok(()) => return,
                 // Another pipe of the same manager is being taken over: this one closes, the manager tries again.
                 Err(mpsc::error::TrySendError::Full(_)) => return,
@@ -157,7 +166,7 @@ impl Subscriptions {
             Some(prepared) => {
                 // Its channel has room for this one, which is there before the task is: an agent that stops at once does
                 // not overlook it.
-                let _ = prepared.served.attaches.try_send(attach);
+                let _ = prepared.served.take(attach);
                 self.start(key, prepared);
             }
             None => self.refuse(attach.pipe),
@@ -192,12 +201,12 @@ impl Subscriptions {
             None if standing => (Outbox::new(boot, STANDING_BATCH_AGE_MAX), None),
             None => (Outbox::new(boot, BATCH_AGE_MAX), None),
         };
-        let away = spool.as_ref().map(Spooling::away);
+        let absence = spool.as_ref().map(Spooling::absence);
         let (stopped, shared) = (self.stopped.clone(), (self.counters.clone(), self.pacer.clone()));
         let subscriber =
             Subscriber::new((outbox, spool), (records, notices), (pattern, veil), receiver, stopped, shared);
         self.started += 1;
-        Some(Prepared { subscriber, served: Served { attaches, serial: self.started, away } })
+        Some(Prepared { subscriber, served: Served { attaches, serial: self.started, absence } })
     }
 
     /// Starts the task of a subscription.
@@ -222,14 +231,16 @@ impl Subscriptions {
 
     /// Whether there is room for one more spool, be it because that of the manager who is away longest goes.
     fn has_spool_room(&mut self) -> bool {
-        let spools = self.served.iter().filter_map(|(key, served)| Some((*key, served.away.as_ref()?)));
-        let spools: Vec<(Key, u64)> = spools.map(|(key, away)| (key, away.load(Ordering::Relaxed))).collect();
+        let now = Instant::now();
+        let spools = self.served.iter().filter_map(|(key, served)| Some((*key, served.absence.as_ref()?)));
+        let spools: Vec<(Key, Option<Duration>)> =
+            spools.map(|(key, absence)| (key, absence.lasts(now))).collect();
         if spools.len() < SPOOLS_MAX {
             return true;
         }
-        let longest = spools.into_iter().filter(|(_, away)| *away > 0).min_by_key(|(_, away)| *away);
-        let evicted = longest
-            .filter(|(_, away)| Duration::from_millis(now_ms().saturating_sub(*away)) >= SPOOL_EVICTED_AFTER);
+        let away = spools.into_iter().filter_map(|(key, away)| Some((key, away?)));
+        let longest = away.max_by_key(|(_, away)| *away);
+        let evicted = longest.filter(|(_, away)| *away >= SPOOL_EVICTED_AFTER);
         // Its task counts what it held.
         evicted.is_some_and(|(key, _)| self.served.remove(&key).is_some())
     }
@@ -336,3 +347,6 @@ pub(super) async fn read_subscribe(mut pipe: BidiPipe) -> Option<Subscribed> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

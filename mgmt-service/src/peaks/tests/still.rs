@@ -17,7 +17,7 @@ fn waited(world: &mut World, peer: PeerId, slots: &[(u64, u64)]) {
     let tells = |record: &&mut ArmRecord| record.peer == peer && record.at_ms == 1_310_000;
     let record = world.records.iter_mut().find(tells).unwrap();
     let typed =
-        TypedValue { definition: Arc::new(Waits::definition()), value: waits.tell(record.at_ms).unwrap() };
+        TypedValue { definition: Arc::new(Waits::definition()), value: waits.tell(record.at_ms).unwrap().0 };
     record.details.values = Some(Arc::new([typed]));
 }
 

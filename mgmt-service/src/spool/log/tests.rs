@@ -1,10 +1,12 @@
 //! The spool's promises: what was written comes back after a crash, torn ends do not, bounds hold and are counted.
 
 use std::fs::OpenOptions;
+use std::time::Duration;
 
 use super::*;
 use crate::arm::Correlator;
 use crate::jmx::ObjectNamePattern;
+use crate::limits::CLOCK_SET_FROM_MS;
 
 fn peer(n: u8) -> PeerId {
     overlay::Keypair::ed25519_from_bytes([n; 32]).unwrap().public().to_peer_id()
@@ -127,14 +129,44 @@ fn beyond_its_bytes_or_its_days_the_oldest_segments_go_and_are_counted() {
     let lost = spool.lost();
     spool.acknowledge(seq);
     assert_eq!((spool.lost(), spool.segments.len()), (lost, 1));
-    // A day later, whatever was in full segments is too old.
-    for _ in 0..200 {
+    // Two days later, whatever was in full segments is too old; but nobody knows when what a clock stamped was that had
+    // not been set.
+    for (start, is_old) in [(0, false), (CLOCK_SET_FROM_MS, true)] {
+        for _ in 0..200 {
+            seq += 1;
+            spool.append(start + seq, &large(seq)).unwrap();
+        }
+        let (segments, lost) = (spool.segments.len(), spool.lost());
         seq += 1;
-        spool.append(seq, &large(seq)).unwrap();
+        spool.append(CLOCK_SET_FROM_MS + seq + 2 * SPOOL_KEPT.as_millis() as u64, &large(seq)).unwrap();
+        assert_eq!((spool.segments.len() < segments, spool.lost() > lost), (is_old, is_old));
+        spool.acknowledge(seq);
     }
-    let segments = spool.segments.len();
-    spool.append(seq + 2 * SPOOL_KEPT.as_millis() as u64, &large(seq + 1)).unwrap();
-    assert!(spool.segments.len() < segments && spool.lost() > lost);
+}
+
+#[test]
+fn a_start_whose_clock_is_not_set_ages_no_spool_for_the_starts_to_come() {
+    let root = tempfile::tempdir().unwrap();
+    let there_ms = CLOCK_SET_FROM_MS + 1_000_000;
+    let kept = || Standing::read(&root.path().join(standing().directory())).unwrap();
+    let at_start = |clock_ms| {
+        let standing = Standing { attached_ms: clock_ms, ..standing() };
+        drop(Spool::open(root.path(), standing, peer(1)).unwrap());
+    };
+    open(root.path()).attached(there_ms).unwrap();
+    at_start(1000);
+    at_start(there_ms + 2 * SPOOL_KEPT.as_millis() as u64);
+    assert_eq!(kept().attached_ms, there_ms);
+    let hour = Duration::from_secs(60 * 60);
+    assert_eq!(kept().away(there_ms + hour.as_millis() as u64), hour);
+    assert_eq!(kept().away(1000), Duration::ZERO);
+    // Its manager came while the clock was not set: nobody knows how long ago.
+    open(root.path()).attached(1000).unwrap();
+    assert_eq!((kept().attached_ms, kept().away(there_ms)), (1000, Duration::ZERO));
+    // A file of an earlier version does not say when.
+    open(root.path()).attached(u64::MAX).unwrap();
+    at_start(there_ms);
+    assert_eq!(kept().attached_ms, there_ms);
 }
 
 #[test]

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Runs `work` and says how many bytes more than before it held at once on this thread.
-pub(super) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     HELD.set((0, 0));
     let done = work();
     (done, HELD.get().1.unsigned_abs())
