@@ -12,6 +12,8 @@ use serde_json::Value;
 use tests::liar::{Liar, Lie};
 use tests::{Home, Meeting, PATIENCE, Process, Program, Signal, loopback};
 
+use crate::store::until;
+
 /// A management group whose creator is in this process, and programs that enter it.
 struct Circle {
     home: Home,
@@ -60,6 +62,14 @@ impl Circle {
         let ping = application.define(TransactionDefinition::new("presence.ping", PATIENCE)).unwrap();
         let agent = ManagementAgent::start(&peer, name, Some(application), beans.clone(), &policy, &dir);
         Agent { _agent: agent.await.unwrap(), _peer: peer, ping, beans }
+    }
+
+    /// What a command says, as soon as these words are in it: whoever is asked may be too late at first.
+    fn tells(&self, name: &str, args: &[&str], words: &[&str]) -> String {
+        until(&format!("{args:?} tells {words:?}"), || {
+            let text = self.mgmt(name, args).run().stdout.join("\n");
+            words.iter().all(|word| text.contains(word)).then_some(text)
+        })
     }
 
     fn totals(&self) -> Value {
@@ -184,9 +194,12 @@ impl Grove {
         let start = Instant::now();
         loop {
             let totals = self.circle.totals();
-            assert_eq!(totals["total"][0]["failed"], self.measured * 4);
-            let last = totals["intervals"].as_array().unwrap().last().unwrap();
-            if (&last["reporting"], &last["expected"]) == (&4.into(), &4.into()) {
+            // Who did not answer in time is missing in this look.
+            let failed = totals["total"][0]["failed"].as_u64().unwrap_or(0);
+            assert!(failed <= self.measured * 4, "{totals}");
+            let last = totals["intervals"].as_array().unwrap().last();
+            let all = |last: &Value| (&last["reporting"], &last["expected"]) == (&4.into(), &4.into());
+            if failed == self.measured * 4 && last.is_some_and(all) {
                 break;
             }
             assert!(start.elapsed() < PATIENCE, "somebody does not report: {totals}");
@@ -224,11 +237,10 @@ async fn a_killed_aggregator_costs_and_doubles_nothing() {
     grove.all_report().await;
     // The aggregator itself can be managed.
     let heir = grove.heir.to_string();
-    let shown = grove.circle.mgmt("watcher", &["get", &heir, "juxta:type=aggregator", "children"]).run();
-    assert!(shown.stdout.join(" ").contains('4'), "{shown:?}");
-    let text = grove.circle.mgmt("reader", &["totals"]).run().stdout.join("\n");
-    assert!(text.contains("presence.ping") && text.contains("peers reporting"), "{text}");
-    assert!(text.contains("8 spot checks: ") && !text.contains("CONTRADICTED"), "{text}");
+    grove.circle.tells("watcher", &["get", &heir, "juxta:type=aggregator", "children"], &["4"]);
+    let words = ["presence.ping", "peers reporting", "8 spot checks: "];
+    let text = grove.circle.tells("reader", &["totals"], &words);
+    assert!(!text.contains("CONTRADICTED"), "{text}");
     // In its own data directory an aggregator would leave itself out: it says so instead.
     let within = grove.circle.mgmt("root", &["totals"]).run();
     assert!(within.code == Some(1) && within.stderr.contains("can't ask itself"), "{within:?}");
@@ -246,23 +258,20 @@ async fn an_aggregator_that_lies_is_shown_written_down_and_a_failure() {
     let place = ManagementGroup::join(&peer, &dir, &ticket).await.unwrap();
     let _liar = Liar::spawn(&peer, &place, Duration::from_millis(500), Lie::Inflates).await;
     let victim = circle.agent("vera").await;
-    let (liar, start) = (peer.id().to_string(), Instant::now());
-    let exit = loop {
-        victim.ping.unreachable(Instant::now(), 0, PeerId::random());
-        let exit = circle.mgmt("reader", &["totals"]).run();
-        if exit.code == Some(1) {
-            break exit;
-        }
-        assert!(exit.code == Some(0) && start.elapsed() < PATIENCE, "{exit:?}");
+    let liar = peer.id().to_string();
+    let caught = |args: &[&str]| {
+        until("the liar is caught", || {
+            victim.ping.unreachable(Instant::now(), 0, PeerId::random());
+            let exit = circle.mgmt("reader", args).run();
+            assert!(matches!(exit.code, Some(0 | 1)), "{exit:?}");
+            (exit.code == Some(1)).then_some(exit)
+        })
     };
-    let text = exit.stdout.join("\n");
+    let text = caught(&["totals"]).stdout.join("\n");
     assert!(text.contains(&format!("aggregator {liar}")) && text.contains("CONTRADICTED in "), "{text}");
-    let exit = circle.mgmt("reader", &["totals", "--json", "--check", "16"]).run();
+    let exit = caught(&["totals", "--json", "--check", "16"]);
     let totals: Value = serde_json::from_str(&exit.stdout.join("\n")).unwrap();
-    assert_eq!(
-        (exit.code, &totals["check"]["contradicted"][0]["aggregator"]),
-        (Some(1), &liar.clone().into())
-    );
+    assert_eq!(&totals["check"]["contradicted"][0]["aggregator"], &Value::from(liar.clone()));
     let log = circle.home.join("reader").join("audit.log");
     let lines = std::fs::read_to_string(&log).unwrap();
     assert!(lines.lines().any(|line| line.contains("\"contradict\"") && line.contains(&liar)), "{lines}");
@@ -301,8 +310,14 @@ async fn a_root_that_stands_still_takes_its_children_back_and_doubles_nothing() 
     while begun.elapsed() < ROOT_STANDSTILL {
         grove.measure().await;
     }
-    let totals = grove.circle.totals();
-    assert_eq!(totals["roots"], 2, "its children count themselves: {totals}");
+    loop {
+        let totals = grove.circle.totals();
+        if totals["roots"] == 2 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "its children count themselves: {totals}");
+        grove.measure().await;
+    }
     grove.root.signal(Signal::Continue);
     let (all, start) = (grove.measured * grove.agents.len() as u64, Instant::now());
     // What it may have got when it fell silent is given up: at most two intervals.
@@ -312,17 +327,21 @@ async fn a_root_that_stands_still_takes_its_children_back_and_doubles_nothing() 
         let count = totals["total"][0]["count"].as_u64().unwrap_or(0);
         assert!(count <= all && start.elapsed() < PATIENCE, "{count} of {all}: {totals}");
         assert_eq!(totals["check"]["contradict"], 0, "{totals}");
-        let last = totals["intervals"].as_array().unwrap().last().unwrap();
-        let whole = (&last["reporting"], &last["expected"]) == (&4.into(), &4.into());
+        let whole = totals["intervals"]
+            .as_array()
+            .unwrap()
+            .last()
+            .is_some_and(|last| (&last["reporting"], &last["expected"]) == (&4.into(), &4.into()));
         if totals["roots"] == 1 && whole && count >= least {
             break;
         }
     }
 }
 
-/// How long orphans may take to find another aggregator on shared cores. The connection ends with the process, so it takes
-/// some tenths of a second where they have a core; of one that stands still, the bounds of waiting add up to 13 s.
-const REATTACH: Duration = Duration::from_secs(20);
+/// How long orphans may take to find another aggregator on a machine that itself stands still at times. The connection ends
+/// with the process, so it takes some tenths of a second where they have a core; of one that stands still, the bounds of
+/// waiting add up to 13 s. What it took is printed.
+const REATTACH: Duration = PATIENCE;
 
 /// Standstills at full size, of different lengths: the shortest ends before anybody has noticed, the longest after all
 /// have left.

@@ -86,12 +86,17 @@ fn agents_are_found_their_beans_are_read_and_the_matrix_shows_their_latency() {
 fn collecting_for_a_time_ends_by_itself_with_a_summary() {
     let circle = Circle::managed();
     let csv = circle.home.join("records.csv");
-    let exit = circle.mgmt(&["collect", "--for", "4s", "--csv", &csv.display().to_string()]).run();
-    assert_eq!(exit.code, Some(0), "{exit:?}");
-    assert!(!exit.stdout.concat().is_empty(), "a summary line: {exit:?}");
-    let records = crate::csv_records::read(&csv);
-    crate::csv_records::assert_each_is_whole(&records, &[&circle.alice.peer_id, &circle.bob.peer_id]);
-    assert!(!records.is_empty());
+    // The longer, the surer there are records; how soon there are is no promise.
+    let times = ["4s", "8s", "16s", "32s", "64s"];
+    let some = times.into_iter().find(|time| {
+        let exit = circle.mgmt(&["collect", "--for", time, "--csv", &csv.display().to_string()]).run();
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        assert!(!exit.stdout.concat().is_empty(), "a summary line: {exit:?}");
+        let records = crate::csv_records::read(&csv);
+        crate::csv_records::assert_each_is_whole(&records, &[&circle.alice.peer_id, &circle.bob.peer_id]);
+        !records.is_empty()
+    });
+    assert!(some.is_some(), "no records in a minute");
 }
 
 #[test]

@@ -93,8 +93,13 @@ fn a_name_or_an_attribute_that_nobody_has_is_told() {
 #[test]
 fn watching_calls_everybody_by_name_from_the_first_line_on() {
     let (place, _people) = open();
-    let exit = place.mgmt("manager", &["watch", "--for", "3s"]);
-    assert!(exit.stdout.iter().any(|line| line.contains("alice ")), "{exit:?}");
+    let watching = place.program("manager", &["watch"]).start();
+    for name in ["alice ", "bob "] {
+        watching.line(name, |line| line.contains(name));
+    }
+    watching.signal(Signal::Interrupt);
+    let exit = watching.finish();
+    assert_eq!(exit.code, Some(130), "{exit:?}");
     assert!(!exit.stdout.iter().any(|line| line.contains('…')), "{exit:?}");
 }
 
