@@ -54,11 +54,11 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
     let mut signals = Signals::install().map_err(CliError::failed)?;
     let data_dir = DataDir::open(&plan.settings.data_dir).map_err(CliError::failed)?;
     let node = Node::start(plan, data_dir).await?;
+    // Before anybody hears that it is ready.
+    let socket = ControlSocket::bind(&node.data_dir.path().join(SOCKET_FILE));
     if plan.host {
         say_where(&node, args.own.jsonl);
     }
-    // Before anybody hears that it is ready.
-    let socket = ControlSocket::bind(&node.data_dir.path().join(SOCKET_FILE));
     let face = node.messenger.attach().await.map_err(CliError::failed)?;
     let shown = async {
         let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
