@@ -151,8 +151,7 @@ impl Scene {
 
     /// Resets what goes over the link, and again when it is there again.
     pub(crate) fn cut(&self) {
-        self.link.reset();
-        let again = async { tokio::time::timeout(START_MAX, self.link.connected()).await };
+        let again = async { tokio::time::timeout(START_MAX, self.link.reset_and_reconnected()).await };
         self.runtime.block_on(again).expect("agents connect again");
         self.link.close();
     }
