@@ -17,6 +17,9 @@ share = 0.9
 windows = ["5m", "1h"]
 `;
 
+// Only a failure lasts so long.
+const PATIENCE_MS = 180_000;
+
 const [programs, out, browserPath, scenePath, fifth] = process.argv.slice(2);
 const { Scene } = await import(scenePath);
 const scene = new Scene(programs);
@@ -29,6 +32,7 @@ const problems = [];
 const expect = (holds, what) => { if (!holds) problems.push(what); };
 try {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, deviceScaleFactor: 1 });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   page.on("dialog", (dialog) => { problems.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
   page.on("pageerror", (error) => problems.push(`error ${error}`));
@@ -37,8 +41,8 @@ try {
   page.on("request", (request) => {
     if (!request.url().startsWith(new URL(scene.link).origin)) problems.push(`foreign request ${request.url()}`);
   });
-  const shown = (selector, count) => page.waitForFunction(([where, least]) => document.querySelectorAll(where).length >= least, [selector, count], { timeout: 60_000 });
-  const says = (selector, text) => page.waitForFunction(([where, words]) => document.querySelector(where)?.textContent.includes(words), [selector, text], { timeout: 60_000 });
+  const shown = (selector, count) => page.waitForFunction(([where, least]) => document.querySelectorAll(where).length >= least, [selector, count], { timeout: PATIENCE_MS });
+  const says = (selector, text) => page.waitForFunction(([where, words]) => document.querySelector(where)?.textContent.includes(words), [selector, text], { timeout: PATIENCE_MS });
   await page.goto(scene.link);
   await shown("#graph .edge", 20);
   await shown("#records-body tr", 61);
@@ -114,7 +118,7 @@ try {
   await page.screenshot({ path: join(out, "dashboard-narrow.png") });
 } finally {
   await browser.close();
-  scene.close();
+  await scene.close();
 }
 if (problems.length) {
   console.error(problems.join("\n"));

@@ -302,7 +302,7 @@ pub const AGENTS_LOOKUP_INTERVAL: Duration = Duration::from_secs(1);
 pub const AGENTS_LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Deadline of one question about managed objects, reaching the peer included.
-pub const GET_TIMEOUT: Duration = Duration::from_secs(5);
+pub const GET_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time between two tries to subscribe to an agent that doesn't answer; the first retry comes after a fifth of it.
 pub const SUBSCRIBE_RETRY_MAX: Duration = Duration::from_secs(1);

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .rendezvous(rendezvous.parse()?)
         .spawn()
         .await?;
-    peer.wait_leased(Duration::from_secs(10)).await?;
+    peer.wait_leased(Duration::from_secs(30)).await?;
     let group = peer.join(&Genesis::open("chat"));
     let (mut sender, mut receiver) = group.propagate_pipe(PipeId::derive(&group.id(), "hall"))?.split();
 

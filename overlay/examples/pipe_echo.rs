@@ -39,7 +39,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
 async fn ask(address: Multiaddr) -> Result<(), Box<dyn Error>> {
     let peer = Peer::builder().spawn().await?;
-    let server = peer.dial_address(address, Duration::from_secs(5)).await?;
+    let server = peer.dial_address(address, Duration::from_secs(20)).await?;
     let group = peer.join(&Genesis::open("echo"));
     let mut pipe = group.connect(server, PipeId::derive(&group.id(), "echo")).await?;
 

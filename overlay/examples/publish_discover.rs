@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .rendezvous(rendezvous.parse()?)
         .spawn()
         .await?;
-    peer.wait_leased(Duration::from_secs(10)).await?;
+    peer.wait_leased(Duration::from_secs(30)).await?;
     let group = peer.join(&Genesis::open("devices"));
     match (command.as_str(), words) {
         ("publish", [name, attributes @ ..]) => {

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         [address, file] => {
-            let to = peer.dial_address(address.parse()?, Duration::from_secs(5)).await?;
+            let to = peer.dial_address(address.parse()?, Duration::from_secs(20)).await?;
             send(group.connect_stream(to, pipe).await?, Path::new(file)).await
         }
         _ => Err("arguments: none to receive, or ADDRESS FILE to send".into()),

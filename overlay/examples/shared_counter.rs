@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (group, state) = (peer.join(&Genesis::open("counter")), watch::Sender::new(State::new()));
     let (pipe, mut changes) = (PipeId::derive(&group.id(), "state"), state.subscribe());
     if let Some(address) = std::env::args().nth(1) {
-        let to = peer.dial_address(address.parse()?, Duration::from_secs(5)).await?;
+        let to = peer.dial_address(address.parse()?, Duration::from_secs(20)).await?;
         let pipe = group.connect_resumable(to, pipe, Duration::from_secs(60)).await?;
         tokio::spawn(exchange(pipe, state.clone()));
     } else {

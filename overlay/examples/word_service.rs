@@ -42,8 +42,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
 async fn ask(address: Multiaddr, text: String) -> Result<(), Box<dyn Error>> {
     let peer = Peer::builder().spawn().await?;
-    let server = peer.dial_address(address, Duration::from_secs(5)).await?;
-    let answer = peer.query(server, &GroupId::net(), HANDLER, text, Duration::from_secs(5)).await?;
+    let server = peer.dial_address(address, Duration::from_secs(20)).await?;
+    let answer = peer.query(server, &GroupId::net(), HANDLER, text, Duration::from_secs(20)).await?;
     println!("{} words", String::from_utf8_lossy(&answer));
     Ok(())
 }

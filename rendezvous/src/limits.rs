@@ -143,4 +143,4 @@ pub const CONTROL_REQUEST_BYTES_MAX: u64 = 4 * 1024;
 pub const CONTROL_ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// How long one exchange over the control socket may take before either side gives up.
-pub const CONTROL_DEADLINE: Duration = Duration::from_secs(5);
+pub const CONTROL_DEADLINE: Duration = Duration::from_secs(15);

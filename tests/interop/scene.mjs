@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-const PATIENCE_MS = 60_000;
+// Only a failure lasts so long: the machine may stand still for some seconds, several times.
+const PATIENCE_MS = 180_000;
 
 export class Scene {
   constructor(programs) {
@@ -89,8 +90,12 @@ export class Scene {
     this.token = readFileSync(join(this.home, "manager", "serve-token"), "utf8");
   }
 
-  close() {
-    this.children.forEach((child) => child.kill("SIGKILL"));
+  /** Ends everybody; what they write to is removed when they write no more. */
+  async close() {
+    const running = this.children.filter((child) => child.exitCode === null && child.signalCode === null);
+    const gone = running.map((child) => new Promise((resolve) => child.once("exit", resolve)));
+    running.forEach((child) => child.kill("SIGKILL"));
+    await Promise.all(gone);
     rmSync(this.home, { recursive: true, force: true });
   }
 }

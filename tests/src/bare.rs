@@ -52,7 +52,7 @@ impl Bare {
                         SwarmEvent::NewListenAddr { address, .. } => {
                             bound.take().map(|bound| bound.send(address.with_p2p(id).unwrap()));
                         }
-                        SwarmEvent::ConnectionEstablished { .. } => {
+                        SwarmEvent::ConnectionEstablished { endpoint, .. } if endpoint.is_dialer() => {
                             dialing.take().map(|connected: oneshot::Sender<()>| connected.send(()));
                         }
                         // Who waits hears that nobody will answer.

@@ -1,7 +1,6 @@
 //! Who takes part in a journey: a rendezvous, messengers, and how two of them become buddies.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -101,22 +100,22 @@ impl Messenger {
         self.ready["invite"].as_str().expect("an invite")
     }
 
-    /// Waits until it sees `buddy` in `status`, later than what was waited for before.
+    /// Waits until the last that it sees of `buddy` is `status`, later than what was waited for before.
     ///
     /// # Panics
     /// When it does not.
     pub fn sees(&self, buddy: &Self, status: &str) -> Value {
-        self.sees_within(PATIENCE, &buddy.peer_id, status)
+        self.sees_peer(&buddy.peer_id, status)
     }
 
-    /// As [`Messenger::sees`], of a PeerId, with a deadline that the product promises.
+    /// As [`Messenger::sees`], of a PeerId.
     ///
     /// # Panics
     /// When it does not.
-    pub fn sees_within(&self, deadline: Duration, buddy: &str, status: &str) -> Value {
+    pub fn sees_peer(&self, buddy: &str, status: &str) -> Value {
         let of_buddy = |event: &Value| event["event"] == "presence" && event["peer_id"] == buddy;
-        let wanted = |event: &Value| of_buddy(event) && event["status"] == status;
-        self.process.newest_within(deadline, &format!("{buddy} seen {status}"), wanted, of_buddy)
+        let wanted = |event: &Value| event["status"] == status;
+        self.process.last_within(PATIENCE, &format!("{buddy} seen {status}"), of_buddy, wanted)
     }
 
     /// The process itself.

@@ -31,8 +31,9 @@ struct State {
     /// How often all connections were reset, and how often closed as if both ends had done it.
     resets: u64,
     closes: u64,
-    /// Connections that are up.
+    /// Connections that are up, and that ever were.
     connections: usize,
+    opened: u64,
 }
 
 impl FaultyLink {
@@ -102,6 +103,16 @@ impl FaultyLink {
         self.state.send_modify(|state| state.closes += 1);
     }
 
+    /// As [`FaultyLink::reset`]; waits until somebody has connected again.
+    ///
+    /// # Panics
+    /// When the link has ended.
+    pub async fn reset_and_reconnected(&self) {
+        let before = self.state.borrow().opened;
+        self.reset();
+        self.state.subscribe().wait_for(|state| state.opened > before).await.unwrap();
+    }
+
     /// Waits until a connection is up.
     ///
     /// # Panics
@@ -156,7 +167,7 @@ async fn connection(mut client: TcpStream, mut server: TcpStream, state: Arc<wat
     let mut changes = state.subscribe();
     let before = *changes.borrow();
     tokio::time::sleep(before.held).await;
-    state.send_modify(|state| state.connections += 1);
+    state.send_modify(|state| (state.connections, state.opened) = (state.connections + 1, state.opened + 1));
     let passage = |len: usize| {
         let state = state.borrow();
         (!state.loses).then(|| (state.one_way, state.per_byte * len as u32))

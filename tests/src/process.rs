@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::{Home, Transcript, binary, example};
 
-/// How long a wait lasts before it counts as failed. Generous: the cores may be shared with a compiler.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a wait lasts before it counts as failed. Only a failure lasts so long: the machine may stand still for some
+/// seconds in each of the processes that a step passes through.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a process is asked whether it has ended, which the standard library can't wait for with a deadline.
 const EXIT_POLL: Duration = Duration::from_millis(5);
@@ -199,6 +200,24 @@ impl Process {
         let (is_wanted, is_stale) =
             (|line: &str| wanted(&self.parse(line)), |line: &str| stale(&self.parse(line)));
         let line = self.stdout.take_newest(deadline, is_wanted, is_stale);
+        line.map_or_else(|| self.fail(what, deadline), |line| self.parse(&line))
+    }
+
+    /// Waits until the last of the events that are `about` something satisfies `wanted`, and was not waited for before; all
+    /// of them count as waited for.
+    ///
+    /// # Panics
+    /// When that does not come within `deadline`, or a line is no JSON.
+    pub fn last_within(
+        &self,
+        deadline: Duration,
+        what: &str,
+        mut about: impl FnMut(&Value) -> bool,
+        mut wanted: impl FnMut(&Value) -> bool,
+    ) -> Value {
+        let (is_about, is_wanted) =
+            (|line: &str| about(&self.parse(line)), |line: &str| wanted(&self.parse(line)));
+        let line = self.stdout.take_last(deadline, is_about, is_wanted);
         line.map_or_else(|| self.fail(what, deadline), |line| self.parse(&line))
     }
 

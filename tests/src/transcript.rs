@@ -79,6 +79,36 @@ impl Transcript {
         }
     }
 
+    /// Takes the last of the lines that are `about` something, as soon as it satisfies `wanted` and is not taken yet; all of
+    /// them count as taken.
+    ///
+    /// None when `deadline` passes or the stream ends without that.
+    pub fn take_last(
+        &self,
+        deadline: Duration,
+        mut about: impl FnMut(&str) -> bool,
+        mut wanted: impl FnMut(&str) -> bool,
+    ) -> Option<String> {
+        let give_up = Instant::now() + deadline;
+        let mut lines = self.shared.lock();
+        let (mut looked_at, mut these) = (0, Vec::new());
+        loop {
+            these.extend((looked_at..lines.all.len()).filter(|at| about(&lines.all[*at].0)));
+            looked_at = lines.all.len();
+            if let Some(last) = these.last().copied().filter(|last| !lines.all[*last].1)
+                && wanted(&lines.all[last].0)
+            {
+                these.iter().for_each(|at| lines.all[*at].1 = true);
+                return Some(lines.all[last].0.clone());
+            }
+            let left = give_up.saturating_duration_since(Instant::now());
+            if lines.ended || left.is_zero() {
+                return None;
+            }
+            lines = self.shared.changed.wait_timeout(lines, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
     /// Every line so far, taken or not.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
@@ -102,7 +132,7 @@ impl Shared {
 #[test]
 fn a_line_is_taken_once_and_the_others_are_kept() {
     let transcript = Transcript::of("a\nb\na\n".as_bytes());
-    let soon = Duration::from_secs(10);
+    let soon = crate::PATIENCE;
     assert_eq!(transcript.take(soon, |line| line == "b").as_deref(), Some("b"));
     assert_eq!(transcript.take(soon, |line| line == "a").as_deref(), Some("a"));
     assert_eq!(transcript.take(soon, |line| line == "b"), None);
@@ -113,11 +143,22 @@ fn a_line_is_taken_once_and_the_others_are_kept() {
 #[test]
 fn a_line_that_a_newer_one_makes_stale_is_not_taken_any_more() {
     let transcript = Transcript::of("off\nnote\non\noff again\n".as_bytes());
-    let soon = Duration::from_secs(10);
+    let soon = crate::PATIENCE;
     let take = |start: &str| {
         transcript.take_newest(soon, |line| line.starts_with(start), |line| line.starts_with('o'))
     };
     assert_eq!(take("on").as_deref(), Some("on"));
     assert_eq!(take("off").as_deref(), Some("off again"));
+    assert_eq!(transcript.take(soon, |line| line == "note").as_deref(), Some("note"));
+}
+
+#[test]
+fn what_was_true_for_a_while_is_not_the_last_word() {
+    let transcript = Transcript::of("off\non\nnote\n".as_bytes());
+    let soon = crate::PATIENCE;
+    let last = |wanted: &str| transcript.take_last(soon, |line| line.starts_with('o'), |line| line == wanted);
+    assert_eq!(last("off"), None, "it is on by now");
+    assert_eq!(last("on").as_deref(), Some("on"));
+    assert_eq!(last("on"), None, "a word counts once");
     assert_eq!(transcript.take(soon, |line| line == "note").as_deref(), Some("note"));
 }

@@ -126,6 +126,6 @@ pub(super) fn put(value: &mut Value, name: &str, field: Value) {
 }
 
 /// How long a command may take.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Events that are kept while something else is waited for: the presence of every buddy fits.
 const KEPT: usize = 4_096;

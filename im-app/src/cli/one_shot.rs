@@ -160,8 +160,7 @@ where
     let send = json!({"command": "send", "to": name, "text": text});
     let fetch = json!({"command": "fetch", "buddy": name});
     if alone {
-        // Errors of the name show at the send.
-        let _ = client.call(fetch).await;
+        hear(client, fetch).await;
     }
     let sent = client.call(send).await.map_err(failed)?;
     let id = field(&sent, "message_id").clone();
@@ -181,6 +180,22 @@ where
         _ => {
             let reason = printable(field(&state, "reason").as_str().unwrap_or_default());
             Err(CliError::refused(format_args!("the message was refused: {reason}")))
+        }
+    }
+}
+
+/// Asks how a buddy is until it says so itself, a few times: who has only just started has it all before, from the rendezvous
+/// to the pipe.
+async fn hear<R, W>(client: &mut Client<R, W>, fetch: Value)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    for _ in 0..FETCH_TRIES {
+        // Errors of the name show at what is done with it.
+        match client.call(fetch.clone()).await {
+            Ok(seen) if field(&seen, "source") == "cache" => {}
+            _ => return,
         }
     }
 }
@@ -225,10 +240,12 @@ fn failed(fault: Fault) -> CliError {
 }
 
 /// How long a buddy is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a buddy is asked how it is; each time takes `FETCH_DEADLINE` at most, and none if it can't be dialed.
+const FETCH_TRIES: u32 = 6;
 /// How long the answer to a contact request is waited for.
 const ASK_PATIENCE: Duration = Duration::from_secs(3);
-const CONNECT_TRIES: u32 = 20;
+const CONNECT_TRIES: u32 = 100;
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes under way between the two ends within this process.
 const DUPLEX_BYTES: usize = 64 * 1024;

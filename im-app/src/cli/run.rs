@@ -54,6 +54,8 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
     let mut signals = Signals::install().map_err(CliError::failed)?;
     let data_dir = DataDir::open(&plan.settings.data_dir).map_err(CliError::failed)?;
     let node = Node::start(plan, data_dir).await?;
+    // Before anybody hears that it is ready.
+    let socket = ControlSocket::bind(&node.data_dir.path().join(SOCKET_FILE));
     if plan.host {
         say_where(&node, args.own.jsonl);
     }
@@ -73,7 +75,7 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
             _ => Err(CliError::failed(format_args!("standard input or output: {error}"))),
         }),
         signal = signals.recv() => Ok(signal.exit_code()),
-        () = beside(&node) => Ok(ExitCode::Done),
+        () = beside(&node, socket) => Ok(ExitCode::Done),
     };
     match within_polite_end(node.end()).await {
         Some(Ok(())) | None => code,
@@ -82,9 +84,9 @@ async fn chat(plan: &Plan, args: &ImArgs) -> Result<ExitCode, CliError> {
 }
 
 /// What goes on beside the face: the socket for one-shot commands, and a word when no rendezvous is reached.
-async fn beside(node: &Node) {
+async fn beside(node: &Node, socket: std::io::Result<ControlSocket>) {
     let socket = async {
-        match ControlSocket::bind(&node.data_dir.path().join(SOCKET_FILE)) {
+        match socket {
             Ok(socket) => serve_socket(socket, node.messenger.clone()).await,
             Err(error) => {
                 let message =

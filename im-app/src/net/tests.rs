@@ -15,8 +15,8 @@ use crate::messenger::{Answer, Command, Counter, Event};
 use crate::status::{Presence, Status};
 use crate::wire::{Frame, Hello};
 
-/// Longest wait for something that has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for something that has to happen: the machine may stand still for some seconds, several times.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Person {
     peer: Peer,
@@ -33,6 +33,8 @@ impl Person {
         let peer = Peer::builder().keypair(keypair).listen(listen).spawn().await.unwrap();
         let mut settings = Settings::new(place.join(format!("{name}.db")), name.to_owned());
         settings.ping_period = Duration::from_millis(200);
+        // Late is not offline.
+        settings.ping_timeout = PATIENCE;
         let messenger = Messenger::spawn(&peer, settings).await.unwrap();
         let (commands, outputs) = messenger.attach().await.unwrap().split();
         let seen = Vec::new();
@@ -63,9 +65,28 @@ impl Person {
         }
     }
 
+    /// Waits until the last that it sees of `buddy` is `status`.
     async fn sees(&mut self, buddy: PeerId, status: Status) {
-        let shows = |event: &Event| matches!(event, Event::Presence(seen) if seen.peer == buddy && seen.sight.presence.status == status);
-        self.event(shows).await;
+        let of = |event: &Event| match event {
+            Event::Presence(seen) if seen.peer == buddy => Some(seen.sight.presence.status),
+            _ => None,
+        };
+        loop {
+            while let Some(output) = self.outputs.try_recv() {
+                self.keep(output);
+            }
+            if self.seen.iter().rev().find_map(of) == Some(status) {
+                return self.seen.retain(|event| of(event).is_none());
+            }
+            let output = timeout(PATIENCE, self.outputs.recv()).await.unwrap().unwrap();
+            self.keep(output);
+        }
+    }
+
+    fn keep(&mut self, output: Output) {
+        if let Output::Event { event, .. } = output {
+            self.seen.push(event.as_ref().clone());
+        }
     }
 
     async fn hears(&mut self) -> String {

@@ -71,6 +71,8 @@ enum Heard {
     Refused,
     /// There is none.
     Kept,
+    /// It was lost; whatever a later run of it hands on, this report need not be in it.
+    Lost,
 }
 
 impl Told {
@@ -125,6 +127,13 @@ impl Told {
                 entry.fate = Heard::HandedOn;
             }
         }
+    }
+
+    /// The run of the parent that had these is lost: what it had not said to have handed on is never said to be.
+    pub fn lost(&mut self) {
+        let open = |entry: &&mut Entry| [Heard::Nothing, Heard::Taken].contains(&entry.fate);
+        let sent = self.entries.iter_mut().filter(|entry| !entry.to.is_empty());
+        sent.filter(open).for_each(|entry| entry.fate = Heard::Lost);
     }
 
     /// What is said to a manager.
@@ -213,6 +222,23 @@ mod tests {
             "it counts with that one"
         );
         assert_eq!(told.answer(now, Which::Holding(2)).saying.unwrap().report, report(2));
+    }
+
+    #[test]
+    fn what_a_lost_run_had_is_not_said_to_be_handed_on_by_the_next_run_of_the_same_parent() {
+        let (now, parent) = (Instant::now(), PeerId::random());
+        let mut told = Told::new(now);
+        (1..=3).for_each(|interval| told.sent(now, &report(interval), parent));
+        told.taken(&parent, 1);
+        told.handed_on(&parent, 1);
+        told.taken(&parent, 2);
+        told.lost();
+        // Nobody can tell of the second whether it counts: it is given up. The third is sent again.
+        told.sent(now, &report(3), parent);
+        told.taken(&parent, 3);
+        told.handed_on(&parent, 3);
+        let handed_on = |at| told.answer(now, Which::Stamped(report(at).stamp)).saying.unwrap().handed_on;
+        assert_eq!([handed_on(1), handed_on(2), handed_on(3)], [true, false, true]);
     }
 
     #[test]

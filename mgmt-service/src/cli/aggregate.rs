@@ -152,7 +152,7 @@ fn table(text: &mut String, figures: &Figures) {
 }
 
 /// How long aggregators are looked for.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

@@ -197,5 +197,5 @@ pub(super) fn unusable(error: DataDirError) -> CliError {
 /// How long the rendezvous may take to grant a lease.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long agents are looked for.
-const AGENTS_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long agents are looked for; all rendezvous answer sooner, but one that is lost, or a machine that stands still.
+const AGENTS_TIMEOUT: Duration = Duration::from_secs(10);

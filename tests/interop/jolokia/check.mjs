@@ -57,6 +57,5 @@ try {
   await assert.rejects(stranger.request({ type: "version" }, options).then((answer) => { if (answer.status !== 200) throw answer; }));
   console.log(`jolokia.js read ${found.value.length} records of alice, wrote, executed, and was refused both outside of a management group`);
 } finally {
-  scene.close();
-  open.close();
+  await Promise.all([scene.close(), open.close()]);
 }

@@ -9,7 +9,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 
 const [address, agent] = process.argv.slice(2)
-const signal = AbortSignal.timeout(30_000)
+const signal = AbortSignal.timeout(180_000)
 
 const must = (holds, what) => {
   if (!holds) {

@@ -22,6 +22,6 @@ try {
   assert.ok(had.metrics["juxta.transaction.response"] >= 1);
   console.log(`OpenTelemetry's messages for Python decoded ${had.spans.length} spans and ${Object.keys(had.metrics).length} metrics`);
 } finally {
-  scene.close();
+  await scene.close();
   receiver.kill("SIGKILL");
 }

@@ -9,12 +9,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import { Scene } from "../scene.mjs";
 
 const [programs, rules] = process.argv.slice(2);
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
+// One that the system gives to nobody who asks for any, so that it stays free until Prometheus listens there.
+const isFree = (port) => new Promise((resolve) => {
+  const server = createServer().once("error", () => resolve(false));
+  server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
 });
+const freePort = async () => {
+  const port = 20_000 + Math.floor(Math.random() * 12_000);
+  return (await isFree(port)) ? port : freePort();
+};
 
 const scene = await new Scene(programs).open(["alice", "bob"]);
 let prometheus;
@@ -42,7 +45,7 @@ try {
     return answer?.ok ? (await answer.json()).data : null;
   };
   const until = async (what, look) => {
-    for (let tries = 0; tries < 300; tries += 1) {
+    for (let tries = 0; tries < 900; tries += 1) {
       const found = await look();
       if (found) return found;
       await pause(200);
@@ -63,6 +66,11 @@ try {
   assert.deepEqual(bad, []);
   console.log(`Prometheus scraped, found exemplar ${exemplars[0].labels.correlator} and evaluated ${groups[0].rules.length} rules`);
 } finally {
-  prometheus?.kill("SIGKILL");
-  scene.close();
+  if (prometheus?.exitCode === null) {
+    // It writes below the scene's home until it is gone.
+    const gone = new Promise((resolve) => prometheus.once("exit", resolve));
+    prometheus.kill("SIGKILL");
+    await gone;
+  }
+  await scene.close();
 }

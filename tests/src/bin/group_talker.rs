@@ -5,7 +5,6 @@
 //! other side has read them all. Ends with its stdin. One command at a time.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use mgmt_service::ManagePolicy;
 use mgmt_service::jmx::BeanServer;
@@ -39,7 +38,7 @@ async fn main() {
         println!("{}", json!({ "event": "sent" }));
     }
     agent.shutdown().await;
-    tokio::time::timeout(Duration::from_secs(2), peer.shutdown()).await.unwrap();
+    tokio::time::timeout(PATIENCE, peer.shutdown()).await.unwrap();
 }
 
 fn group(peer: &Peer, label: &str) -> (PeerGroup, PipeId) {

@@ -13,7 +13,7 @@ fn messages_and_bytes_of_buddies_behind_a_relay_are_accounted() {
     let meeting = Meeting::start(&home, "relay");
     let circuit = format!("{}/p2p-circuit", meeting.address);
     let places = ["--rendezvous", &meeting.address, "--listen", &circuit, "--manage", "open"];
-    let arguments = [&places[..], &["--ping-period", "200ms", "--no-mdns"]].concat();
+    let arguments = [&places[..], &["--ping-period", "200ms", "--ping-timeout", "60s", "--no-mdns"]].concat();
     let mut alice = Messenger::start_at(&home, "alice", &arguments);
     let mut bob = Messenger::start_at(&home, "bob", &arguments);
     let mut invite: im_app::invite::Invite = bob.invite().parse().unwrap();

@@ -1,101 +1,18 @@
 //! Promise: `mgmt aggregate` takes the figures of many peers, `mgmt totals` shows them, and a SIGKILL costs and doubles none.
 
+mod circle;
+
 use std::time::{Duration, Instant};
 
-use mgmt_service::ManagePolicy;
 use mgmt_service::access::ManagementRole;
-use mgmt_service::arm::{Application, Transaction, TransactionDefinition};
-use mgmt_service::jmx::{AttributeValue, BeanServer};
-use mgmt_service::net::{ManagementAgent, ManagementGroup};
-use overlay::{Peer, PeerId};
+use mgmt_service::net::ManagementGroup;
+use overlay::PeerId;
 use serde_json::Value;
 use tests::liar::{Liar, Lie};
-use tests::{Home, Meeting, PATIENCE, Process, Program, Signal, loopback};
+use tests::{PATIENCE, Process, Signal};
 
-/// A management group whose creator is in this process, and programs that enter it.
-struct Circle {
-    home: Home,
-    meeting: Meeting,
-    boss: ManagementGroup,
-    _boss_peer: Peer,
-}
-
-impl Circle {
-    async fn new() -> Self {
-        let home = Home::new();
-        let meeting = Meeting::start(&home, "rendezvous");
-        let peer = edge(&meeting).await;
-        let dir = home.join("boss");
-        std::fs::create_dir(&dir).unwrap();
-        let boss = ManagementGroup::create(&peer, &dir).await.unwrap();
-        Self { home, meeting, boss, _boss_peer: peer }
-    }
-
-    fn mgmt(&self, name: &str, args: &[&str]) -> Program {
-        let program = Program::new("mgmt", &self.home).args(args).args(loopback());
-        program.args(["--rendezvous", &self.meeting.address]).data_dir(&self.home.join(name))
-    }
-
-    fn joined(&self, name: &str, role: ManagementRole) {
-        let ticket = self.boss.invite(role).unwrap();
-        let exit = self.mgmt(name, &["join", &ticket]).run();
-        assert_eq!(exit.code, Some(0), "{exit:?}");
-    }
-
-    /// A running aggregator and its id.
-    fn aggregator(&self, name: &str, level: &str) -> (Process, PeerId) {
-        self.joined(name, ManagementRole::Aggregator);
-        let args = ["aggregate", "--level", level, "--interval", "500ms", "--manage", "open"];
-        let process = self.mgmt(name, &args).start();
-        let line = process.line("it aggregates", |line| line.starts_with("aggregating"));
-        let id = line.rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap();
-        (process, id)
-    }
-
-    async fn agent(&self, name: &str) -> Agent {
-        let (peer, dir) = (edge(&self.meeting).await, self.home.join(name));
-        std::fs::create_dir(&dir).unwrap();
-        let policy = ManagePolicy::Ticket(self.boss.invite(ManagementRole::Agent).unwrap().into());
-        let (beans, application) = (BeanServer::new(), Application::new(peer.id(), [7; 32]));
-        let ping = application.define(TransactionDefinition::new("presence.ping", PATIENCE)).unwrap();
-        let agent = ManagementAgent::start(&peer, name, Some(application), beans.clone(), &policy, &dir);
-        Agent { _agent: agent.await.unwrap(), _peer: peer, ping, beans }
-    }
-
-    fn totals(&self) -> Value {
-        let exit = self.mgmt("reader", &["totals", "--json"]).run();
-        assert_eq!(exit.code, Some(0), "{exit:?}");
-        serde_json::from_str(&exit.stdout.join("\n")).unwrap()
-    }
-}
-
-struct Agent {
-    _agent: ManagementAgent,
-    _peer: Peer,
-    ping: Transaction,
-    beans: BeanServer,
-}
-
-impl Agent {
-    fn parent(&self) -> Option<PeerId> {
-        let beans = self.beans.query(&"juxta:type=aggregation".parse().unwrap());
-        match beans.first()?.1.attribute("parent")? {
-            AttributeValue::Str(id) => id.parse().ok(),
-            _ => None,
-        }
-    }
-}
-
-async fn edge(meeting: &Meeting) -> Peer {
-    let builder = Peer::builder().listen("/ip4/127.0.0.1/tcp/0".parse().unwrap());
-    let peer = builder.rendezvous(meeting.address.parse().unwrap()).spawn().await.unwrap();
-    peer.wait_leased(PATIENCE).await.unwrap();
-    peer
-}
-
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(20)).await;
-}
+use self::circle::{Agent, Circle, edge, pause};
+use crate::store::until;
 
 /// A root, two aggregators below it, four agents below those.
 struct Grove {
@@ -141,13 +58,14 @@ impl Grove {
         pause().await;
     }
 
-    /// Measures until all are the heir's children, for at most `longest`; how long each orphan took, the fastest first.
-    async fn reattached(&mut self, longest: Duration) -> Vec<Duration> {
+    /// Measures until all are the heir's children; how long each took that was not, the fastest first.
+    async fn reattached(&mut self) -> Vec<Duration> {
         let (begun, mut took) = (Instant::now(), Vec::new());
         let elsewhere =
             |agents: &[Agent], heir| agents.iter().filter(|agent| agent.parent() != Some(heir)).count();
         let mut orphans = elsewhere(&self.agents, self.heir);
-        while orphans > 0 && begun.elapsed() < longest {
+        while orphans > 0 {
+            assert!(begun.elapsed() < REATTACH, "{orphans} are still elsewhere");
             self.measure().await;
             let left = elsewhere(&self.agents, self.heir);
             took.extend((left..orphans).map(|_| begun.elapsed()));
@@ -160,23 +78,33 @@ impl Grove {
         self.agents.iter().filter(|agent| agent.parent() == Some(parent)).count()
     }
 
-    /// The busy one stands still after a while; how many children it has.
+    /// The busy one stands still after a while; how many children it had.
     async fn stops(&mut self) -> usize {
         for _ in 0..50 {
             self.measure().await;
         }
+        let orphans = self.children(self.lost);
         self.busy.as_ref().unwrap().signal(Signal::Stop);
-        self.children(self.lost)
+        orphans
     }
 
-    /// The one that stood still goes on, and nothing is lost, counts twice or is expected twice.
-    async fn goes_on(&mut self) {
+    /// The one that stood still goes on, and nothing is lost, counts twice or is expected twice; [`Unsure`] as ever.
+    async fn goes_on(&mut self) -> Result<(), Unsure> {
         self.busy.as_ref().unwrap().signal(Signal::Continue);
         for _ in 0..50 {
             self.measure().await;
         }
-        self.has_all_once().await;
+        self.has_all_once().await?;
         self.all_report().await;
+        Ok(())
+    }
+
+    /// Whether all that the agents and the heir reported counts, as far as they know.
+    fn is_sure(&self) -> bool {
+        let ask = ["get", &self.heir.to_string(), "juxta:type=aggregation", "reports_in_doubt"];
+        // Who does not answer says nothing.
+        let heir = self.circle.mgmt("watcher", &ask).run().stdout.concat();
+        self.agents.iter().all(Agent::is_sure) && heir.split(" = ").nth(1).is_none_or(|count| count == "0")
     }
 
     /// Waits until each agent is in an interval, and expected once.
@@ -184,9 +112,12 @@ impl Grove {
         let start = Instant::now();
         loop {
             let totals = self.circle.totals();
-            assert_eq!(totals["total"][0]["failed"], self.measured * 4);
-            let last = totals["intervals"].as_array().unwrap().last().unwrap();
-            if (&last["reporting"], &last["expected"]) == (&4.into(), &4.into()) {
+            // Who did not answer in time is missing in this look.
+            let failed = totals["total"][0]["failed"].as_u64().unwrap_or(0);
+            assert!(failed <= self.measured * 4, "{totals}");
+            let last = totals["intervals"].as_array().unwrap().last();
+            let all = |last: &Value| (&last["reporting"], &last["expected"]) == (&4.into(), &4.into());
+            if failed == self.measured * 4 && last.is_some_and(all) {
                 break;
             }
             assert!(start.elapsed() < PATIENCE, "somebody does not report: {totals}");
@@ -194,7 +125,7 @@ impl Grove {
     }
 
     /// Waits until the root has every transaction once, and still so some intervals later.
-    async fn has_all_once(&self) {
+    async fn has_all_once(&self) -> Result<(), Unsure> {
         let (all, start, mut whole) = (self.measured * self.agents.len() as u64, Instant::now(), 0);
         while whole < 3 {
             let totals = self.circle.totals();
@@ -202,38 +133,59 @@ impl Grove {
             assert!(count <= all && start.elapsed() < PATIENCE, "{count} of {all}: {totals}");
             assert_eq!(totals["check"]["contradict"], 0, "{totals}");
             whole = if count == all { whole + 1 } else { 0 };
+            if count < all && !self.is_sure() {
+                return Err(Unsure);
+            }
         }
+        Ok(())
+    }
+}
+
+/// Somebody says that what it reported may be lost: besides the aggregator that a scene takes away, the one above stood
+/// still for longer than an answer may take, because the machine did. Then nothing is promised but that nothing counts twice.
+#[derive(Debug)]
+struct Unsure;
+
+/// Plays a scene, anew where somebody is unsure.
+async fn sure<S: Future<Output = Result<(), Unsure>>>(scene: impl Fn() -> S) {
+    let mut played = 1;
+    while scene().await.is_err() {
+        assert!(played < SCENES_MAX, "reports are in doubt each time");
+        played += 1;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn a_killed_aggregator_costs_and_doubles_nothing() {
+    sure(|| Box::pin(an_aggregator_is_killed())).await;
+}
+
+async fn an_aggregator_is_killed() -> Result<(), Unsure> {
     let mut grove = Grove::new().await;
     for _ in 0..50 {
         grove.measure().await;
     }
     let orphans = grove.children(grove.lost);
     grove.busy.take().unwrap().kill();
-    let took = grove.reattached(REATTACH).await;
-    assert_eq!(took.len(), orphans, "within {REATTACH:?} after SIGKILL");
-    println!("re-attached after SIGKILL: {took:?}");
+    let took = grove.reattached().await;
+    println!("re-attached after SIGKILL: {took:?} of {orphans}");
     for _ in 0..50 {
         grove.measure().await;
     }
-    grove.has_all_once().await;
+    grove.has_all_once().await?;
     grove.all_report().await;
     // The aggregator itself can be managed.
     let heir = grove.heir.to_string();
-    let shown = grove.circle.mgmt("watcher", &["get", &heir, "juxta:type=aggregator", "children"]).run();
-    assert!(shown.stdout.join(" ").contains('4'), "{shown:?}");
-    let text = grove.circle.mgmt("reader", &["totals"]).run().stdout.join("\n");
-    assert!(text.contains("presence.ping") && text.contains("peers reporting"), "{text}");
-    assert!(text.contains("8 spot checks: ") && !text.contains("CONTRADICTED"), "{text}");
+    grove.circle.tells("watcher", &["get", &heir, "juxta:type=aggregator", "children"], &["4"]);
+    let words = ["presence.ping", "peers reporting", "8 spot checks: "];
+    let text = grove.circle.tells("reader", &["totals"], &words);
+    assert!(!text.contains("CONTRADICTED"), "{text}");
     // In its own data directory an aggregator would leave itself out: it says so instead.
     let within = grove.circle.mgmt("root", &["totals"]).run();
     assert!(within.code == Some(1) && within.stderr.contains("can't ask itself"), "{within:?}");
     let unchecked = grove.circle.mgmt("reader", &["totals", "--check", "0"]).run().stdout.join("\n");
     assert!(!unchecked.contains("spot checks"), "{unchecked}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
@@ -246,23 +198,20 @@ async fn an_aggregator_that_lies_is_shown_written_down_and_a_failure() {
     let place = ManagementGroup::join(&peer, &dir, &ticket).await.unwrap();
     let _liar = Liar::spawn(&peer, &place, Duration::from_millis(500), Lie::Inflates).await;
     let victim = circle.agent("vera").await;
-    let (liar, start) = (peer.id().to_string(), Instant::now());
-    let exit = loop {
-        victim.ping.unreachable(Instant::now(), 0, PeerId::random());
-        let exit = circle.mgmt("reader", &["totals"]).run();
-        if exit.code == Some(1) {
-            break exit;
-        }
-        assert!(exit.code == Some(0) && start.elapsed() < PATIENCE, "{exit:?}");
+    let liar = peer.id().to_string();
+    let caught = |args: &[&str]| {
+        until("the liar is caught", || {
+            victim.ping.unreachable(Instant::now(), 0, PeerId::random());
+            let exit = circle.mgmt("reader", args).run();
+            assert!(matches!(exit.code, Some(0 | 1)), "{exit:?}");
+            (exit.code == Some(1)).then_some(exit)
+        })
     };
-    let text = exit.stdout.join("\n");
+    let text = caught(&["totals"]).stdout.join("\n");
     assert!(text.contains(&format!("aggregator {liar}")) && text.contains("CONTRADICTED in "), "{text}");
-    let exit = circle.mgmt("reader", &["totals", "--json", "--check", "16"]).run();
+    let exit = caught(&["totals", "--json", "--check", "16"]);
     let totals: Value = serde_json::from_str(&exit.stdout.join("\n")).unwrap();
-    assert_eq!(
-        (exit.code, &totals["check"]["contradicted"][0]["aggregator"]),
-        (Some(1), &liar.clone().into())
-    );
+    assert_eq!(&totals["check"]["contradicted"][0]["aggregator"], &Value::from(liar.clone()));
     let log = circle.home.join("reader").join("audit.log");
     let lines = std::fs::read_to_string(&log).unwrap();
     assert!(lines.lines().any(|line| line.contains("\"contradict\"") && line.contains(&liar)), "{lines}");
@@ -272,22 +221,30 @@ async fn an_aggregator_that_lies_is_shown_written_down_and_a_failure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn an_aggregator_that_stands_still_is_replaced_and_costs_and_doubles_nothing() {
-    let mut grove = Grove::new().await;
-    let orphans = grove.stops().await;
-    let took = grove.reattached(REATTACH).await;
-    assert_eq!(took.len(), orphans, "within {REATTACH:?} after SIGSTOP");
-    println!("re-attached after SIGSTOP: {took:?}");
-    grove.goes_on().await;
+    sure(|| Box::pin(an_aggregator_stands_still())).await;
     // It may also go on while it is being given up, at any moment of that.
     for round in 1..tests::scaled(STANDSTILLS) {
-        let (mut grove, still) = (Grove::new().await, STANDSTILL_MIN + STANDSTILL_STEP * round);
-        let (orphans, begun) = (grove.stops().await, Instant::now());
-        while begun.elapsed() < still {
-            grove.measure().await;
-        }
-        println!("{} of {orphans} stay after {still:?}", grove.children(grove.lost));
-        grove.goes_on().await;
+        let still = STANDSTILL_MIN + STANDSTILL_STEP * round;
+        sure(|| Box::pin(an_aggregator_stands_still_for(still))).await;
     }
+}
+
+async fn an_aggregator_stands_still() -> Result<(), Unsure> {
+    let mut grove = Grove::new().await;
+    let orphans = grove.stops().await;
+    let took = grove.reattached().await;
+    println!("re-attached after SIGSTOP: {took:?} of {orphans}");
+    grove.goes_on().await
+}
+
+async fn an_aggregator_stands_still_for(still: Duration) -> Result<(), Unsure> {
+    let mut grove = Grove::new().await;
+    let (orphans, begun) = (grove.stops().await, Instant::now());
+    while begun.elapsed() < still {
+        grove.measure().await;
+    }
+    println!("{} of {orphans} stay after {still:?}", grove.children(grove.lost));
+    grove.goes_on().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
@@ -301,8 +258,14 @@ async fn a_root_that_stands_still_takes_its_children_back_and_doubles_nothing() 
     while begun.elapsed() < ROOT_STANDSTILL {
         grove.measure().await;
     }
-    let totals = grove.circle.totals();
-    assert_eq!(totals["roots"], 2, "its children count themselves: {totals}");
+    loop {
+        let totals = grove.circle.totals();
+        if totals["roots"] == 2 {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "its children count themselves: {totals}");
+        grove.measure().await;
+    }
     grove.root.signal(Signal::Continue);
     let (all, start) = (grove.measured * grove.agents.len() as u64, Instant::now());
     // What it may have got when it fell silent is given up: at most two intervals.
@@ -312,17 +275,24 @@ async fn a_root_that_stands_still_takes_its_children_back_and_doubles_nothing() 
         let count = totals["total"][0]["count"].as_u64().unwrap_or(0);
         assert!(count <= all && start.elapsed() < PATIENCE, "{count} of {all}: {totals}");
         assert_eq!(totals["check"]["contradict"], 0, "{totals}");
-        let last = totals["intervals"].as_array().unwrap().last().unwrap();
-        let whole = (&last["reporting"], &last["expected"]) == (&4.into(), &4.into());
+        let whole = totals["intervals"]
+            .as_array()
+            .unwrap()
+            .last()
+            .is_some_and(|last| (&last["reporting"], &last["expected"]) == (&4.into(), &4.into()));
         if totals["roots"] == 1 && whole && count >= least {
             break;
         }
     }
 }
 
-/// How long orphans may take to find another aggregator on shared cores. The connection ends with the process, so it takes
-/// some tenths of a second where they have a core; of one that stands still, the bounds of waiting add up to 13 s.
-const REATTACH: Duration = Duration::from_secs(20);
+/// How long orphans may take to find another aggregator on a machine that itself stands still at times. The connection ends
+/// with the process, so it takes some tenths of a second where they have a core; of one that stands still, the bounds of
+/// waiting add up to 13 s. What it took is printed.
+const REATTACH: Duration = PATIENCE;
+
+/// How often a scene is played at most.
+const SCENES_MAX: u32 = 5;
 
 /// Standstills at full size, of different lengths: the shortest ends before anybody has noticed, the longest after all
 /// have left.

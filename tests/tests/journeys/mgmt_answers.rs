@@ -2,6 +2,8 @@
 
 use tests::{Exit, Home, Meeting, Messenger, Process, Program, Signal, befriend, loopback};
 
+use crate::manage::are_agents;
+
 /// A rendezvous and a place for managers.
 struct Place {
     home: Home,
@@ -57,6 +59,7 @@ fn open() -> (Place, [Messenger; 2]) {
     let place = Place::new();
     let (mut alice, mut bob) = (place.person("alice", "open"), place.person("bob", "open"));
     befriend(&mut alice, &mut bob);
+    are_agents(|| place.program("manager", &["agents"]), &[&alice.peer_id, &bob.peer_id]);
     (place, [alice, bob])
 }
 
@@ -93,8 +96,13 @@ fn a_name_or_an_attribute_that_nobody_has_is_told() {
 #[test]
 fn watching_calls_everybody_by_name_from_the_first_line_on() {
     let (place, _people) = open();
-    let exit = place.mgmt("manager", &["watch", "--for", "3s"]);
-    assert!(exit.stdout.iter().any(|line| line.contains("alice ")), "{exit:?}");
+    let watching = place.program("manager", &["watch"]).start();
+    for name in ["alice ", "bob "] {
+        watching.line(name, |line| line.contains(name));
+    }
+    watching.signal(Signal::Interrupt);
+    let exit = watching.finish();
+    assert_eq!(exit.code, Some(130), "{exit:?}");
     assert!(!exit.stdout.iter().any(|line| line.contains('…')), "{exit:?}");
 }
 
@@ -129,6 +137,7 @@ fn who_is_revoked_was_a_member_or_it_is_told_that_nobody_knew_it() {
     let (inviting, ticket) = place.invite("agent");
     let alice = place.person("alice", &ticket);
     assert_eq!(inviting.finish().code, Some(0));
+    are_agents(|| place.program("boss", &["agents"]), &[&alice.peer_id]);
     // One character of her id is another one: still an id, of nobody.
     let mistyped = alternatives(&alice.peer_id);
     place.told("boss", &["revoke", &mistyped], 1, &[&mistyped, "not known as a member"]);

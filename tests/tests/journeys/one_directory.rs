@@ -7,6 +7,8 @@ use std::os::unix::net::UnixStream;
 
 use tests::{Exit, Home, Meeting, Messenger, Process, Program, Served, Signal, loopback};
 
+use crate::manage::are_agents;
+
 /// Alice as an agent of the management group that `boss` has created.
 struct Office {
     home: Home,
@@ -25,6 +27,7 @@ impl Office {
         let alice =
             Messenger::start(&home, "alice", &meeting.address, &["--manage", &ticket, "--ping-period", "1s"]);
         assert_eq!(inviting.finish().code, Some(0));
+        are_agents(|| mgmt(&home, &meeting, "boss", &["agents"]), &[&alice.peer_id]);
         Self { home, meeting, alice }
     }
 

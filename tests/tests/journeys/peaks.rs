@@ -9,7 +9,7 @@ use overlay::{Multiaddr, Protocol};
 use tests::{FaultyLink, Home, Meeting, Messenger, Signal, befriend};
 use tokio::runtime::Runtime;
 
-use crate::peaks_told::{MADE, Made, Measured, Told};
+use crate::peaks_told::{MADE, Made, Measured, Told, told_as_made};
 
 /// The arguments of messengers that measure each other often, and may be managed.
 pub(crate) fn managed(timeout: &str) -> [&str; 7] {
@@ -93,59 +93,69 @@ pub(crate) fn listening(invite: &Invite) -> SocketAddr {
 
 #[test]
 fn a_slow_link_is_told_from_both_ends() {
-    let circle = Circle::usual(ANSWERED);
-    let made = Made::begins();
-    circle.link.delay(MADE / 2);
-    for messenger in [&circle.alice, &circle.bob] {
-        circle.measured.slow(4, |record| record.peer.to_string() == messenger.peer_id);
-    }
-    circle.link.delay(Duration::ZERO);
-    let made = made.ends();
-    let told = circle.told();
-    told.has_peaks(&made, &[("alice", "bob", "network"), ("bob", "alice", "network")]);
+    told_as_made(|| {
+        let circle = Circle::usual(ANSWERED);
+        let made = Made::begins();
+        circle.link.delay(MADE / 2);
+        for messenger in [&circle.alice, &circle.bob] {
+            circle.measured.slow(4, |record| record.peer.to_string() == messenger.peer_id);
+        }
+        circle.link.delay(Duration::ZERO);
+        let made = made.ends();
+        let told = circle.told();
+        told.has_peaks(&made, &[("alice", "bob", "network"), ("bob", "alice", "network")])
+    });
 }
 
 #[test]
 fn a_process_that_stood_still_is_told_as_busy_by_its_buddy_and_as_late_by_itself() {
-    let circle = Circle::usual(ANSWERED);
-    let made = Made::begins();
-    circle.bob_stands_still();
-    let made = made.ends();
-    let told = circle.told();
-    told.has_peaks(&made, &[("alice", "bob", "remote-hold"), ("bob", "alice", "local-queue")]);
+    told_as_made(|| {
+        let circle = Circle::usual(ANSWERED);
+        let made = Made::begins();
+        circle.bob_stands_still();
+        let made = made.ends();
+        let told = circle.told();
+        told.has_peaks(&made, &[("alice", "bob", "remote-hold"), ("bob", "alice", "local-queue")])
+    });
 }
 
 #[test]
 fn quiet_has_no_cause_but_a_machine_that_has_no_processor_left() {
-    let circle = Circle::straight(ANSWERED);
-    assert!(circle.alice.seen(|event| event["event"] == "warning").is_empty());
-    circle.told().is_quiet();
+    told_as_made(|| {
+        let circle = Circle::straight(ANSWERED);
+        assert!(circle.alice.seen(|event| event["event"] == "warning").is_empty());
+        circle.told().is_quiet()
+    });
 }
 
 #[test]
 fn a_link_that_is_down_is_told_from_both_ends() {
-    let circle = Circle::usual(FAILS);
-    let made = Made::begins();
-    circle.link.lose(true);
-    for messenger in [&circle.alice, &circle.bob] {
-        let failed = |record: &ArmRecord| {
-            record.peer.to_string() == messenger.peer_id && record.reason == Reason::Timeout
-        };
-        circle.measured.sees("failed records", 10, failed);
-    }
-    circle.link.lose(false);
-    circle.link.reset();
-    let made = made.ends();
-    let told = circle.told();
-    told.has_outages(&made, &[("alice", "bob", "network"), ("bob", "alice", "network")]);
+    told_as_made(|| {
+        let circle = Circle::usual(FAILS);
+        let made = Made::begins();
+        circle.link.lose(true);
+        for messenger in [&circle.alice, &circle.bob] {
+            let failed = |record: &ArmRecord| {
+                record.peer.to_string() == messenger.peer_id && record.reason == Reason::Timeout
+            };
+            circle.measured.sees("failed records", 10, failed);
+        }
+        circle.link.lose(false);
+        circle.link.reset();
+        let made = made.ends();
+        let told = circle.told();
+        told.has_outages(&made, &[("alice", "bob", "network"), ("bob", "alice", "network")])
+    });
 }
 
 #[test]
 fn a_buddy_that_stands_still_and_answers_too_late_is_no_broken_link() {
-    let circle = Circle::usual(FAILS);
-    let made = Made::begins();
-    circle.bob_stands_still();
-    let made = made.ends();
-    let told = circle.told();
-    told.has_outages(&made, &[("alice", "bob", "remote-hold")]);
+    told_as_made(|| {
+        let circle = Circle::usual(FAILS);
+        let made = Made::begins();
+        circle.bob_stands_still();
+        let made = made.ends();
+        let told = circle.told();
+        told.has_outages(&made, &[("alice", "bob", "remote-hold")])
+    });
 }

@@ -135,7 +135,9 @@ fn a_rebound_name_and_the_page_of_somebody_else_are_refused_even_with_the_sessio
 #[test]
 fn prometheus_gets_histograms_that_name_nobody() {
     let served = Scene::start();
-    served.state("answered PING", |state| state["overall"]["count"].as_u64().is_some_and(|count| count > 1));
+    served.state("answered PING of two agents", |state| {
+        state["overall"]["count"].as_u64().is_some_and(|count| count > 1) && state["agents"]["expected"] == 2
+    });
     let scrape = |accept| http(&served.address, "GET /metrics", &[("Accept", accept)], "");
     let plain = scrape("text/plain");
     assert_eq!(plain.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");

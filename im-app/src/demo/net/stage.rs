@@ -249,4 +249,4 @@ const REDRAW_EVERY: Duration = Duration::from_secs(1);
 /// Time between two pictures where they follow each other.
 const PRINT_EVERY: Duration = Duration::from_secs(5);
 /// Time in which the rendezvous must grant the manager a lease.
-const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
+const LEASE_TIMEOUT: Duration = Duration::from_secs(30);

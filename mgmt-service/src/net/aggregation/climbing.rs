@@ -101,6 +101,7 @@ impl Climber {
     }
 
     async fn settled(&mut self, settled: Option<&crate::aggregate::Settled>) {
+        self.remembered.with(|told, _| told.lost());
         if let Some(last) = self.uplink.settle(settled).into_iter().max() {
             self.tell(Climbed::HandedOn(last)).await;
         }
@@ -210,6 +211,7 @@ impl Climber {
     /// What this run has is counted elsewhere or nowhere; it goes on as another run.
     async fn gone(&mut self) -> bool {
         self.uplink.forget();
+        self.remembered.with(|told, _| told.lost());
         self.counters.reports_in_doubt.set(self.uplink.in_doubt());
         self.former = None;
         let Ok(boot) = random() else { return true };

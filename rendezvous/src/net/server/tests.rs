@@ -8,8 +8,9 @@ use overlay::{
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const LIFETIME: Duration = Duration::from_secs(60);
+/// Only a failure lasts so long: the machine may stand still for some seconds, several times.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_secs(300);
 
 struct World {
     host: Peer,
@@ -60,31 +61,46 @@ async fn finds(peer: &Peer, name: &str) -> usize {
 
 #[tokio::test]
 async fn what_a_vanished_peer_published_is_gone_after_the_grace_and_not_before() {
-    let mut limits = Limits::default();
-    limits.lease.grace = Duration::from_secs(1);
-    let world = world(&limits).await;
-    let (anne, bert) = (world.edge().await, world.edge().await);
-    assert_eq!(publish(&anne, "echo").await, Ok(1));
-    let id = anne.id().to_string();
-    drop(anne);
-    world.counts("the loss is not noticed", |counters| counters.leases_suspected.value() == 1).await;
-    let row = world.server.peers().await.unwrap().into_iter().find(|row| row.peer_id == id).unwrap();
-    assert!(row.suspect && row.advertisements >= 1, "{row:?}");
-    world.counts("the lease does not expire", |counters| counters.leases_expired.value() == 1).await;
-    assert_eq!(finds(&bert, "echo").await, 0);
-    assert!(world.server.peers().await.unwrap().iter().all(|row| row.peer_id != id));
+    // A grace that does not end while somebody looks, and one whose end can be waited for.
+    for (grace, ends) in [(10 * PATIENCE, false), (Duration::from_secs(1), true)] {
+        let mut limits = Limits::default();
+        limits.lease.grace = grace;
+        let world = world(&limits).await;
+        let (anne, bert) = (world.edge().await, world.edge().await);
+        assert_eq!(publish(&anne, "echo").await, Ok(1));
+        let id = anne.id().to_string();
+        drop(anne);
+        world.counts("the loss is not noticed", |counters| counters.leases_suspected.value() == 1).await;
+        if ends {
+            world.counts("the lease does not expire", |counters| counters.leases_expired.value() == 1).await;
+            assert_eq!(finds(&bert, "echo").await, 0);
+            assert!(world.server.peers().await.unwrap().iter().all(|row| row.peer_id != id));
+        } else {
+            let row = world.server.peers().await.unwrap().into_iter().find(|row| row.peer_id == id).unwrap();
+            assert!(row.suspect && row.advertisements >= 1, "{row:?}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn what_a_polite_peer_published_is_gone_when_it_has_left() {
-    let world = world(&Limits::default()).await;
-    let (anne, bert) = (world.edge().await, world.edge().await);
-    assert_eq!(publish(&anne, "echo").await, Ok(1));
-    anne.shutdown().await;
-    assert_eq!(finds(&bert, "echo").await, 0);
-    assert_eq!(world.server.status().leases_cancelled.value(), 1);
-    assert_eq!(world.server.status().leases_suspected.value(), 0, "a farewell leaves nothing to suspect");
+    // A farewell waits for a second at most: where the machine stands still for longer, it proves nothing.
+    for _ in 0..FAREWELLS_MAX {
+        let world = world(&Limits::default()).await;
+        let (anne, bert) = (world.edge().await, world.edge().await);
+        assert_eq!(publish(&anne, "echo").await, Ok(1));
+        anne.shutdown().await;
+        if world.server.status().leases_cancelled.value() == 1 {
+            assert_eq!(finds(&bert, "echo").await, 0);
+            let suspected = world.server.status().leases_suspected.value();
+            return assert_eq!(suspected, 0, "a farewell leaves nothing to suspect");
+        }
+    }
+    panic!("no farewell was heard");
 }
+
+/// How many peers leave at most until one was heard.
+const FAREWELLS_MAX: usize = 6;
 
 #[tokio::test]
 async fn own_publications_of_the_host_are_found_and_go_when_they_end() {
@@ -130,10 +146,16 @@ async fn full_rendezvous_says_so_and_serves_lookups_all_the_same() {
     let anne = world.edge().await;
     assert_eq!(publish(&anne, "echo").await, Ok(1));
     let late = Peer::builder().rendezvous(world.address.clone()).spawn().await.unwrap();
-    match late.wait_leased(Duration::from_secs(1)).await {
-        Err(LeaseError::TimedOut { last, .. }) => assert!(last.contains("full"), "{last}"),
-        other => panic!("{other:?}"),
-    }
+    let refused = async {
+        loop {
+            match late.wait_leased(Duration::from_millis(200)).await {
+                Err(LeaseError::TimedOut { last, .. }) if last.contains("full") => break,
+                Err(LeaseError::TimedOut { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("it is not told that the rendezvous is full");
     let find = discovery::DiscoveryRequest::Find { query: DiscoveryQuery::new().equals("name", "echo") };
     let asked = find.encode().unwrap();
     let answer =

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mgmt_service::arm::ArmRecord;
 use mgmt_service::spool::{Spool, Standing};
@@ -58,18 +59,19 @@ impl Account {
         self.agents().map(|dir| count(&dir)).sum()
     }
 
-    /// Compares what is in the store with what is owed.
+    /// Compares what is in the store with what is owed, where the machine let others wait for so long.
     ///
     /// # Panics
     /// When a record is there twice or was never measured.
-    pub(crate) fn settle(&self, size: Size) -> Sum {
+    pub(crate) fn settle(&self, size: Size, unrest: Duration) -> Sum {
         let mut agents: HashMap<PeerId, Agent> = self.agents().map(|dir| self.agent(&dir)).collect();
         let ever = Selection { since_ms: 0, until_ms: u64::MAX };
         let store = Store::read(&self.store()).unwrap();
         store.for_each_record(ever, |record| agents.get_mut(&record.peer).unwrap().take(&record)).unwrap();
         let mut sum = Sum { is_whole: true, ..Sum::default() };
+        let tail = (TAIL + TURNS * unrest).as_secs_f64() * size.per_second as f64;
         for agent in agents.values() {
-            agent.add_to(&mut sum, size);
+            agent.add_to(&mut sum, tail as u64);
         }
         sum
     }
@@ -117,15 +119,14 @@ impl Agent {
     }
 
     /// A run has no gap: what is missing is its end, and only if it was killed, and nothing of what was on the disk.
-    fn add_to(&self, sum: &mut Sum, size: Size) {
+    fn add_to(&self, sum: &mut Sum, tail: u64) {
         for (place, (before, last)) in self.runs.iter().copied().enumerate() {
             let run = &self.seen[before as usize + 1..=last as usize];
             let stored = run.iter().filter(|seen| **seen).count() as u64;
             let until = before + run.iter().take_while(|seen| **seen).count() as u64;
             // The last run was not killed: all of it is owed.
             let kept = self.kept.get(place).copied().unwrap_or(last);
-            let is_whole =
-                until >= kept && until - before == stored && last - until <= TAIL_S * size.per_second;
+            let is_whole = until >= kept && until - before == stored && last - until <= tail;
             sum.is_whole &= is_whole;
             sum.measured += last - before;
             sum.stored += stored;
@@ -167,5 +168,8 @@ fn last_on_disk(dir: &Path) -> u64 {
     last
 }
 
-/// What is measured within so many seconds before a kill may not have reached the disk.
-const TAIL_S: u64 = 2;
+/// What is measured so shortly before a kill may not have reached the disk,
+const TAIL: Duration = Duration::from_secs(2);
+
+/// and waits so often meanwhile: for a processor, and for the disk.
+const TURNS: u32 = 2;

@@ -2,16 +2,16 @@
 //!
 //! In: faults. Out: what the manager has, what the agents have measured.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use mgmt_service::cli_common::DataDir;
 use overlay::{PeerId, identity};
 use rusqlite::{Connection, OpenFlags};
-use tests::{FaultyLink, Home, Meeting, Process, Program, Signal, scaled};
+use tests::{FaultyLink, Home, Meeting, Process, Program, Signal, Unrest, lasting_port, scaled};
 
-use super::account::Account;
+use super::account::{Account, Sum};
 
 /// How much is going on.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,7 @@ pub(crate) struct Scene {
     link: FaultyLink,
     mounted: bool,
     account: Account,
+    unrest: Unrest,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -56,7 +57,8 @@ impl Scene {
         let meeting = Meeting::start(&home, "rendezvous");
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // It is free between two managers as well.
+        let port = lasting_port();
         let link = runtime.block_on(FaultyLink::spawn(SocketAddr::from(([127, 0, 0, 1], port))));
         let disk = home.join(MANAGER);
         std::fs::create_dir_all(&disk).unwrap();
@@ -74,6 +76,7 @@ impl Scene {
         drop(data_dir);
         let mut scene = Self {
             size,
+            unrest: Unrest::watch(&home),
             home,
             meeting,
             manager: None,
@@ -148,8 +151,7 @@ impl Scene {
 
     /// Resets what goes over the link, and again when it is there again.
     pub(crate) fn cut(&self) {
-        self.link.reset();
-        let again = async { tokio::time::timeout(START_MAX / 4, self.link.connected()).await };
+        let again = async { tokio::time::timeout(START_MAX, self.link.reset_and_reconnected()).await };
         self.runtime.block_on(again).expect("agents connect again");
         self.link.close();
     }
@@ -197,7 +199,7 @@ impl Scene {
             let exit = manager.finish();
             println!("{}{}", exit.stdout.concat(), exit.stderr);
         }
-        self.rows() < measured && !self.account.settle(self.size).is_whole
+        self.rows() < measured && !self.settle().is_whole
     }
 
     /// Records that are in the store.
@@ -214,8 +216,9 @@ impl Scene {
         self.account.measured()
     }
 
-    pub(crate) fn account(&self) -> &Account {
-        &self.account
+    /// Compares what is in the store with what is owed.
+    pub(crate) fn settle(&self) -> Sum {
+        self.account.settle(self.size, self.unrest.longest())
     }
 }
 
