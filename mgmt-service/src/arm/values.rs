@@ -117,9 +117,7 @@ pub(super) fn typed(
     told: &[Option<MetricValue>],
 ) -> Option<Arc<[TypedValue]>> {
     // Even an empty list would take memory.
-    if last.iter().chain(told).flatten().next().is_none() {
-        return None;
-    }
+    last.iter().chain(told).flatten().next()?;
     let value = |(at, definition): (usize, &Arc<ValueDefinition>)| {
         let value = [last, told].into_iter().find_map(|values| values.get(at)?.clone())?;
         Some(TypedValue { definition: Arc::clone(definition), value })

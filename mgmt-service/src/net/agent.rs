@@ -13,6 +13,7 @@ mod memberships;
 mod monitors;
 mod notices;
 mod pacer;
+mod publishing;
 mod records;
 mod spooling;
 mod subscriber;
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use overlay::{Advertisement, AdvertisementKind, Lifetime, Peer, PeerGroup, PipeListener, Queries};
+use overlay::{Peer, PipeListener, Queries};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -35,6 +36,7 @@ use self::looking::look;
 use self::memberships::Memberships;
 use self::monitors::Monitors;
 use self::pacer::Pacer;
+use self::publishing::publish;
 use self::subscriptions::{Subscriptions, read_subscribe};
 use super::aggregation::Reporting;
 use super::counters::AgentCounters;
@@ -45,8 +47,7 @@ use crate::cli_common::ManagePolicy;
 use crate::error::AgentError;
 use crate::jmx::{BeanServer, CounterBean, DynamicBean, ManagedBean, ObjectName, RecordBeans, Registration};
 use crate::limits::{
-    AGENT_ADVERTISEMENT_LIFETIME, AGENT_FAREWELL_MAX, AGENT_PUBLISH_RETRY, INVOKES_AT_ONCE,
-    RECORD_BEANS_KEPT, RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
+    AGENT_FAREWELL_MAX, INVOKES_AT_ONCE, RECORD_BEANS_KEPT, RECORD_BEANS_WAITING_MAX, SUBSCRIBING_MAX,
 };
 use crate::protocol::{HANDLER, pipe_id};
 use crate::subscription::Pace;
@@ -340,45 +341,6 @@ fn register_audit(guard: &Arc<Guard>, beans: &BeanServer) -> Result<Registration
         move || guard.audit_head(),
     );
     Ok(beans.register(ObjectName::new(DOMAIN, [("type", "audit")])?, Arc::new(bean))?)
-}
-
-/// What managers find an agent by.
-fn advertisement(name: &str, guard: &Guard) -> Advertisement {
-    let program = std::env::current_exe().ok();
-    let program = program.as_deref().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy());
-    let advertisement = Advertisement::new(AdvertisementKind::Service)
-        .key(HANDLER)
-        .attribute("service", SERVICE)
-        .attribute("name", name)
-        .attribute("application", program.unwrap_or_default().into_owned());
-    match guard.pseudonym() {
-        Some(pseudonym) => advertisement.attribute("pseudonym", pseudonym.to_string()),
-        None => advertisement,
-    }
-}
-
-/// Publishes until a rendezvous has it, and again when the pseudonym is known at last; the overlay renews it from then on,
-/// and pushes it with each new lease.
-async fn publish(group: PeerGroup, name: String, guard: Arc<Guard>, counters: Arc<AgentCounters>) {
-    let lifetime = Lifetime::while_alive(AGENT_ADVERTISEMENT_LIFETIME);
-    loop {
-        let is_whole = !guard.awaits_pseudonym();
-        match group.publish(advertisement(&name, &guard), lifetime).await {
-            Ok(_) if is_whole => return,
-            Ok(_) => {
-                while guard.awaits_pseudonym() {
-                    tokio::time::sleep(AGENT_PUBLISH_RETRY).await;
-                }
-                continue;
-            }
-            Err(overlay::PublishError::Closed) => return,
-            Err(error) => {
-                counters.publications_failed.add(1);
-                tracing::debug!(reason = %error, "agent advertisement not published yet");
-            }
-        }
-        tokio::time::sleep(AGENT_PUBLISH_RETRY).await;
-    }
 }
 
 /// Makes each record an object; the consumer's pool gets it back when a newer one needs its place.

@@ -72,13 +72,17 @@ struct Served {
 }
 
 impl Served {
-    /// Hands its task a pipe. Its manager is there from now on, whenever the task comes to it: no other that comes
-    /// meanwhile takes its place.
-    fn take(&self, attach: Attach) -> Result<(), mpsc::error::TrySendError<Attach>> {
+    /// Hands its task a pipe, or gives it back if the task has ended. Its manager is there from now on, whenever the task
+    /// comes to it: no other that comes meanwhile takes its place.
+    fn take(&self, attach: Attach) -> Option<Attach> {
         if let Some(absence) = &self.absence {
             absence.end();
         }
-        self.attaches.try_send(attach)
+        match self.attaches.try_send(attach) {
+            // Where another pipe of the same manager is being taken over, this one closes, and the manager tries again.
+            Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => None,
+            Err(mpsc::error::TrySendError::Closed(attach)) => Some(attach),
+        }
     }
 }
 
@@ -149,14 +153,10 @@ impl Subscriptions {
         }
         self.guard.note_subscription(asker, &pattern);
         let attach = match self.served.get(&key) {
-            Some(served) => match served.take(attach) {
-                Ok(()) => return,
-                // Another pipe of the same manager is being taken over: this one closes, the manager tries again.
-                Err(mpsc::error::TrySendError::Full(_)) => return,
-                Err(mpsc::error::TrySendError::Closed(attach)) => attach,
-            },
-            None => attach,
+            Some(served) => served.take(attach),
+            None => Some(attach),
         };
+        let Some(attach) = attach else { return };
         self.served.remove(&key);
         self.end_oldest_of(key.0);
         if self.served.len() >= SUBSCRIPTIONS_MAX {

@@ -10,8 +10,8 @@ use crate::spool::Spool;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The table of an agent at `peer` that found these spools on its disk.
-fn resumed(peer: &Peer, root: &std::path::Path) -> (Subscriptions, watch::Sender<bool>) {
-    let (stop, stopped) = watch::channel(false);
+fn resumed(peer: &Peer, root: &std::path::Path) -> (Subscriptions, watch::Sender<Duration>) {
+    let (stop, stopped) = watch::channel(Duration::ZERO);
     let (beans, counters) = (BeanServer::new(), Arc::<AgentCounters>::default());
     let (monitors, _) = Monitors::new(&beans).unwrap();
     let guard = Arc::new(Guard::new(peer, None, None, counters.clone()));
