@@ -98,6 +98,18 @@ impl Talker {
     }
 }
 
+/// Asserts that one peer of a group sent so many messages and bytes, and another got so many.
+fn accounts(account: &Value, (sender, sent): (&str, (u64, u64)), (receiver, got): (&str, (u64, u64))) {
+    let of = |peer: &str| {
+        let peers = account["peers"].as_array().unwrap();
+        let one = peers.iter().find(|one| one["peer"] == peer).unwrap();
+        ["messages_out", "bytes_out", "messages_in", "bytes_in"].map(|key| one[key].as_u64().unwrap())
+    };
+    assert_eq!(of(sender), [sent.0, sent.1, 0, 0], "{account:#}");
+    assert_eq!(of(receiver), [0, 0, got.0, got.1], "{account:#}");
+    assert_eq!([&account["messages_out"], &account["bytes_in"]], [sent.0, got.1]);
+}
+
 #[test]
 fn two_groups_are_accounted_for_to_the_byte_over_restarts_of_a_peer_and_of_the_manager() {
     let home = Home::new();
@@ -160,15 +172,7 @@ fn two_groups_are_accounted_for_to_the_byte_over_restarts_of_a_peer_and_of_the_m
     // Of bert's first life the message that nobody looked at is gone, with its counters.
     let (annes, berts) = ((1 + 12, 7 + 300 + 9000), (12, 300 + 9000));
     for (group, annes, berts) in [(red, annes, berts), (blue, (3, 100_003), (3, 100_003))] {
-        let account = of_group(&told, group);
-        let of = |peer: &str| {
-            let peers = account["peers"].as_array().unwrap();
-            let one = peers.iter().find(|one| one["peer"] == peer).unwrap();
-            ["messages_out", "bytes_out", "messages_in", "bytes_in"].map(|key| one[key].as_u64().unwrap())
-        };
-        assert_eq!(of(&anne.peer_id), [annes.0, annes.1, 0, 0], "{account:#}");
-        assert_eq!(of(&bert.peer_id), [0, 0, berts.0, berts.1], "{account:#}");
-        assert_eq!([&account["messages_out"], &account["bytes_in"]], [annes.0, berts.1]);
+        accounts(&of_group(&told, group), (&anne.peer_id, annes), (&bert.peer_id, berts));
     }
     let text = report(&[]);
     let short = format!("group …{}", &red.to_string()[red.to_string().len() - 8..]);
