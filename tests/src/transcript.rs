@@ -154,7 +154,8 @@ fn a_line_that_a_newer_one_makes_stale_is_not_taken_any_more() {
 
 #[test]
 fn what_was_true_for_a_while_is_not_the_last_word() {
-    let transcript = Transcript::of("off\non\nnote\n".as_bytes());
+    let mut transcript = Transcript::of("off\non\nnote\n".as_bytes());
+    transcript.finish();
     let soon = crate::PATIENCE;
     let last = |wanted: &str| transcript.take_last(soon, |line| line.starts_with('o'), |line| line == wanted);
     assert_eq!(last("off"), None, "it is on by now");
