@@ -164,7 +164,9 @@ pub(crate) fn frame_len(bytes: &[u8], max: usize) -> Result<Option<(usize, usize
         Ok((len, rest)) => {
             let len = usize::try_from(len).unwrap_or(usize::MAX);
             check_len(len, max)?;
-            Ok(Some((len, bytes.len() - rest.len())))
+            let taken = bytes.len() - rest.len();
+            // The decoder drops what ten bytes hold beyond 64 bits: such a length would be read as a smaller one.
+            if taken > LEN_BYTES_MAX { Err(WireError::Malformed) } else { Ok(Some((len, taken))) }
         }
         Err(Error::Insufficient) => Ok(None),
         Err(_) => Err(WireError::Malformed),
@@ -181,6 +183,8 @@ fn check_len(len: usize, max: usize) -> Result<(), WireError> {
     if len > max { Err(WireError::TooLarge { len, max }) } else { Ok(()) }
 }
 
+/// No length takes more bytes that any limit lets pass.
+const LEN_BYTES_MAX: usize = 9;
 /// What a decode with a small limit may hold.
 const SMALL: usize = 64 * 1024;
 /// What any decode may hold.
@@ -241,6 +245,12 @@ mod tests {
     fn an_unknown_version_is_named() {
         let bytes = encode_message(2, &7u8, 16).unwrap();
         assert_eq!(decode_message::<u8>(1, &bytes, 16), Err(WireError::UnknownVersion { got: 2 }));
+    }
+
+    #[test]
+    fn a_length_of_more_than_64_bits_is_not_read_as_a_smaller_one() {
+        let bytes = [&[0x80; 9][..], &[0x10]].concat();
+        assert_eq!(frame_len(&bytes, 65_536), Err(WireError::Malformed));
     }
 
     #[test]
