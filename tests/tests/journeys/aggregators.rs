@@ -286,10 +286,10 @@ async fn a_root_that_stands_still_takes_its_children_back_and_doubles_nothing() 
     }
 }
 
-/// How long orphans may take to find another aggregator on a machine that itself stands still at times. The connection ends
-/// with the process, so it takes some tenths of a second where they have a core; of one that stands still, the bounds of
-/// waiting add up to 13 s. What it took is printed.
-const REATTACH: Duration = PATIENCE;
+/// How long orphans may take to find another aggregator. The connection ends with the process, so it takes some tenths of a
+/// second where they have a core; of one that stands still, the bounds of waiting add up to 13 s. The machine may stand still
+/// as well; but who waited for the transport alone would need 110 s.
+const REATTACH: Duration = Duration::from_secs(60);
 
 /// How often a scene is played at most.
 const SCENES_MAX: u32 = 5;
